@@ -1,0 +1,212 @@
+//! The settings of a run as validated values; how they are read from a TOML file is in `parse`.
+//! Names and defaults are those of PEFT and of the Hugging Face trainer where they have one.
+
+pub mod parse;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A whole run's settings, resolved: every value is set and in range, paths are absolute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    pub model: ModelConfig,
+    pub adapter: AdapterConfig,
+    pub data: DataConfig,
+    pub train: TrainConfig,
+    pub memory: MemoryConfig,
+    pub bleu: BleuConfig,
+    pub log: LogConfig,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    /// `pip:name==version`, `hf:org/name[@revision]`, a folder with safetensors, or a `.gguf` file.
+    pub source: String,
+    pub dtype: ComputeDtype,
+}
+
+/// The type that activations and the adapter are computed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComputeDtype {
+    F32,
+    Bf16,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdapterConfig {
+    pub method: Method,
+    pub r: usize,
+    pub lora_alpha: f64,
+    pub lora_dropout: f64,
+    pub target_modules: Vec<TargetModule>,
+    pub quantization: Quantization,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// The base stays quantised as it is on disk (or as `quantization` asks).
+    Qlora,
+    /// The base is held in the compute type.
+    Lora,
+}
+
+/// The projections of a decoder block that can carry an adapter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetModule {
+    QProj,
+    KProj,
+    VProj,
+    OProj,
+    GateProj,
+    UpProj,
+    DownProj,
+}
+
+impl TargetModule {
+    pub const ALL: [TargetModule; 7] = [
+        TargetModule::QProj,
+        TargetModule::KProj,
+        TargetModule::VProj,
+        TargetModule::OProj,
+        TargetModule::GateProj,
+        TargetModule::UpProj,
+        TargetModule::DownProj,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            TargetModule::QProj => "q_proj",
+            TargetModule::KProj => "k_proj",
+            TargetModule::VProj => "v_proj",
+            TargetModule::OProj => "o_proj",
+            TargetModule::GateProj => "gate_proj",
+            TargetModule::UpProj => "up_proj",
+            TargetModule::DownProj => "down_proj",
+        }
+    }
+
+    /// The part of the block that holds the projection, as in a PEFT tensor's name.
+    pub fn parent(self) -> &'static str {
+        match self {
+            TargetModule::QProj | TargetModule::KProj | TargetModule::VProj | TargetModule::OProj => "self_attn",
+            TargetModule::GateProj | TargetModule::UpProj | TargetModule::DownProj => "mlp",
+        }
+    }
+}
+
+/// What happens to the base weights on load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantization {
+    Keep,
+    #[serde(rename = "q8_0")]
+    Q8_0,
+    #[serde(rename = "q4_0")]
+    Q4_0,
+    #[serde(rename = "q4_1")]
+    Q4_1,
+    #[serde(rename = "q4_k")]
+    Q4K,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataConfig {
+    pub train: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub eval: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub test: Option<PathBuf>,
+    pub max_seq_length: usize,
+    pub shuffle: bool,
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainConfig {
+    /// May be a fraction, as in transformers.
+    pub num_train_epochs: f64,
+    /// Optimizer steps; −1 means `num_train_epochs` decides.
+    pub max_steps: i64,
+    pub per_device_train_batch_size: usize,
+    pub gradient_accumulation_steps: usize,
+    pub learning_rate: f64,
+    pub lr_scheduler_type: SchedulerType,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+    /// 0 means that gradients are not clipped.
+    pub max_grad_norm: f64,
+    pub gradient_checkpointing: bool,
+    /// 0 means only before the first step and at the end.
+    pub eval_steps: usize,
+    /// 0 means only at the end.
+    pub save_steps: usize,
+    /// 0 means that every checkpoint is kept.
+    pub save_total_limit: usize,
+    pub load_best_model_at_end: bool,
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SchedulerType {
+    Linear,
+    Cosine,
+    Constant,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryConfig {
+    /// `"auto"` or a size such as `"2GiB"`.
+    pub limit: MemoryLimit,
+    pub on_oom: OnOom,
+}
+
+/// `"auto"`, or a number of bytes, written as the person wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum MemoryLimit {
+    Auto,
+    Bytes { bytes: u64, text: String },
+}
+
+impl From<MemoryLimit> for String {
+    fn from(limit: MemoryLimit) -> String {
+        match limit {
+            MemoryLimit::Auto => "auto".into(),
+            MemoryLimit::Bytes { text, .. } => text,
+        }
+    }
+}
+
+impl TryFrom<String> for MemoryLimit {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(MemoryLimit::Auto);
+        }
+        crate::units::parse_bytes(&text).map(|bytes| MemoryLimit::Bytes { bytes, text })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOom {
+    Ask,
+    Recover,
+    Stop,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BleuConfig {
+    pub run_after_training: bool,
+    pub max_new_tokens: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogConfig {
+    pub dir: PathBuf,
+}

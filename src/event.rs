@@ -1,0 +1,280 @@
+//! What a run says and what it can be told: one stream of facts out, one set of commands in.
+//! A thread of this process and the socket of another are two makers of the same `RunHandle`. Next: `run` makes them, `ui` reads them.
+
+use std::sync::mpsc::{Receiver, Sender};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::RunConfig;
+use crate::memory::ledger::{ByCategory, Category, Phase};
+
+/// The version of the event stream, in every `run_started`.
+pub const SCHEMA: u32 = 1;
+
+/// A line of `events.jsonl`: a fact with its place in the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// Counts from 0 without gaps, over all segments of a run.
+    pub seq: u64,
+    /// Since the run started, pauses between segments left out.
+    pub elapsed_ms: u64,
+    #[serde(flatten)]
+    pub event: RunEvent,
+}
+
+/// Everything that a run can say. Facts only: averages, rates and estimates are folded from them by whoever shows them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum RunEvent {
+    RunStarted(Box<RunStarted>),
+    MemoryPlanned(MemoryPlanned),
+    MicroBatchDone(MicroBatchDone),
+    StepDone(StepDone),
+    MemorySampled(MemorySampled),
+    EvalDone(EvalDone),
+    CheckpointSaved(CheckpointSaved),
+    OutOfMemory(Box<OutOfMemory>),
+    BleuDone(BleuDone),
+    Warning(Warning),
+    RunFinished(RunFinished),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    pub schema: u32,
+    pub run_id: String,
+    pub started_unix_ms: u64,
+    pub config: RunConfig,
+    pub seed: u64,
+    pub device: String,
+    /// The model's own name, where its metadata has one.
+    #[serde(default)]
+    pub model_name: Option<String>,
+    pub trainable_params: u64,
+    pub total_params: u64,
+    pub planned_steps: u64,
+    /// The step of the checkpoint that this segment goes on from.
+    pub resumed_from: Option<u64>,
+    /// Rows that take part, and rows that were skipped or cut, by split.
+    #[serde(default)]
+    pub rows: Vec<SplitRows>,
+}
+
+/// What became of the rows of one split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitRows {
+    /// `train`, `eval` or `test`.
+    pub split: String,
+    pub rows: u64,
+    pub skipped: u64,
+    pub cut: u64,
+    pub target_tokens: u64,
+    pub tokens: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemoryPlanned {
+    pub peak_bytes: u64,
+    pub limit_bytes: Option<u64>,
+    pub by_category: ByCategory,
+    pub by_phase: std::collections::BTreeMap<Phase, u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MicroBatchDone {
+    pub step: u64,
+    /// From 1 to `micro_per_step`.
+    pub micro: u64,
+    /// Micro-batches of this step; the last step of an epoch may have fewer.
+    pub micro_per_step: u64,
+    pub loss_sum_nats: f64,
+    pub target_tokens: u64,
+    pub tokens: u64,
+    pub duration_us: u64,
+    pub used_bytes: Option<u64>,
+    pub peak_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepDone {
+    pub step: u64,
+    pub epoch: f64,
+    /// Nats per target token over the whole step.
+    pub loss: f64,
+    pub target_tokens: u64,
+    pub tokens: u64,
+    /// The rate that this step used.
+    pub learning_rate: f64,
+    /// The global norm before clipping.
+    pub grad_norm: f64,
+    pub duration_us: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemorySampled {
+    pub phase: Phase,
+    pub used_bytes: Option<u64>,
+    pub limit_bytes: Option<u64>,
+    pub device_used_bytes: Option<u64>,
+    pub device_total_bytes: Option<u64>,
+    pub others_bytes: Option<u64>,
+    pub by_category: ByCategory,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvalDone {
+    pub step: u64,
+    /// Nats per target token over the whole split.
+    pub eval_loss: f64,
+    pub target_tokens: u64,
+    pub duration_us: u64,
+    pub best: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckpointSaved {
+    pub step: u64,
+    /// Relative to the run's folder.
+    pub path: String,
+    pub size_bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutOfMemory {
+    pub phase: Phase,
+    pub step: u64,
+    pub micro: u64,
+    pub layer: Option<u64>,
+    pub requested_bytes: Option<u64>,
+    pub free_bytes: Option<u64>,
+    pub by_category: ByCategory,
+    pub levers: Vec<Lever>,
+    /// The id of the lever that was applied.
+    pub applied: Option<String>,
+}
+
+/// A change of settings that lowers the peak, with its price.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lever {
+    pub id: String,
+    pub changes: Vec<LeverChange>,
+    pub predicted_peak_bytes: u64,
+    pub price: String,
+    pub rows_cut: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeverChange {
+    pub key: String,
+    pub from: serde_json::Value,
+    pub to: serde_json::Value,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BleuDone {
+    /// Relative to the run's folder.
+    pub report: String,
+    pub score: f64,
+    pub split: String,
+    pub adapter: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub kind: String,
+    pub detail: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFinished {
+    pub reason: FinishReason,
+    /// Optimizer steps done in the whole run.
+    pub steps: u64,
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    Completed,
+    Stopped,
+    Failed,
+}
+
+/// Where a run's facts go. Whoever listens gets the line after it is on disk; nobody listening is no error.
+pub trait EventSink {
+    fn emit(&mut self, event: RunEvent);
+}
+
+/// What a run can be told, as a socket's line: `{"command":"save"}`.
+/// Looked at between micro-batches: pause takes effect there; save, eval and stop at the end of the step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    Pause,
+    Resume,
+    /// Stop with a checkpoint at the end of the step; said twice, the step is dropped.
+    Stop,
+    Save,
+    Eval,
+    ApplyLever {
+        id: String,
+    },
+}
+
+/// A command with the place where its answer is wanted.
+#[derive(Debug)]
+pub struct CommandRequest {
+    pub command: Command,
+    /// Answered when the command has taken effect (a save when the checkpoint is on disk).
+    pub reply: Option<Sender<CommandReply>>,
+}
+
+/// `{"ok":true,"state":"running","step":17,"path":…}` or `{"ok":false,"error":…}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandReply {
+    pub ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub state: Option<RunState>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub step: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub error: Option<String>,
+}
+
+impl CommandReply {
+    pub fn done(state: RunState, step: u64) -> Self {
+        CommandReply { ok: true, state: Some(state), step: Some(step), path: None, error: None }
+    }
+
+    pub fn refused(error: impl Into<String>) -> Self {
+        CommandReply { ok: false, state: None, step: None, path: None, error: Some(error.into()) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    Running,
+    Paused,
+    Finished,
+}
+
+/// The one way to talk to a run, wherever it lives.
+pub struct RunHandle {
+    pub events: Receiver<Stamped>,
+    pub commands: Sender<CommandRequest>,
+}
+
+/// The category of a sample that is measured but not charged: `used_bytes` less the ledger's sum.
+pub fn with_unaccounted(mut by_category: ByCategory, used_bytes: Option<u64>) -> ByCategory {
+    let charged: u64 = by_category.values().sum();
+    if let Some(used) = used_bytes
+        && used > charged
+    {
+        by_category.insert(Category::Unaccounted, used - charged);
+    }
+    by_category
+}

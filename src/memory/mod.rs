@@ -1,0 +1,4 @@
+//! Where bytes go: the `ledger` (who holds what) and the `probe` (what the system says).
+
+pub mod ledger;
+pub mod probe;

@@ -1,0 +1,3 @@
+//! The engine: explicit forward and backward of a decoder, room by room.
+
+pub mod source;

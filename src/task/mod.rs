@@ -1,0 +1,1 @@
+//! What needs model and text together.

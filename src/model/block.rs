@@ -253,6 +253,25 @@ impl Block {
         }
     }
 
+    /// The number of frozen weights, norms included.
+    pub fn parameters(&self) -> usize {
+        let projections = [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down];
+        projections.iter().map(|p| p.parameters()).sum::<usize>() + 2 * self.q.in_features
+    }
+
+    /// The frozen projection that a module's adapter is added to.
+    pub fn projection(&self, module: TargetModule) -> &Frozen {
+        match module {
+            QProj => &self.q,
+            KProj => &self.k,
+            VProj => &self.v,
+            OProj => &self.o,
+            GateProj => &self.gate,
+            UpProj => &self.up,
+            DownProj => &self.down,
+        }
+    }
+
     /// The most that the tensors of one pass through the block hold at once, besides what is saved: backward's gate, up and their
     /// gradients, the gated product and a norm.
     pub fn work_bytes(&self, tokens: usize, element: usize) -> usize {

@@ -39,6 +39,11 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// The bytes that the batch itself takes.
+    pub fn bytes(&self) -> usize {
+        4 * (self.tokens.len() + self.starts.len() + self.positions.len()) + 8 * (self.rows.len() + self.targets.len())
+    }
+
     /// One row whose tokens are all context: generation's prompt.
     pub fn prompt(tokens: &[u32], first_position: u32) -> Self {
         Packed {

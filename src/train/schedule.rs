@@ -17,10 +17,11 @@ impl Schedule {
         self.learning_rate * self.multiplier(step.saturating_sub(1))
     }
 
-    /// The factor after `done` steps: warmup rises linearly from 0, then `linear` falls to 0, `cosine` along half a wave, `constant` stays.
+    /// The factor after `done` steps: warmup rises linearly from 0, then `linear` falls to 0, `cosine` along half a wave, `constant` stays, without warmup.
     pub fn multiplier(&self, done: u64) -> f64 {
         let (done, warmup, total) = (done as f64, self.warmup_steps as f64, self.total_steps as f64);
-        if done < warmup {
+        // transformers' `constant` knows no warmup.
+        if done < warmup && self.kind != SchedulerType::Constant {
             return done / warmup.max(1.0);
         }
         match self.kind {

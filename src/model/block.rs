@@ -68,6 +68,37 @@ pub struct Full {
     _charge: Charge,
 }
 
+/// The keys and values of the tokens so far, [capacity, kv_heads·head_dim] each.
+#[derive(Debug)]
+pub struct LayerCache {
+    k: Tensor,
+    v: Tensor,
+    len: usize,
+    _charge: Charge,
+}
+
+impl LayerCache {
+    pub fn new(heads: &Heads, capacity: usize, like: &Tensor, ledger: &Ledger) -> Result<Self> {
+        let shape = (capacity, heads.kv_heads * heads.head_dim);
+        let empty = || Tensor::zeros(shape, like.dtype(), like.device());
+        let bytes = 2 * shape.0 * shape.1 * like.dtype().size_in_bytes();
+        Ok(LayerCache { k: empty()?, v: empty()?, len: 0, _charge: ledger.charge(Category::KvCache, bytes) })
+    }
+
+    fn attend(&mut self, heads: &Heads, q: &Tensor, k: &Tensor, v: &Tensor, segments: Segments) -> Result<Tensor> {
+        let tokens = q.dim(0)?;
+        self.k.slice_set(k, 0, self.len)?;
+        self.v.slice_set(v, 0, self.len)?;
+        let before = self.len;
+        self.len += tokens;
+        match (before, tokens) {
+            (0, _) => heads.forward(q, k, v, segments),
+            (_, 1) => heads.over_cache(q, &self.k, &self.v, self.len),
+            _ => candle_core::bail!("a cache takes a prompt first and then one token at a time"),
+        }
+    }
+}
+
 /// What forward should keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -145,7 +176,7 @@ impl Block {
         keep: Keep,
     ) -> Result<(Tensor, Option<Saved>)> {
         let _work = pass.ledger.charge(Category::BlockWork, self.work_bytes(x.dim(0)?, x.dtype().size_in_bytes()));
-        let full = self.attend_and_gate(adapter, &x, pass)?;
+        let full = self.attend_and_gate(adapter, &x, pass, None)?;
         let activated = silu_mul(&full.gate, &full.up)?;
         let low_down = low(adapter.down.as_ref(), &activated, pass)?;
         let residual = if keep == Keep::All { full.residual.copy()? } else { full.residual.clone() };
@@ -168,8 +199,31 @@ impl Block {
         Ok((y, saved))
     }
 
+    /// One pass over tokens that follow those in `cache`, whose keys and values join it. Nothing is kept for backward.
+    pub fn forward_cached(
+        &self,
+        adapter: &BlockAdapter,
+        x: Tensor,
+        pass: &Pass,
+        cache: &mut LayerCache,
+    ) -> Result<Tensor> {
+        let full = self.attend_and_gate(adapter, &x, pass, Some(cache))?;
+        let activated = silu_mul(&full.gate, &full.up)?;
+        let y = self.down.add_forward(full.residual.clone(), &activated)?;
+        match (&adapter.down, low(adapter.down.as_ref(), &activated, pass)?) {
+            (Some(group), Some(low)) => group.add_up(DownProj, y, &low),
+            _ => Ok(y),
+        }
+    }
+
     /// Everything up to the gate's two inputs. The product with `down` is left to who needs it: backward does not.
-    fn attend_and_gate(&self, adapter: &BlockAdapter, x: &Tensor, pass: &Pass) -> Result<Full> {
+    fn attend_and_gate(
+        &self,
+        adapter: &BlockAdapter,
+        x: &Tensor,
+        pass: &Pass,
+        cache: Option<&mut LayerCache>,
+    ) -> Result<Full> {
         let normed = self.input_norm.forward(x)?;
         let group = adapter.qkv.as_ref();
         let low_qkv = low(group, &normed, pass)?;
@@ -177,7 +231,10 @@ impl Block {
         let k = pass.rotation.forward(project(&self.k, KProj, group, &normed, &low_qkv)?)?;
         let v = project(&self.v, VProj, group, &normed, &low_qkv)?;
         drop(normed);
-        let attended = self.heads.forward(&q, &k, &v, pass.segments)?;
+        let attended = match cache {
+            Some(cache) => cache.attend(&self.heads, &q, &k, &v, pass.segments)?,
+            None => self.heads.forward(&q, &k, &v, pass.segments)?,
+        };
         let low_o = low(adapter.o.as_ref(), &attended, pass)?;
         let mut residual = self.o.add_forward(x.copy()?, &attended)?;
         if let (Some(group), Some(low)) = (&adapter.o, &low_o) {
@@ -209,7 +266,7 @@ impl Block {
         let _work = pass.ledger.charge(Category::BlockWork, work);
         let (mut full, _input_charge) = match saved {
             Saved::Full(full) => (*full, None),
-            Saved::Input { x, _charge } => (self.attend_and_gate(adapter, &x, pass)?, Some(_charge)),
+            Saved::Input { x, _charge } => (self.attend_and_gate(adapter, &x, pass, None)?, Some(_charge)),
         };
         let activated = silu_mul(&full.gate, &full.up)?;
         if full.lows[3].is_none() {

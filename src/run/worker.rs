@@ -19,7 +19,7 @@ use crate::event::{
 };
 
 /// The name of the thread that a job runs on.
-pub const THREAD: &str = "finetop-train";
+pub const THREAD: &str = "finetop-trainer";
 /// Only what is used of it is ever real memory.
 const STACK_BYTES: usize = 64 << 20;
 

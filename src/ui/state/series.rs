@@ -1,0 +1,162 @@
+//! A quantity by step, bounded in memory: neighbours are merged into buckets that keep their lowest and highest value, so that no
+//! spike is lost however long a run gets. What the values mean is the business of `run`; how they are drawn, of `widgets::chart`.
+
+/// Buckets that a series holds before neighbours are merged; up to here each point is a bucket of its own.
+pub const MAX_BUCKETS: usize = 1 << 17;
+
+/// One or more neighbouring points.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bucket {
+    /// The x of the first and of the last point in it.
+    pub first: u64,
+    pub last: u64,
+    pub min: f32,
+    pub max: f32,
+    /// The values of the first and of the last point, where a line enters and leaves.
+    pub open: f32,
+    pub close: f32,
+}
+
+impl Bucket {
+    fn point(x: u64, y: f32) -> Self {
+        Bucket { first: x, last: x, min: y, max: y, open: y, close: y }
+    }
+
+    fn merge(&mut self, later: Bucket) {
+        self.last = later.last;
+        self.min = self.min.min(later.min);
+        self.max = self.max.max(later.max);
+        self.close = later.close;
+    }
+}
+
+/// Points in the order of their x.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    buckets: Vec<Bucket>,
+    limit: usize,
+    points_per_bucket: usize,
+    points_in_last: usize,
+}
+
+impl Default for Series {
+    fn default() -> Self {
+        Series::with_limit(MAX_BUCKETS)
+    }
+}
+
+impl Series {
+    /// A series that merges neighbours when it holds `limit` buckets (at least 2).
+    pub fn with_limit(limit: usize) -> Self {
+        Series { buckets: Vec::new(), limit: limit.max(2), points_per_bucket: 1, points_in_last: 0 }
+    }
+
+    /// Adds a point. One that is not finite, or lies before the last one, has no place on a line and is left out.
+    pub fn push(&mut self, x: u64, y: f64) {
+        if !y.is_finite() || self.buckets.last().is_some_and(|b| x < b.last) {
+            return;
+        }
+        let point = Bucket::point(x, y as f32);
+        match self.buckets.last_mut() {
+            Some(last) if self.points_in_last < self.points_per_bucket => {
+                last.merge(point);
+                self.points_in_last += 1;
+            }
+            _ => {
+                if self.buckets.len() >= self.limit {
+                    self.halve();
+                }
+                self.buckets.push(point);
+                self.points_in_last = 1;
+            }
+        }
+    }
+
+    /// Drops what lies wholly beyond `x`, as when a run goes on from an earlier checkpoint.
+    pub fn truncate_after(&mut self, x: u64) {
+        let keep = self.buckets.partition_point(|b| b.first <= x);
+        if keep < self.buckets.len() {
+            self.buckets.truncate(keep);
+            // The bucket that is now last is full: the next point opens a new one.
+            self.points_in_last = self.points_per_bucket;
+        }
+    }
+
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    pub fn first(&self) -> Option<f64> {
+        self.buckets.first().map(|b| f64::from(b.open))
+    }
+
+    pub fn last(&self) -> Option<f64> {
+        self.buckets.last().map(|b| f64::from(b.close))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// The x of the first and of the last point.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        Some((self.buckets.first()?.first, self.buckets.last()?.last))
+    }
+
+    fn halve(&mut self) {
+        let mut merged = Vec::with_capacity(self.limit);
+        for pair in self.buckets.chunks(2) {
+            let mut bucket = pair[0];
+            if let Some(&later) = pair.get(1) {
+                bucket.merge(later);
+            }
+            merged.push(bucket);
+        }
+        self.buckets = merged;
+        self.points_per_bucket *= 2;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spike_survives_every_merge() {
+        let mut series = Series::with_limit(16);
+        for x in 0..10_000 {
+            series.push(x, if x == 4321 { 99.0 } else { 1.0 });
+        }
+        assert!(series.buckets().len() <= 16);
+        let spike = series.buckets().iter().find(|b| b.max == 99.0).expect("the spike is kept");
+        assert!((spike.first..=spike.last).contains(&4321));
+        assert_eq!(series.span(), Some((0, 9_999)));
+    }
+
+    #[test]
+    fn a_hundred_thousand_steps_keep_each_point() {
+        let mut series = Series::default();
+        (1..=100_000).for_each(|x| series.push(x, x as f64));
+        assert_eq!(series.buckets().len(), 100_000);
+        assert_eq!(series.last(), Some(100_000.0));
+    }
+
+    #[test]
+    fn points_beyond_a_resumed_step_go() {
+        let mut series = Series::default();
+        (1..=10).for_each(|x| series.push(x, x as f64));
+        series.truncate_after(4);
+        series.push(5, 50.0);
+        assert_eq!(series.buckets().len(), 5);
+        assert_eq!(series.last(), Some(50.0));
+    }
+
+    #[test]
+    fn what_is_not_finite_or_out_of_order_is_left_out() {
+        let mut series = Series::default();
+        series.push(2, 1.0);
+        series.push(1, 5.0);
+        series.push(3, f64::NAN);
+        assert_eq!(series.buckets().len(), 1);
+    }
+}

@@ -1,0 +1,315 @@
+//! The one place where the screen changes: a message comes in, the state is another, effects are asked for. No clock, no terminal.
+
+use crate::event::{Command, CommandReply, RunEvent, RunState};
+
+use super::format;
+use super::keymap::{Action, is_available};
+use super::message::{Clock, Effect, Fetching, Key, Message};
+use super::state::{Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State};
+use crate::units::printable;
+
+/// How long a notice stays in the footer.
+const NOTICE_MS: u64 = 5_000;
+/// How long the screen that is to quit waits for the stream to close after the run's last event.
+const LEAVE_WITHIN_MS: u64 = 2_000;
+/// An end of the run that is younger than this is news, and shows its card.
+const NEWS_MS: i64 = 10_000;
+/// The stretch over which the speed of fetching is measured.
+const SPEED_OVER_MS: u64 = 3_000;
+
+/// Takes one message in; what the outside has to do about it comes back.
+pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match message {
+        Message::Tick(clock) => tick(state, clock, &mut effects),
+        Message::Key(key) => {
+            on_key(state, key, &mut effects);
+            state.revision += 1;
+        }
+        Message::Redraw => {
+            effects.push(Effect::Redraw);
+            state.revision += 1;
+        }
+        Message::Fetching(fetching) => {
+            if let Stage::Starting(preparation) = &mut state.stage {
+                fetched(preparation, fetching, state.clock);
+                state.revision += 1;
+            }
+        }
+        Message::StartFailed(why) => {
+            if matches!(state.stage, Stage::Starting(_)) {
+                state.stage = if state.leaving { Stage::Ready } else { Stage::Failed(why) };
+                state.revision += 1;
+            }
+        }
+        Message::Attached { folder, owned } => {
+            state.stage = Stage::Run(Box::new(RunStage::new(folder, owned)));
+            state.overlay = None;
+            state.revision += 1;
+        }
+        Message::Event(stamped) => on_event(state, &stamped),
+        Message::StreamClosed => {
+            with_run(state, |run, _| run.closed = true);
+            if state.leaving {
+                effects.push(Effect::Quit);
+            }
+        }
+        Message::Answered { command, reply } => answered(state, &command, &reply),
+    }
+    effects
+}
+
+fn with_run(state: &mut State, change: impl FnOnce(&mut RunStage, Clock)) {
+    let clock = state.clock;
+    if let Stage::Run(run) = &mut state.stage {
+        change(run, clock);
+        state.revision += 1;
+    }
+}
+
+fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
+    state.clock = Clock { ms: clock.ms.max(state.clock.ms), ..clock };
+    if state.notice.as_ref().is_some_and(|n| state.clock.ms >= n.until_ms) {
+        state.notice = None;
+    }
+    if state.leave_by_ms.is_some_and(|by| state.clock.ms >= by) {
+        state.leave_by_ms = None;
+        effects.push(Effect::Quit);
+    }
+    let pulse = state.current_pulse();
+    if pulse != state.pulse {
+        state.pulse = pulse;
+        state.revision += 1;
+    }
+}
+
+fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
+    let clock = state.clock;
+    let Stage::Run(run) = &mut state.stage else { return };
+    run.view.fold(stamped);
+    // A run of this process is heard at once; a log may be old, and says itself when its events happened.
+    let age_ms = match run.view.newest_event_unix_ms() {
+        Some(unix) if !run.owned => (clock.unix_ms as i64 - unix as i64).max(0),
+        _ => 0,
+    };
+    run.newest_event_ms = Some(clock.ms as i64 - age_ms);
+    match &stamped.event {
+        RunEvent::MicroBatchDone(micro) => {
+            // Somebody else may have told the run to go on: a micro-batch that began after the pause shows it.
+            let began = clock.ms.saturating_sub(micro.duration_us / 1000);
+            if run.control.paused_at_ms.is_some_and(|paused| began > paused) {
+                run.control.paused_at_ms = None;
+            }
+        }
+        RunEvent::RunStarted(_) => run.control = Control::default(),
+        RunEvent::RunFinished(_) => {
+            run.control.paused_at_ms = None;
+            run.control.pausing = None;
+            if state.leaving {
+                state.leave_by_ms = Some(clock.ms + LEAVE_WITHIN_MS);
+            } else if age_ms < NEWS_MS {
+                state.overlay = Some(Overlay::Outcome);
+            }
+        }
+        _ => {}
+    }
+    state.revision += 1;
+}
+
+fn fetched(preparation: &mut Preparation, fetching: Fetching, clock: Clock) {
+    let same = preparation.now.as_ref().is_some_and(|f| f.what == fetching.what && f.done <= fetching.done);
+    let (since_ms, since_bytes) = match preparation.measured_from.filter(|_| same) {
+        Some(from) => from,
+        None => {
+            preparation.speed = None;
+            (clock.ms, fetching.done)
+        }
+    };
+    preparation.measured_from = Some((since_ms, since_bytes));
+    let over_ms = clock.ms.saturating_sub(since_ms);
+    if over_ms >= 500 {
+        preparation.speed = Some((fetching.done - since_bytes) as f64 * 1e3 / over_ms as f64);
+        if over_ms >= SPEED_OVER_MS {
+            preparation.measured_from = Some((clock.ms, fetching.done));
+        }
+    }
+    preparation.now = Some(fetching);
+}
+
+fn answered(state: &mut State, command: &Command, reply: &CommandReply) {
+    with_run(state, |run, clock| {
+        let control = &mut run.control;
+        match command {
+            Command::Pause | Command::Resume => control.pausing = None,
+            Command::Save => control.saving = false,
+            Command::Eval => control.evaluating = false,
+            Command::Stop if !reply.ok => control.stops = 0,
+            Command::Stop | Command::ApplyLever { .. } => {}
+        }
+        match reply.state {
+            Some(RunState::Paused) if control.paused_at_ms.is_none() => control.paused_at_ms = Some(clock.ms),
+            Some(RunState::Running) if control.paused_at_ms.is_some() => {
+                control.paused_at_ms = None;
+                // What lies behind is the pause, not silence.
+                run.newest_event_ms = Some(clock.ms as i64);
+            }
+            _ => {}
+        }
+    });
+    let step = format::or_unknown(reply.step, format::count);
+    let (kind, text) = match (&reply.error, command) {
+        (Some(error), _) => (NoticeKind::Bad, printable(error)),
+        (None, _) if !reply.ok => (NoticeKind::Bad, "the run refused".to_owned()),
+        (None, Command::Save) => {
+            let path = reply.path.as_deref().map(|p| format!(": {}", printable(p)));
+            (NoticeKind::Good, format!("saved at step {step}{}", path.unwrap_or_default()))
+        }
+        (None, Command::Eval) => (NoticeKind::Good, format!("evaluated at step {step}")),
+        _ => return,
+    };
+    notify(state, kind, text);
+}
+
+fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
+    state.notice = Some(Notice { text: text.into(), kind, until_ms: state.clock.ms + NOTICE_MS });
+    state.pulse = state.current_pulse();
+}
+
+fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
+    match state.overlay {
+        Some(Overlay::Ask(question)) if !is_everywhere(state, key) => return answer(state, question, key, effects),
+        Some(Overlay::Help { scroll }) if !is_everywhere(state, key) => {
+            state.overlay = match key {
+                Key::Down | Key::Char('j') => Some(Overlay::Help { scroll: scroll.saturating_add(1).min(100) }),
+                Key::Up | Key::Char('k') => Some(Overlay::Help { scroll: scroll.saturating_sub(1) }),
+                _ => None,
+            };
+            return;
+        }
+        // The outcome hides nothing that a key could want: any key but its own ones goes on to the keymap.
+        Some(Overlay::Outcome) if matches!(key, Key::Esc | Key::Enter | Key::Char('o' | ' ')) => {
+            state.overlay = None;
+            return;
+        }
+        _ => {}
+    }
+    if let Some(action) = state.keymap.action(key, state) {
+        if is_available(action, state) {
+            act(state, action, effects);
+        } else if let Some(why) = why_not(action, state) {
+            notify(state, NoticeKind::Info, why);
+        }
+    }
+}
+
+/// Keys that mean the same whatever lies over the panels.
+fn is_everywhere(state: &State, key: Key) -> bool {
+    matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend)) || key == Key::Ctrl('c')
+}
+
+fn why_not(action: Action, state: &State) -> Option<&'static str> {
+    let Some(run) = state.run() else {
+        return match action {
+            Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => Some("no run yet"),
+            _ => None,
+        };
+    };
+    match action {
+        Action::Evaluate if run.is_live() && run.activity() != Activity::Stopping => Some("this run has no eval data"),
+        Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => {
+            Some(if run.is_live() { "the run is stopping" } else { "the run has ended" })
+        }
+        _ => None,
+    }
+}
+
+fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    match action {
+        Action::Start => {
+            state.stage = Stage::Starting(Preparation::default());
+            effects.push(Effect::StartRun);
+        }
+        Action::CancelStart => {
+            state.stage = Stage::Ready;
+            effects.push(Effect::CancelStart);
+            notify(state, NoticeKind::Info, "cancelled; what was fetched is kept");
+        }
+        Action::PauseOrResume => with_run(state, |run, _| {
+            let paused = run.control.paused_at_ms.is_some() || run.control.pausing == Some(Command::Pause);
+            let command = if paused { Command::Resume } else { Command::Pause };
+            if run.control.pausing.as_ref() != Some(&command) {
+                run.control.pausing = Some(command.clone());
+                effects.push(Effect::Send(command));
+            }
+        }),
+        Action::Stop => {
+            let stopping = state.run().is_some_and(|run| run.control.stops > 0);
+            state.overlay = Some(Overlay::Ask(if stopping { Question::DropStep } else { Question::Stop }));
+        }
+        Action::Save => with_run(state, |run, _| {
+            if !std::mem::replace(&mut run.control.saving, true) {
+                effects.push(Effect::Send(Command::Save));
+            }
+        }),
+        Action::Evaluate => with_run(state, |run, _| {
+            if !std::mem::replace(&mut run.control.evaluating, true) {
+                effects.push(Effect::Send(Command::Eval));
+            }
+        }),
+        Action::Outcome => state.overlay = Some(Overlay::Outcome),
+        Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
+        Action::Theme => state.theme = state.theme.wrapping_add(1),
+        Action::Redraw => effects.push(Effect::Redraw),
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Quit => quit(state, effects),
+    }
+}
+
+fn quit(state: &mut State, effects: &mut Vec<Effect>) {
+    match &state.stage {
+        Stage::Run(run) if run.owned && run.is_live() => {
+            let question = if state.leaving { Question::QuitNow } else { Question::StopAndQuit };
+            state.overlay = Some(Overlay::Ask(question));
+        }
+        Stage::Starting(_) => effects.extend([Effect::CancelStart, Effect::Quit]),
+        _ => effects.push(Effect::Quit),
+    }
+}
+
+fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Effect>) {
+    let yes = matches!(key, Key::Char('y' | 'Y') | Key::Enter)
+        || key == Key::Char('s') && matches!(question, Question::Stop | Question::StopAndQuit);
+    let no = matches!(key, Key::Char('n' | 'N' | 'q') | Key::Esc);
+    if !yes && !no {
+        return;
+    }
+    state.overlay = None;
+    // The run may have ended while the question stood.
+    let live = state.run().is_some_and(RunStage::is_live);
+    match question {
+        _ if !yes => {}
+        Question::Stop | Question::DropStep if live => send_stop(state, effects),
+        Question::Stop | Question::DropStep => {}
+        Question::StopAndQuit if live => {
+            state.leaving = true;
+            // A stop that was sent before is enough: a second one would drop the step.
+            if state.run().is_some_and(|run| run.control.stops == 0) {
+                send_stop(state, effects);
+            }
+        }
+        Question::StopAndQuit | Question::QuitNow => effects.push(Effect::Quit),
+    }
+}
+
+fn send_stop(state: &mut State, effects: &mut Vec<Effect>) {
+    with_run(state, |run, _| {
+        run.control.stops = run.control.stops.saturating_add(1);
+        run.control.paused_at_ms = None;
+        run.control.pausing = None;
+    });
+    effects.push(Effect::Send(Command::Stop));
+}
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;

@@ -1,0 +1,223 @@
+//! What keys, answers and time do to the screen.
+
+use super::*;
+use crate::event::{FinishReason, MicroBatchDone, RunFinished, Stamped};
+use crate::ui::state::StartPage;
+
+fn attached(owned: bool) -> State {
+    let mut state = State::watching();
+    update(&mut state, Message::Attached { folder: "runs/x".into(), owned });
+    at(&mut state, 1_000);
+    micro(&mut state, 0, 1);
+    state
+}
+
+fn at(state: &mut State, ms: u64) -> Vec<Effect> {
+    update(state, Message::Tick(Clock { ms, unix_ms: 5_000_000 + ms }))
+}
+
+fn event(state: &mut State, seq: u64, event: RunEvent) {
+    update(state, Message::Event(Box::new(Stamped { seq, elapsed_ms: seq * 1_000, event })));
+}
+
+fn micro(state: &mut State, seq: u64, micro: u64) {
+    let done = MicroBatchDone {
+        step: 1,
+        micro,
+        micro_per_step: 4,
+        loss_sum_nats: 1.0,
+        target_tokens: 1,
+        tokens: 1,
+        duration_us: 1_000_000,
+        used_bytes: None,
+        peak_bytes: None,
+    };
+    event(state, seq, RunEvent::MicroBatchDone(done));
+}
+
+fn finish(state: &mut State, seq: u64) {
+    let finished = RunFinished { reason: FinishReason::Stopped, steps: 1, detail: None };
+    event(state, seq, RunEvent::RunFinished(finished));
+}
+
+fn key(state: &mut State, c: char) -> Vec<Effect> {
+    update(state, Message::Key(Key::Char(c)))
+}
+
+fn answer(state: &mut State, command: Command, run_state: RunState) {
+    update(state, Message::Answered { command, reply: CommandReply::done(run_state, 1) });
+}
+
+fn activity(state: &State) -> Activity {
+    state.run().expect("a run").activity()
+}
+
+#[test]
+fn pause_is_shown_when_the_run_says_so_and_resume_ends_it() {
+    let mut state = attached(true);
+    assert_eq!(key(&mut state, 'p'), [Effect::Send(Command::Pause)]);
+    assert_eq!(activity(&state), Activity::Pausing);
+    // Impatience resumes what was not paused yet; it never sends a second pause.
+    answer(&mut state, Command::Pause, RunState::Paused);
+    assert_eq!(activity(&state), Activity::Paused);
+    assert_eq!(key(&mut state, ' '), [Effect::Send(Command::Resume)]);
+    answer(&mut state, Command::Resume, RunState::Running);
+    assert_eq!(activity(&state), Activity::Running);
+}
+
+#[test]
+fn time_stands_while_paused_and_nothing_is_drawn() {
+    let mut state = attached(true);
+    key(&mut state, 'p');
+    answer(&mut state, Command::Pause, RunState::Paused);
+    at(&mut state, 10_000);
+    let (revision, elapsed) = (state.revision(), state.run().map(|r| r.elapsed_ms(state.clock)));
+    at(&mut state, 500_000);
+    assert_eq!(state.revision(), revision);
+    assert_eq!(state.run().map(|r| r.elapsed_ms(state.clock)), elapsed);
+    assert_eq!(state.run().and_then(|r| r.stale_seconds(state.clock)), None);
+}
+
+#[test]
+fn a_micro_batch_that_began_after_the_pause_ends_it() {
+    let mut state = attached(true);
+    key(&mut state, 'p');
+    answer(&mut state, Command::Pause, RunState::Paused);
+    at(&mut state, 1_500);
+    micro(&mut state, 1, 2);
+    assert_eq!(activity(&state), Activity::Paused, "it began before the pause");
+    at(&mut state, 60_000);
+    micro(&mut state, 2, 3);
+    assert_eq!(activity(&state), Activity::Running);
+}
+
+#[test]
+fn stopping_asks_and_a_second_stop_asks_to_drop_the_step() {
+    let mut state = attached(true);
+    assert_eq!(key(&mut state, 's'), []);
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::Stop)));
+    assert_eq!(key(&mut state, 'n'), []);
+    assert_eq!(activity(&state), Activity::Running);
+    key(&mut state, 's');
+    assert_eq!(key(&mut state, 'y'), [Effect::Send(Command::Stop)]);
+    assert_eq!(activity(&state), Activity::Stopping);
+    key(&mut state, 's');
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::DropStep)));
+    assert_eq!(key(&mut state, 'y'), [Effect::Send(Command::Stop)]);
+}
+
+#[test]
+fn quitting_a_run_of_this_process_stops_it_first_and_one_elsewhere_is_left_alone() {
+    let mut state = attached(true);
+    assert_eq!(key(&mut state, 'q'), []);
+    assert_eq!(key(&mut state, 'y'), [Effect::Send(Command::Stop)]);
+    // A second quit asks whether to wait, and never drops the step by itself.
+    assert_eq!(update(&mut state, Message::Key(Key::Ctrl('c'))), []);
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::QuitNow)));
+    key(&mut state, 'n');
+    finish(&mut state, 1);
+    assert_eq!(at(&mut state, 1_500), []);
+    assert_eq!(update(&mut state, Message::StreamClosed), [Effect::Quit]);
+
+    let mut elsewhere = attached(false);
+    assert_eq!(key(&mut elsewhere, 'q'), [Effect::Quit]);
+}
+
+#[test]
+fn quitting_does_not_wait_for_ever_for_the_stream_to_close() {
+    let mut state = attached(true);
+    key(&mut state, 'q');
+    key(&mut state, 'y');
+    finish(&mut state, 1);
+    assert_eq!(at(&mut state, 2_000), []);
+    assert_eq!(at(&mut state, 4_000), [Effect::Quit]);
+}
+
+#[test]
+fn a_question_whose_run_has_ended_sends_nothing() {
+    let mut state = attached(true);
+    key(&mut state, 's');
+    finish(&mut state, 1);
+    state.overlay = Some(Overlay::Ask(Question::Stop));
+    assert_eq!(key(&mut state, 'y'), []);
+}
+
+#[test]
+fn the_end_of_a_run_is_shown_and_what_came_long_ago_is_not_news() {
+    let mut state = attached(true);
+    finish(&mut state, 1);
+    assert_eq!(state.overlay, Some(Overlay::Outcome));
+    assert_eq!(update(&mut state, Message::Key(Key::Esc)), []);
+    assert_eq!(state.overlay, None);
+    update(&mut state, Message::Key(Key::Enter));
+    assert_eq!(state.overlay, Some(Overlay::Outcome));
+}
+
+#[test]
+fn a_stream_that_closes_without_an_end_is_an_interrupted_run() {
+    let mut state = attached(true);
+    update(&mut state, Message::StreamClosed);
+    assert_eq!(activity(&state), Activity::Interrupted);
+    assert!(!state.is_alive());
+}
+
+#[test]
+fn silence_is_said_and_a_word_ends_it() {
+    let mut state = attached(true);
+    at(&mut state, 4_000);
+    assert_eq!(state.run().and_then(|r| r.stale_seconds(state.clock)), None);
+    at(&mut state, 31_000);
+    assert_eq!(state.run().and_then(|r| r.stale_seconds(state.clock)), Some(30.0));
+    micro(&mut state, 1, 2);
+    assert_eq!(state.run().and_then(|r| r.stale_seconds(state.clock)), None);
+}
+
+#[test]
+fn a_refused_command_says_why_for_a_while() {
+    let mut state = attached(true);
+    assert_eq!(key(&mut state, 'w'), [Effect::Send(Command::Save)]);
+    assert_eq!(key(&mut state, 'w'), [], "one save is asked for at a time");
+    let reply = CommandReply::refused("disk \u{1b}[31mfull");
+    update(&mut state, Message::Answered { command: Command::Save, reply });
+    let notice = state.notice.clone().expect("a notice");
+    assert_eq!((notice.text.as_str(), notice.kind), ("disk ␛[31mfull", NoticeKind::Bad));
+    at(&mut state, 10_000);
+    assert_eq!(state.notice, None);
+    assert_eq!(key(&mut state, 'w'), [Effect::Send(Command::Save)]);
+}
+
+#[test]
+fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
+    let config =
+        serde_json::from_str(include_str!("../../tests/fixtures/screen/run/events.jsonl").lines().next().unwrap_or(""));
+    let Ok(Stamped { event: RunEvent::RunStarted(started), .. }) = config else {
+        panic!("the fixture begins with a run")
+    };
+    let mut state = State::ready(StartPage {
+        title: "demo run".into(),
+        config: started.config,
+        model_place: None,
+        planned_steps: None,
+        rows: Vec::new(),
+    });
+    assert!(!state.is_alive());
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
+    let fetching = |done| Message::Fetching(Fetching { what: "model".into(), done, total: Some(100) });
+    at(&mut state, 1_000);
+    update(&mut state, fetching(10));
+    at(&mut state, 2_000);
+    update(&mut state, fetching(60));
+    let Stage::Starting(preparation) = &state.stage else { panic!("it is being prepared") };
+    assert_eq!(preparation.speed, Some(50.0));
+    assert_eq!(update(&mut state, Message::Key(Key::Esc)), [Effect::CancelStart]);
+    assert_eq!(state.stage, Stage::Ready);
+    // What the cancelled preparation still says has no effect.
+    update(&mut state, fetching(70));
+    update(&mut state, Message::StartFailed("cancelled".into()));
+    assert_eq!(state.stage, Stage::Ready);
+    update(&mut state, Message::Key(Key::Enter));
+    update(&mut state, Message::StartFailed("no pip".into()));
+    assert_eq!(state.stage, Stage::Failed("no pip".into()));
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
+    assert_eq!(update(&mut state, Message::Key(Key::Ctrl('c'))), [Effect::CancelStart, Effect::Quit]);
+}

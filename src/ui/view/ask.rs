@@ -1,0 +1,65 @@
+//! The questions before something that cannot be taken back.
+
+use ratatui::layout::Rect;
+
+use crate::ui::format;
+use crate::ui::state::{Question, State};
+use crate::ui::theme::Role;
+use crate::ui::widgets::pen::centered;
+use crate::ui::widgets::{Pen, Words, words};
+
+pub fn title(question: Question) -> &'static str {
+    match question {
+        Question::Stop => "stop the run?",
+        Question::DropStep => "drop the step?",
+        Question::StopAndQuit => "stop and quit?",
+        Question::QuitNow => "quit now?",
+    }
+}
+
+fn texts(question: Question, state: &State) -> (String, &'static str, &'static str) {
+    let saved = state.run().and_then(|r| r.view.checkpoint.as_ref()).map(|c| c.step);
+    let saved = match saved {
+        Some(step) => format!("The last checkpoint is of step {}.", format::count(step)),
+        None => "There is no checkpoint yet.".to_owned(),
+    };
+    match question {
+        Question::Stop => (
+            "The run ends after this step, with a checkpoint. It can be resumed later.".into(),
+            "stop with a checkpoint",
+            "go on training",
+        ),
+        Question::DropStep => (
+            "The run is stopping at the end of this step. Dropping the step ends it sooner; steps before it are kept."
+                .into(),
+            "drop the step",
+            "wait for it",
+        ),
+        Question::StopAndQuit => (
+            "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits.".into(),
+            "stop with a checkpoint and quit",
+            "stay",
+        ),
+        Question::QuitNow => (
+            format!("The checkpoint is not written yet. {saved} Steps after it would be lost."),
+            "quit without waiting",
+            "wait for it",
+        ),
+    }
+}
+
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, question: Question) {
+    let (text, yes, no) = texts(question, state);
+    let width = 56.min(body.width.saturating_sub(2));
+    let lines = format::wrap(&text, width.saturating_sub(4) as usize);
+    let area = centered(body, width, lines.len() as u16 + 6);
+    pen.clear(area);
+    let inner = pen.panel(area, title(question), &Vec::new());
+    for (row, line) in lines.iter().enumerate() {
+        pen.text(inner, row as u16 + 1, line, Role::Text);
+    }
+    let row = lines.len() as u16 + 2;
+    let choice = |key: &str, what: &str| -> Words { words([(key, Role::Key), (&format!("  {what}"), Role::Text)]) };
+    pen.line(inner, row, &choice("y", yes));
+    pen.line(inner, row + 1, &choice("n", no));
+}

@@ -1,0 +1,159 @@
+//! How a run ended, in a card: what it brought, what it cost, where it is, what to try next.
+
+use std::path::Path;
+
+use ratatui::layout::Rect;
+
+use crate::event::FinishReason;
+use crate::ui::format;
+use crate::ui::message::Clock;
+use crate::ui::state::{Activity, RunStage};
+use crate::ui::theme::Role;
+use crate::ui::widgets::pen::centered;
+use crate::ui::widgets::{Pen, Words, words};
+use crate::units::{format_bytes, format_duration, printable};
+
+/// Facts of a run that has ended, a name and a value each.
+pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
+    let view = &run.view;
+    let mut facts = Vec::new();
+    let best = view.best_eval();
+    if let Some(last) = best.or(view.evals.last()) {
+        let at = format!("at step {}", format::count(last.step));
+        let text = match view.eval_before().filter(|before| before.step != last.step) {
+            Some(before) => format!("{} before, {} {at}", format::loss(before.eval_loss), format::loss(last.eval_loss)),
+            None => format!("{} {at}", format::loss(last.eval_loss)),
+        };
+        facts.push((if best.is_some() { "best eval" } else { "eval" }, text));
+    }
+    if let (Some(first), Some(last)) = (view.smoothed.first(), view.smoothed.last()) {
+        facts.push(("loss", format!("{} at first, {} now (smoothed)", format::loss(first), format::loss(last))));
+    }
+    let total = format::or_unknown(view.planned_steps(), format::count);
+    let took = format_duration(run.elapsed_ms(clock) as f64 / 1e3);
+    let speed = view.speed().map(|s| format!(", {} tokens/s", format::rate(s))).unwrap_or_default();
+    facts.push(("steps", format!("{} of {total} in {took}{speed}", format::count(view.steps_done()))));
+    if let Some(peak) = view.memory.peak_bytes {
+        let limit = view.memory.limit_bytes.map(|l| format!(" of {}", format_bytes(l))).unwrap_or_default();
+        facts.push(("peak", format!("{}{limit}", format_bytes(peak))));
+    }
+    if let Some(bleu) = &view.bleu {
+        facts.push((
+            "BLEU",
+            format!("{:.2} on {}, adapter {}", bleu.score, printable(&bleu.split), printable(&bleu.adapter)),
+        ));
+    }
+    if let Some(name) = adapter(run) {
+        facts.push(("adapter", printable(&run.folder.join(name).display().to_string())));
+    }
+    if view.warnings.count > 0 {
+        facts.push(("warnings", format::count(view.warnings.count)));
+    }
+    facts
+}
+
+/// The link that leads to the adapter worth taking: the best one, or the last.
+fn adapter(run: &RunStage) -> Option<&'static str> {
+    run.view.checkpoint.as_ref()?;
+    Some(if run.view.best_eval().is_some() { "best" } else { "last" })
+}
+
+/// Why it ended as it did, where that needs words.
+pub fn cause(run: &RunStage) -> Option<String> {
+    if let Some(oom) = &run.view.out_of_memory {
+        let mut text = format!(
+            "Out of memory in {}, step {}, micro-batch {}",
+            oom.phase.name(),
+            format::count(oom.step),
+            format::count(oom.micro)
+        );
+        if let Some(requested) = oom.requested_bytes {
+            text.push_str(&format!(": {} were asked for", format_bytes(requested)));
+        }
+        if let Some(free) = oom.free_bytes {
+            text.push_str(&format!(", {} were free", format_bytes(free)));
+        }
+        return Some(text);
+    }
+    match run.activity() {
+        Activity::Interrupted => {
+            Some("The log ends in the middle of the run: its process died, or is gone.".to_owned())
+        }
+        _ => run.view.outcome.as_ref().and_then(|o| o.detail.as_deref()).map(printable),
+    }
+}
+
+/// Commands that make sense now, each whole.
+pub fn next_commands(run: &RunStage) -> Vec<String> {
+    let folder = shell_word(&run.folder);
+    let mut commands = Vec::new();
+    if let (Some(name), Some(started)) = (adapter(run), &run.view.started) {
+        let source = shell_word(Path::new(&started.config.model.source));
+        let adapter = shell_word(&run.folder.join(name));
+        commands.push(format!("finetop generate --model {source} --adapter {adapter} \"…\""));
+        if started.config.data.eval.is_some() {
+            commands.push(format!("finetop eval {folder} --metrics loss"));
+        }
+    }
+    commands.push(format!("finetop watch {folder}"));
+    commands
+}
+
+/// A path as a shell takes it back, safe for a terminal.
+fn shell_word(path: &Path) -> String {
+    let text = printable(&path.display().to_string());
+    let plain = |c: char| c.is_alphanumeric() || "/._-:=@+,%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
+}
+
+/// The card as plain lines, for whoever reports after the screen is gone.
+pub fn summary(run: &RunStage, clock: Clock) -> Vec<String> {
+    let mut lines: Vec<String> = cause(run).into_iter().collect();
+    lines.extend(facts(run, clock).into_iter().map(|(name, value)| format!("{name:<10} {value}")));
+    lines.extend(next_commands(run).into_iter().map(|command| format!("  {command}")));
+    lines
+}
+
+pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock) {
+    let (title, bad) = match run.activity() {
+        Activity::Finished(FinishReason::Completed) => ("the run is complete", false),
+        Activity::Finished(FinishReason::Stopped) => ("the run was stopped", false),
+        Activity::Finished(FinishReason::Failed) => ("the run failed", true),
+        Activity::Interrupted => ("the run was interrupted", true),
+        _ => return,
+    };
+    let commands = next_commands(run);
+    // As wide as its longest command, so that it can be copied whole, within the body.
+    let longest = commands.iter().map(|c| c.chars().count()).max().unwrap_or(0) as u16;
+    let width = (longest + 8).clamp(64, 120).min(body.width.saturating_sub(2));
+    let text_width = width.saturating_sub(4) as usize;
+
+    let mut lines: Vec<Words> = Vec::new();
+    if let Some(cause) = cause(run) {
+        for line in format::wrap(&cause, text_width).into_iter().take(5) {
+            lines.push(words([(&line, if bad { Role::Bad } else { Role::Text })]));
+        }
+        lines.push(Vec::new());
+    }
+    for (name, value) in facts(run, clock) {
+        let role = if name == "best eval" { Role::Best } else { Role::Text };
+        for (i, part) in format::wrap(&value, text_width.saturating_sub(11)).into_iter().enumerate() {
+            let name = if i == 0 { name } else { "" };
+            lines.push(words([(&format!("{name:<11}"), Role::Label), (&part, role)]));
+        }
+    }
+    lines.push(Vec::new());
+    lines.push(words([("next", Role::Label)]));
+    for command in &commands {
+        for (i, part) in format::wrap(command, text_width.saturating_sub(4)).iter().enumerate() {
+            let indent = if i == 0 { "  " } else { "    " };
+            lines.push(words([(indent, Role::Text), (part, Role::Key)]));
+        }
+    }
+    let area = centered(body, width, lines.len() as u16 + 2);
+    pen.clear(area);
+    let inner = pen.panel(area, title, &words([("Esc", Role::Key), (" close", Role::Label)]));
+    for (row, line) in lines.iter().enumerate() {
+        pen.line(inner, row as u16, line);
+    }
+}

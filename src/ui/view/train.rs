@@ -1,0 +1,31 @@
+//! The tab Train: where its four panels lie. What is in them is in `loss`, `progress`, `accumulation` and `memory`.
+
+use ratatui::layout::Rect;
+
+use crate::ui::state::{RunStage, State};
+use crate::ui::widgets::Pen;
+
+use super::{accumulation, loss, memory, progress};
+
+/// The four areas: loss, progress, accumulation, memory. They fill the body without a gap and without overlap.
+pub fn areas(body: Rect) -> [Rect; 4] {
+    let right = (body.width * 45 / 100).clamp(27, 64).min(body.width);
+    let left = body.width - right;
+    let top = (body.height * 55 / 100).max(body.height.min(8));
+    let bottom = body.height - top;
+    let (x, y) = (body.x + left, body.y + top);
+    [
+        Rect { width: left, height: top, ..body },
+        Rect { x, width: right, height: top, ..body },
+        Rect { y, width: left, height: bottom, ..body },
+        Rect { x, y, width: right, height: bottom },
+    ]
+}
+
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
+    let [loss_area, progress_area, accumulation_area, memory_area] = areas(body);
+    loss::draw(pen, loss_area, run);
+    progress::draw(pen, progress_area, run, state.clock);
+    accumulation::draw(pen, accumulation_area, run);
+    memory::draw(pen, memory_area, run);
+}

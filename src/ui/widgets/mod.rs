@@ -1,0 +1,10 @@
+//! Things that are drawn in more than one place, or are worth a file: text that stays in its area, panels, bars, charts.
+//! They know roles and glyphs, and nothing of a run.
+
+pub mod bars;
+pub mod canvas;
+pub mod chart;
+pub mod pen;
+pub mod stack;
+
+pub use pen::{Pen, Words, words};

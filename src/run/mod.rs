@@ -10,6 +10,7 @@ pub mod log;
 pub mod replay;
 pub mod sampler;
 pub mod store;
+pub mod training;
 pub mod worker;
 
 use std::path::Path;

@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
+use super::evaluate::{EvalError, longest_batch, packed, split_loss};
 use super::optimizer::{AdamW, clip_factor, grad_norm};
 use super::schedule::Schedule;
 use crate::config::RunConfig;
-use crate::data::batch::{MicroBatch, epoch_order};
-use crate::data::dataset::{Dataset, DatasetError, Example};
+use crate::data::batch::epoch_order;
+use crate::data::dataset::{Dataset, DatasetError};
 use crate::event::*;
 use crate::memory::ledger::Phase;
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::decoder::{Decoder, Packed, TrainPass};
-use crate::model::head::Target;
 
 /// Why training ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -94,9 +94,7 @@ impl<'a> Trainer<'a> {
             total_steps: steps.planned,
         };
         let optimizer = AdamW::new(&adapter, config.train.weight_decay, &decoder.ledger)?;
-        let mut lengths: Vec<usize> = train.row_lengths().map(|l| l.tokens as usize).collect();
-        lengths.sort_unstable_by(|a, b| b.cmp(a));
-        let eval_tokens = lengths.iter().take(config.train.per_device_train_batch_size).sum();
+        let eval_tokens = longest_batch(train, config.train.per_device_train_batch_size);
         Ok(Trainer {
             config,
             decoder,
@@ -273,22 +271,17 @@ impl<'a> Trainer<'a> {
         let step = self.step;
         let started = Instant::now();
         self.decoder.ledger.set_phase(Phase::Eval);
-        let (mut nats, mut target_tokens) = (0f64, 0u64);
-        let mut from = 0;
-        while from < eval.len() {
-            let to = batch_end(eval, from, self.eval_tokens)?;
-            let examples = (from..to).map(|r| eval.example(r)).collect::<Result<Vec<_>, _>>()?;
-            let batch = packed(&examples, 0);
-            nats +=
-                self.decoder.loss(Some(&self.adapter), &batch).map_err(|source| TrainError::Engine { step, source })?;
-            target_tokens += batch.targets.len() as u64;
-            from = to;
+        let go_on = |_| {
             orders.look(step);
-            if orders.stop == Stop::Now {
-                return Ok(false);
-            }
-        }
-        let eval_loss = nats / target_tokens.max(1) as f64;
+            orders.stop != Stop::Now
+        };
+        let loss = split_loss(self.decoder, Some(&self.adapter), eval, self.eval_tokens, go_on);
+        let loss = loss.map_err(|e| match e {
+            EvalError::Data(e) => TrainError::Data(e),
+            EvalError::Engine(source) => TrainError::Engine { step, source },
+        })?;
+        let Some(loss) = loss else { return Ok(false) };
+        let (eval_loss, target_tokens) = (loss.per_token(), loss.target_tokens);
         if !eval_loss.is_finite() {
             return Err(self.not_finite(step, eval_loss, sink));
         }
@@ -412,31 +405,5 @@ fn answer(request: CommandRequest, reply: CommandReply) {
     if let Some(to) = request.reply {
         // Whoever asked may be gone; that harms nobody.
         let _ = to.send(reply);
-    }
-}
-
-/// Where an eval batch that starts at row `from` ends: it has at least one row and at most `most` tokens.
-pub fn batch_end(split: &Dataset, from: usize, most: usize) -> Result<usize, DatasetError> {
-    let (mut to, mut tokens) = (from, 0usize);
-    while to < split.len() {
-        tokens += split.row_length(to)?.tokens as usize;
-        if to > from && tokens > most {
-            break;
-        }
-        to += 1;
-    }
-    Ok(to)
-}
-
-/// Rows of `data` as the engine takes them.
-pub fn packed(examples: &[Example], first_row_in_step: u64) -> Packed {
-    let batch = MicroBatch::pack(examples, first_row_in_step);
-    let rows = batch.starts.windows(2).zip(&batch.row_ids);
-    Packed {
-        rows: rows.flat_map(|(s, &row)| std::iter::repeat_n(row, (s[1] - s[0]) as usize)).collect(),
-        targets: batch.targets.iter().map(|t| Target { position: t.position, token: t.token }).collect(),
-        tokens: batch.tokens,
-        starts: batch.starts,
-        positions: batch.positions,
     }
 }

@@ -252,8 +252,7 @@ impl AdapterFile {
     /// A missing or malformed file; DoRA, rank patterns, biases and other kinds that would compute something else, by name.
     pub fn read(folder: &Path) -> Result<Self, AdapterError> {
         let file = folder.join(CONFIG_FILE);
-        let text =
-            std::fs::read_to_string(&file).map_err(|source| AdapterError::Io { file: file.clone(), source })?;
+        let text = std::fs::read_to_string(&file).map_err(|source| AdapterError::Io { file: file.clone(), source })?;
         let content = |what: String| AdapterError::Content { file: file.clone(), what };
         let json: Value = serde_json::from_str(&text).map_err(|e| content(e.to_string()))?;
         let found = |key: &str| json.get(key).map_or("nothing".to_owned(), Value::to_string);
@@ -289,8 +288,8 @@ impl AdapterFile {
         let modules = modules.ok_or_else(|| expect("target_modules", "a list of projections"))?;
         let module = |v: &Value| TargetModule::ALL.into_iter().find(|m| v.as_str() == Some(m.name()));
         let target_modules: Option<Vec<_>> = modules.iter().map(module).collect();
-        let target_modules =
-            target_modules.ok_or_else(|| expect("target_modules", "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"))?;
+        let target_modules = target_modules
+            .ok_or_else(|| expect("target_modules", "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"))?;
         Ok(AdapterFile { r, lora_alpha, lora_dropout, target_modules })
     }
 }

@@ -111,7 +111,8 @@ impl Heads {
         let (dq, dk, dv) = (Shared(dq.as_mut_ptr()), Shared(dk.as_mut_ptr()), Shared(dv.as_mut_ptr()));
         // A head of keys belongs to one task, so that the sums into dk and dv have one order.
         let rows = segments.ranges();
-        let tasks: Vec<_> = rows.into_iter().flat_map(|row| (0..self.kv_heads).map(move |h| (row.clone(), h))).collect();
+        let tasks: Vec<_> =
+            rows.into_iter().flat_map(|row| (0..self.kv_heads).map(move |h| (row.clone(), h))).collect();
         tasks.into_par_iter().with_max_len(1).for_each_init(
             || (Vec::new(), Vec::new()),
             |(p, dp): &mut (Vec<f32>, Vec<f32>), (row, kv_head)| {

@@ -137,7 +137,13 @@ fn backward_group(
 
 impl Block {
     /// Shapes: x [tokens, hidden] → [tokens, hidden], with what `keep` asks for.
-    pub fn forward(&self, adapter: &BlockAdapter, x: Tensor, pass: &Pass, keep: Keep) -> Result<(Tensor, Option<Saved>)> {
+    pub fn forward(
+        &self,
+        adapter: &BlockAdapter,
+        x: Tensor,
+        pass: &Pass,
+        keep: Keep,
+    ) -> Result<(Tensor, Option<Saved>)> {
         let _work = pass.ledger.charge(Category::BlockWork, self.work_bytes(x.dim(0)?, x.dtype().size_in_bytes()));
         let full = self.attend_and_gate(adapter, &x, pass)?;
         let activated = silu_mul(&full.gate, &full.up)?;

@@ -342,9 +342,8 @@ mod tests {
         let (ledger, device) = (Ledger::default(), Device::Cpu);
         let scratch = Scratch::new(&ledger);
         let w = Tensor::randn(0f32, 0.1, (96, 256), &device).unwrap();
-        let distance = |a: &Tensor, b: &Tensor| -> f32 {
-            (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap()
-        };
+        let distance =
+            |a: &Tensor, b: &Tensor| -> f32 { (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap() };
         for dtype in [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K] {
             let q = QTensor::quantize(&w, dtype).unwrap();
             let exact = q.dequantize(&device).unwrap();

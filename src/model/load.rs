@@ -93,9 +93,8 @@ pub fn load(
         Tensors::Safetensors { config, .. } => {
             let read = |source| LoadError::Read { file: config.clone(), source };
             let text = std::fs::read_to_string(config).map_err(read)?;
-            let json = serde_json::from_str(&text).map_err(|e| {
-                FormatError::unexpected(config, &format!("line {}", e.line()), "JSON", e.to_string())
-            })?;
+            let json = serde_json::from_str(&text)
+                .map_err(|e| FormatError::unexpected(config, &format!("line {}", e.line()), "JSON", e.to_string()))?;
             Spec::from_config(config, &json)?
         }
     };
@@ -289,9 +288,7 @@ impl Tensors {
     fn total_bytes(&self) -> u64 {
         match self {
             Tensors::Gguf { gguf, .. } => gguf.tensors.iter().map(|t| t.len).sum(),
-            Tensors::Safetensors { parts, .. } => {
-                parts.iter().flat_map(|(s, _)| s.tensors.iter().map(|t| t.len)).sum()
-            }
+            Tensors::Safetensors { parts, .. } => parts.iter().flat_map(|(s, _)| s.tensors.iter().map(|t| t.len)).sum(),
         }
     }
 

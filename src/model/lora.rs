@@ -209,7 +209,8 @@ mod tests {
     #[test]
     fn dropout_keeps_the_mean_and_belongs_to_the_token_not_to_the_batch() {
         let x = Tensor::ones((8, 512), DType::F32, &Device::Cpu).unwrap();
-        let (rows, positions): (Vec<u64>, Vec<u32>) = ((0..8).map(|i| i / 4).collect(), (0..8).map(|i| i % 4).collect());
+        let (rows, positions): (Vec<u64>, Vec<u32>) =
+            ((0..8).map(|i| i / 4).collect(), (0..8).map(|i| i % 4).collect());
         let key = DropoutKey { seed: 7, step: 3, rows: &rows, positions: &positions };
         let y = dropped(&x, key, 5, 0.25).unwrap();
         let mean = y.mean_all().unwrap().to_scalar::<f32>().unwrap();

@@ -85,7 +85,9 @@ pub fn multiply_parallel(
     }
     if m.min(n).min(k) > 64 {
         // SAFETY: as above.
-        return unsafe { multiply((m, n, k), out.as_mut_ptr(), out_row, keep, a, b, scale, Parallelism::Rayon(threads)) };
+        return unsafe {
+            multiply((m, n, k), out.as_mut_ptr(), out_row, keep, a, b, scale, Parallelism::Rayon(threads))
+        };
     }
     // Thin products: gemm's own split leaves threads without work, so the longer side is cut here.
     let out = Shared(out.as_mut_ptr());

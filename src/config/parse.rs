@@ -92,6 +92,28 @@ pub fn to_toml(config: &RunConfig) -> Result<String, ConfigError> {
     toml::to_string(config).map_err(|e| ConfigError::Unwritable(e.to_string()))
 }
 
+/// A setting that two configurations disagree on, with both values as TOML; "nothing" where one has none.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    pub setting: &'static Setting,
+    pub first: String,
+    pub second: String,
+}
+
+/// What two configurations disagree on, in the order of the file.
+pub fn differences(first: &RunConfig, second: &RunConfig) -> Vec<Difference> {
+    let tables = [first, second].map(|c| toml::Table::try_from(c).unwrap_or_default());
+    let value = |table: &toml::Table, s: &Setting| {
+        let value = table.get(s.section).and_then(|section| section.get(s.name));
+        value.map_or("nothing".to_string(), toml::Value::to_string)
+    };
+    let both = settings::settings().iter().map(|setting| {
+        let [first, second] = [0, 1].map(|i| value(&tables[i], setting));
+        Difference { setting, first, second }
+    });
+    both.filter(|d| d.first != d.second).collect()
+}
+
 /// Where a value was found; the order is that in which problems are told.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {

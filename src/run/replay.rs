@@ -64,6 +64,15 @@ pub fn read(run: &Path) -> Result<Replay, StoreError> {
     Ok(Replay { events, state: follow.state(), skipped: follow.skipped })
 }
 
+/// How the last segment of a run ended, whoever holds the run now.
+/// # Errors
+/// A folder that holds no run, or what the file system says.
+pub fn finished(run: &Path) -> Result<Option<RunFinished>, StoreError> {
+    let mut follow = Follow::open(run)?;
+    while follow.step(&mut drop)? {}
+    Ok(follow.finished)
+}
+
 /// Takes the next event in; one that begins a segment drops the steps that this segment does again.
 fn keep(events: &mut Vec<Stamped>, stamped: Stamped) {
     if let RunEvent::RunStarted(started) = &stamped.event {

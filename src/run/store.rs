@@ -67,7 +67,8 @@ impl RunFolder {
     pub fn create(runs: &Path, name: &str, unix_ms: u64, config: &RunConfig) -> Result<Self, StoreError> {
         let id = run_id(name, unix_ms);
         for n in 1u32.. {
-            let path = runs.join(if n == 1 { id.clone() } else { format!("{id}-{n}") });
+            // A point is in no name, so that the second "a" is not taken for the first "a-2".
+            let path = runs.join(if n == 1 { id.clone() } else { format!("{id}.{n}") });
             match Self::create_at(&path, config) {
                 Err(StoreError::Exists(_)) => {}
                 made => return made,
@@ -253,6 +254,9 @@ impl RunFolder {
     }
 }
 
+/// The bytes of `20261123-221502` in a run's name.
+const TIME_LENGTH: usize = 15;
+
 /// `20261123-221502-demo`: readable, sorted by the time of the start (UTC).
 pub fn run_id(name: &str, unix_ms: u64) -> String {
     let (days, seconds) = (unix_ms / 86_400_000, unix_ms / 1000 % 86_400);
@@ -305,6 +309,22 @@ pub fn must_be_run(path: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// The newest run of this name, as [`RunFolder::create`] names them.
+pub fn newest(runs: &Path, name: &str) -> Option<PathBuf> {
+    let begun = |path: &Path| fs::metadata(path.join("events.jsonl")).and_then(|m| m.created().or(m.modified())).ok();
+    let suffix = run_id(name, 0)[TIME_LENGTH..].to_string();
+    let of_name = |path: &PathBuf| {
+        let id = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.get(TIME_LENGTH..));
+        let number = id.and_then(|id| id.strip_prefix(&suffix)).map(|rest| rest.strip_prefix('.').unwrap_or(rest));
+        number.is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())) && is_run(path)
+    };
+    let paths = fs::read_dir(runs).ok()?.flatten().map(|e| e.path()).filter(of_name);
+    // The time in the name has only seconds; the file system knows which of two came later.
+    paths.max_by_key(|path| {
+        (path.file_name().and_then(|n| n.to_str()).and_then(|n| n.get(..TIME_LENGTH)).map(String::from), begun(path))
+    })
 }
 
 fn no_run(path: &Path, missing: &'static str) -> StoreError {
@@ -386,4 +406,18 @@ pub fn size_of_folder(folder: &Path) -> io::Result<u64> {
         };
     }
     Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_ids_are_the_time_of_the_start_and_a_name_without_surprises() {
+        assert_eq!(run_id("demo", 1_795_472_102_999), "20261123-221502-demo");
+        assert_eq!(run_id("../my run\u{1b}.v2", 951_782_400_000), "20000229-000000----my-run--v2");
+        assert_eq!(run_id("", 0), "19700101-000000");
+        assert_eq!(run_id("x", 4_107_542_399_000), "21000228-235959-x");
+        assert_eq!(run_id("x", 4_107_542_400_000), "21000301-000000-x");
+    }
 }

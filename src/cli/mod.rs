@@ -7,7 +7,8 @@ mod ctl;
 pub mod engine;
 mod eval;
 mod generate;
-pub mod signals;
+pub mod screen;
+mod signals;
 mod train;
 mod watch;
 
@@ -119,9 +120,12 @@ impl From<JobError> for CliError {
 /// Reads the arguments and carries the command out.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse() {
-        Arguments { command: None, headless: _ } => train::demo(),
+        Arguments { command: None, headless } => train::demo(headless),
         Arguments { command: Some(Raw::Train(arguments)), .. } => train::train(arguments),
-        Arguments { command: Some(Raw::Watch { run, headless: _ }), .. } => watch::watch(&run_folder(run)),
+        Arguments { command: Some(Raw::Watch { run, headless }), .. } => {
+            let run = run_folder(run);
+            if !headless && train::on_terminal() { screen::watch(&run) } else { watch::watch(&run) }
+        }
         Arguments { command: Some(Raw::Ctl { run, command, timeout }), .. } => {
             ctl::ctl(&run_folder(run), command, timeout)
         }

@@ -17,7 +17,7 @@ use crate::event::FinishReason;
 use crate::run::lines::Lines;
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
-use crate::run::worker::{self, Job};
+use crate::run::worker::{self, Job, JobError};
 
 #[derive(Debug, Args)]
 pub struct TrainArguments {
@@ -233,12 +233,12 @@ pub fn told(path: &Path, ending: worker::Ending) -> Result<(), CliError> {
         return ending.error.map_or(Ok(()), |e| Err(e.into()));
     };
     result(path.display());
-    match ending.error {
+    match (finished.reason, ending.error) {
         // The last line has told it.
-        Some(worker::JobError::Failed(_)) if finished.reason == FinishReason::Failed => Err(CliError::Told),
-        Some(e) => Err(e.into()),
-        None if finished.reason == FinishReason::Failed => Err(CliError::Told),
-        None => Ok(()),
+        (FinishReason::Failed, Some(JobError::Input(_))) => Err(CliError::Told(2)),
+        (FinishReason::Failed, _) => Err(CliError::Told(1)),
+        (_, Some(e)) => Err(e.into()),
+        (_, None) => Ok(()),
     }
 }
 

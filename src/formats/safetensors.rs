@@ -176,7 +176,7 @@ fn places(
         let (offset, len) = (data_start + start, end - start);
         tensors.push(SafetensorsTensor { name, shape, dtype: entry.dtype, offset, len });
     }
-    tensors.sort_by(|a, b| (a.offset, a.len).cmp(&(b.offset, b.len)));
+    tensors.sort_by_key(|t| (t.offset, t.len));
     let mut next = data_start;
     for tensor in &tensors {
         if tensor.offset != next {

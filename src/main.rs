@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: everything is in the library, `cli` reads the arguments.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    finetop::cli::main()
+}

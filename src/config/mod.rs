@@ -2,6 +2,7 @@
 //! Names and defaults are those of PEFT and of the Hugging Face trainer where they have one.
 
 pub mod parse;
+pub mod settings;
 
 use std::path::PathBuf;
 

@@ -1,3 +1,18 @@
-//! The engine: explicit forward and backward of a decoder, room by room.
+//! The engine: explicit forward and backward of a decoder, room by room, with no autograd. Text is `data`'s business, the loop is `train`'s.
 
+pub mod adapter;
+pub mod attention;
+pub mod block;
+pub mod cpu;
+pub mod decoder;
+pub mod frozen;
+pub mod generate;
+pub mod head;
+pub mod load;
+pub mod lora;
+pub mod mlp;
+pub mod norm;
+pub mod product;
+pub mod rope;
 pub mod source;
+pub mod spec;

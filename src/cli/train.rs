@@ -1,0 +1,185 @@
+//! `finetop train`, and the demo: which folder, which settings, then the run and its lines until the end.
+//! What is computed is made in `engine`, the thread it is computed on in `run::worker`.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::engine::{self, TrainRequest};
+use super::signals::StopOnSignals;
+use super::{CliError, Overrides, result, run_folder, say};
+use crate::config::RunConfig;
+use crate::config::parse::{self, Difference};
+use crate::config::settings::settings;
+use crate::event::FinishReason;
+use crate::run::lines::Lines;
+use crate::run::replay;
+use crate::run::store::{self, RunFolder};
+use crate::run::worker::{self, Job};
+
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// The configuration; with --resume also a run's folder or name
+    file: PathBuf,
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Plain lines instead of the screen
+    #[arg(long)]
+    headless: bool,
+    /// The run's own folder, instead of a new one under log.dir
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// Start from this adapter instead of a new one
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    init_adapter: Option<PathBuf>,
+    /// Go on with a run from its last checkpoint: that of --run-dir, of FILE if it is a run, else the newest of this FILE
+    #[arg(long)]
+    resume: bool,
+}
+
+/// A run that is ready to be started.
+struct Ready {
+    folder: RunFolder,
+    job: Job,
+}
+
+pub fn train(arguments: TrainArguments) -> Result<(), CliError> {
+    let ready = if arguments.resume { again(&arguments)? } else { Some(new(&arguments)?) };
+    match ready {
+        Some(ready) => to_the_end(ready),
+        None => Ok(()),
+    }
+}
+
+pub fn demo() -> Result<(), CliError> {
+    let config = engine::demo_config()?;
+    let folder = RunFolder::create(&config.log.dir, "demo", unix_ms(), &config)?;
+    to_the_end(Ready { folder, job: engine::train_job(TrainRequest { config, init_adapter: None, has_screen: false }) })
+}
+
+fn new(arguments: &TrainArguments) -> Result<Ready, CliError> {
+    let config = parse::load(&arguments.file, &arguments.overrides.set)?;
+    let init_adapter = match &arguments.init_adapter {
+        Some(adapter) => Some(std::fs::canonicalize(adapter).map_err(|e| {
+            CliError::Usage(format!("--init-adapter {}: expected a folder with an adapter: {e}", adapter.display()))
+        })?),
+        None => None,
+    };
+    let folder = match &arguments.run_dir {
+        Some(folder) => RunFolder::create_at(folder, &config)?,
+        None => RunFolder::create(&config.log.dir, &name_of(&arguments.file), unix_ms(), &config)?,
+    };
+    if let Some(adapter) = &init_adapter {
+        folder.set_init_adapter(adapter)?;
+    }
+    let job = engine::train_job(TrainRequest { config, init_adapter, has_screen: false });
+    Ok(Ready { folder, job })
+}
+
+/// A run that was begun before, with its own settings; none if there is nothing left to do.
+fn again(arguments: &TrainArguments) -> Result<Option<Ready>, CliError> {
+    let path = find(arguments)?;
+    let folder = RunFolder::open(&path)?;
+    let own = folder.config()?;
+    let config = overridden(&own, arguments, folder.path())?;
+    if let Some(finished) = replay::finished(folder.path())?
+        && finished.reason == FinishReason::Completed
+    {
+        say(format_args!("{} has completed its {} steps", folder.path().display(), finished.steps));
+        result(folder.path().display());
+        return Ok(None);
+    }
+    if config != own {
+        folder.write_config(&config)?;
+    }
+    let init_adapter = folder.init_adapter();
+    let job = engine::train_job(TrainRequest { config, init_adapter, has_screen: false });
+    Ok(Some(Ready { folder, job }))
+}
+
+fn find(arguments: &TrainArguments) -> Result<PathBuf, CliError> {
+    if let Some(folder) = &arguments.run_dir {
+        return Ok(folder.clone());
+    }
+    let file = run_folder(arguments.file.clone());
+    if file.is_dir() {
+        return Ok(file);
+    }
+    if let Some(folder) = own_run(&file) {
+        return Ok(folder.to_path_buf());
+    }
+    let config = parse::load(&file, &arguments.overrides.set)?;
+    let name = name_of(&file);
+    store::newest(&config.log.dir, &name).ok_or_else(|| {
+        let dir = config.log.dir.display();
+        CliError::Usage(format!("--resume: no run of {name} under {dir}; name one with --run-dir"))
+    })
+}
+
+/// The run whose own `config.toml` this file is.
+fn own_run(file: &Path) -> Option<&Path> {
+    let folder = file.parent().filter(|_| file.file_name().is_some_and(|n| n == "config.toml"))?;
+    store::is_run(folder).then_some(folder)
+}
+
+/// The run's own settings with what `--set` may change; what FILE says otherwise is told, not taken.
+fn overridden(own: &RunConfig, arguments: &TrainArguments, run: &Path) -> Result<RunConfig, CliError> {
+    let set = &arguments.overrides.set;
+    let base = arguments.file.parent().unwrap_or(Path::new(""));
+    let own_file = run.join("config.toml");
+    let config = parse::from_toml(&parse::to_toml(own)?, &own_file.display().to_string(), base, set)?;
+    let changed = parse::differences(own, &config);
+    let fixed: Vec<&Difference> = changed.iter().filter(|d| !d.setting.free_on_resume).collect();
+    if let Some(Difference { setting, first, second }) = fixed.first() {
+        let free: Vec<String> = settings().iter().filter(|s| s.free_on_resume).map(|s| s.key()).collect();
+        return Err(CliError::Usage(format!(
+            "--resume cannot change {} from {first} to {second}: another adapter would come out; what may change is {}",
+            setting.key(),
+            free.join(", ")
+        )));
+    }
+    let is_run = arguments.file.is_dir() || own_run(&arguments.file).is_some() || !arguments.file.exists();
+    if !is_run {
+        let file = parse::load(&arguments.file, set)?;
+        for Difference { setting, first, second } in parse::differences(&config, &file) {
+            let file = arguments.file.display();
+            say(format_args!("{} stays {first} as the run began; {file} says {second}", setting.key()));
+        }
+    }
+    Ok(config)
+}
+
+/// Runs to the end and tells its lines; the folder's path is the result.
+fn to_the_end(Ready { folder, job }: Ready) -> Result<(), CliError> {
+    let path = folder.path().to_path_buf();
+    let (handle, running) = worker::start(folder, job)?;
+    let signals = StopOnSignals::start(handle.commands.clone());
+    if let Err(e) = &signals {
+        say(format_args!("signals end this run without a checkpoint: {e}"));
+    }
+    let mut lines = Lines::default();
+    for stamped in handle.events {
+        lines.of(&stamped).into_iter().for_each(say);
+    }
+    let ending = running.wait();
+    let Some(finished) = ending.finished else {
+        return ending.error.map_or(Ok(()), |e| Err(e.into()));
+    };
+    result(path.display());
+    match ending.error {
+        // The last line has told it.
+        Some(worker::JobError::Failed(_)) if finished.reason == FinishReason::Failed => Err(CliError::Told),
+        Some(e) => Err(e.into()),
+        None if finished.reason == FinishReason::Failed => Err(CliError::Told),
+        None => Ok(()),
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}

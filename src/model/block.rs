@@ -1,0 +1,343 @@
+//! A decoder block: attention and feed-forward, each with its norm and residual, forward and backward.
+//! With gradient checkpointing it saves its input alone and runs forward again in backward; without, what backward needs.
+
+use candle_core::{Result, Tensor};
+
+use super::attention::{Heads, Segments};
+use super::frozen::Frozen;
+use super::lora::{DropoutKey, LoraGroup};
+use super::mlp::{silu_mul, silu_mul_backward};
+use super::norm::RmsNorm;
+use super::rope::Rotation;
+use crate::config::TargetModule::{self, *};
+use crate::memory::ledger::{Category, Charge, Ledger};
+
+/// The frozen parts of a block.
+#[derive(Debug)]
+pub struct Block {
+    pub input_norm: RmsNorm,
+    pub q: Frozen,
+    pub k: Frozen,
+    pub v: Frozen,
+    pub o: Frozen,
+    pub post_attention_norm: RmsNorm,
+    pub gate: Frozen,
+    pub up: Frozen,
+    pub down: Frozen,
+    pub heads: Heads,
+}
+
+/// The adapters of a block, a group for each input: the first norm, attention's output, the second norm, the gated product.
+#[derive(Debug, Default)]
+pub struct BlockAdapter {
+    pub qkv: Option<LoraGroup>,
+    pub o: Option<LoraGroup>,
+    pub gate_up: Option<LoraGroup>,
+    pub down: Option<LoraGroup>,
+}
+
+/// What all blocks of one pass share.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    pub segments: Segments<'a>,
+    pub rotation: &'a Rotation,
+    pub dropout: Option<DropoutKey<'a>>,
+    pub ledger: &'a Ledger,
+}
+
+/// What a block keeps for backward, charged to the ledger while it lives.
+pub enum Saved {
+    /// The input alone: gradient checkpointing.
+    Input { x: Tensor, _charge: Charge },
+    /// All that backward needs.
+    Full(Box<Full>),
+}
+
+/// The values between a block's products.
+pub struct Full {
+    x: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attended: Tensor,
+    residual: Tensor,
+    gate: Tensor,
+    up: Tensor,
+    /// `x·Aᵀ` of each adapter group.
+    lows: [Option<Tensor>; 4],
+    _charge: Charge,
+}
+
+/// The keys and values of the tokens so far, [capacity, kv_heads·head_dim] each.
+#[derive(Debug)]
+pub struct LayerCache {
+    k: Tensor,
+    v: Tensor,
+    len: usize,
+    _charge: Charge,
+}
+
+impl LayerCache {
+    pub fn new(heads: &Heads, capacity: usize, like: &Tensor, ledger: &Ledger) -> Result<Self> {
+        let shape = (capacity, heads.kv_heads * heads.head_dim);
+        let empty = || Tensor::zeros(shape, like.dtype(), like.device());
+        let bytes = 2 * shape.0 * shape.1 * like.dtype().size_in_bytes();
+        Ok(LayerCache { k: empty()?, v: empty()?, len: 0, _charge: ledger.charge(Category::KvCache, bytes) })
+    }
+
+    fn attend(&mut self, heads: &Heads, q: &Tensor, k: &Tensor, v: &Tensor, segments: Segments) -> Result<Tensor> {
+        let tokens = q.dim(0)?;
+        self.k.slice_set(k, 0, self.len)?;
+        self.v.slice_set(v, 0, self.len)?;
+        let before = self.len;
+        self.len += tokens;
+        match (before, tokens) {
+            (0, _) => heads.forward(q, k, v, segments),
+            (_, 1) => heads.over_cache(q, &self.k, &self.v, self.len),
+            _ => candle_core::bail!("a cache takes a prompt first and then one token at a time"),
+        }
+    }
+}
+
+/// What forward should keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    Nothing,
+    Input,
+    All,
+}
+
+impl BlockAdapter {
+    pub fn groups(&self) -> impl Iterator<Item = &LoraGroup> {
+        [&self.qkv, &self.o, &self.gate_up, &self.down].into_iter().flatten()
+    }
+
+    pub fn groups_mut(&mut self) -> impl Iterator<Item = &mut LoraGroup> {
+        [&mut self.qkv, &mut self.o, &mut self.gate_up, &mut self.down].into_iter().flatten()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups().next().is_none()
+    }
+}
+
+/// A projection with its adapter's update. `low` is `x·Aᵀ` of the group that it belongs to.
+fn project(
+    frozen: &Frozen,
+    module: TargetModule,
+    group: Option<&LoraGroup>,
+    x: &Tensor,
+    low: &Option<Tensor>,
+) -> Result<Tensor> {
+    let y = frozen.forward(x)?;
+    match (group, low) {
+        (Some(group), Some(low)) => group.add_up(module, y, low),
+        _ => Ok(y),
+    }
+}
+
+fn low(group: Option<&LoraGroup>, x: &Tensor, pass: &Pass) -> Result<Option<Tensor>> {
+    group.map(|g| g.down(x, pass.dropout)).transpose()
+}
+
+/// The gradient of an input that several projections read: frozen and adapted parts, and the adapters' own gradients.
+fn backward_group(
+    projections: &[(TargetModule, &Frozen, &Tensor)],
+    group: Option<&mut LoraGroup>,
+    (x, low): (&Tensor, &Option<Tensor>),
+    pass: &Pass,
+    wanted: bool,
+) -> Result<Option<Tensor>> {
+    let mut dx: Option<Tensor> = None;
+    if wanted {
+        for (_, frozen, dy) in projections {
+            dx = Some(match dx {
+                None => frozen.backward(dy)?,
+                Some(sum) => frozen.add_backward(sum, dy)?,
+            });
+        }
+    }
+    match (group, low) {
+        (Some(group), Some(low)) => {
+            let dys: Vec<_> = projections.iter().map(|(module, _, dy)| (*module, *dy)).collect();
+            group.backward(x, low, &dys, pass.dropout, dx)
+        }
+        _ => Ok(dx),
+    }
+}
+
+impl Block {
+    /// Shapes: x [tokens, hidden] → [tokens, hidden], with what `keep` asks for.
+    pub fn forward(
+        &self,
+        adapter: &BlockAdapter,
+        x: Tensor,
+        pass: &Pass,
+        keep: Keep,
+    ) -> Result<(Tensor, Option<Saved>)> {
+        let _work = pass.ledger.charge(Category::BlockWork, self.work_bytes(x.dim(0)?, x.dtype().size_in_bytes()));
+        let full = self.attend_and_gate(adapter, &x, pass, None)?;
+        let activated = silu_mul(&full.gate, &full.up)?;
+        let low_down = low(adapter.down.as_ref(), &activated, pass)?;
+        let residual = if keep == Keep::All { full.residual.copy()? } else { full.residual.clone() };
+        let mut y = self.down.add_forward(residual, &activated)?;
+        if let (Some(group), Some(low)) = (&adapter.down, &low_down) {
+            y = group.add_up(DownProj, y, low)?;
+        }
+        let saved = match keep {
+            Keep::Nothing => None,
+            Keep::Input => {
+                let bytes = x.elem_count() * x.dtype().size_in_bytes();
+                Some(Saved::Input { x, _charge: pass.ledger.charge(Category::Activations, bytes) })
+            }
+            Keep::All => {
+                let mut full = full;
+                full.lows[3] = low_down;
+                Some(Saved::Full(Box::new(full)))
+            }
+        };
+        Ok((y, saved))
+    }
+
+    /// One pass over tokens that follow those in `cache`, whose keys and values join it. Nothing is kept for backward.
+    pub fn forward_cached(
+        &self,
+        adapter: &BlockAdapter,
+        x: Tensor,
+        pass: &Pass,
+        cache: &mut LayerCache,
+    ) -> Result<Tensor> {
+        let full = self.attend_and_gate(adapter, &x, pass, Some(cache))?;
+        let activated = silu_mul(&full.gate, &full.up)?;
+        let y = self.down.add_forward(full.residual.clone(), &activated)?;
+        match (&adapter.down, low(adapter.down.as_ref(), &activated, pass)?) {
+            (Some(group), Some(low)) => group.add_up(DownProj, y, &low),
+            _ => Ok(y),
+        }
+    }
+
+    /// Everything up to the gate's two inputs. The product with `down` is left to who needs it: backward does not.
+    fn attend_and_gate(
+        &self,
+        adapter: &BlockAdapter,
+        x: &Tensor,
+        pass: &Pass,
+        cache: Option<&mut LayerCache>,
+    ) -> Result<Full> {
+        let normed = self.input_norm.forward(x)?;
+        let group = adapter.qkv.as_ref();
+        let low_qkv = low(group, &normed, pass)?;
+        let q = pass.rotation.forward(project(&self.q, QProj, group, &normed, &low_qkv)?)?;
+        let k = pass.rotation.forward(project(&self.k, KProj, group, &normed, &low_qkv)?)?;
+        let v = project(&self.v, VProj, group, &normed, &low_qkv)?;
+        drop(normed);
+        let attended = match cache {
+            Some(cache) => cache.attend(&self.heads, &q, &k, &v, pass.segments)?,
+            None => self.heads.forward(&q, &k, &v, pass.segments)?,
+        };
+        let low_o = low(adapter.o.as_ref(), &attended, pass)?;
+        let mut residual = self.o.add_forward(x.copy()?, &attended)?;
+        if let (Some(group), Some(low)) = (&adapter.o, &low_o) {
+            residual = group.add_up(OProj, residual, low)?;
+        }
+        let normed = self.post_attention_norm.forward(&residual)?;
+        let group = adapter.gate_up.as_ref();
+        let low_gate_up = low(group, &normed, pass)?;
+        let gate = project(&self.gate, GateProj, group, &normed, &low_gate_up)?;
+        let up = project(&self.up, UpProj, group, &normed, &low_gate_up)?;
+        let kept = [&q, &k, &v, &attended, &residual, &gate, &up];
+        let bytes: usize = kept.iter().map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum();
+        let _charge = pass.ledger.charge(Category::Activations, bytes);
+        let lows = [low_qkv, low_o, low_gate_up, None];
+        Ok(Full { x: x.clone(), q, k, v, attended, residual, gate, up, lows, _charge })
+    }
+
+    /// Adds to the adapters' gradients; returns the gradient of the block's input where `wanted`.
+    /// Shapes: dy [tokens, hidden]; its place may be reused.
+    pub fn backward(
+        &self,
+        adapter: &mut BlockAdapter,
+        saved: Saved,
+        dy: Tensor,
+        pass: &Pass,
+        wanted: bool,
+    ) -> Result<Option<Tensor>> {
+        let work = self.work_bytes(dy.dim(0)?, dy.dtype().size_in_bytes());
+        let _work = pass.ledger.charge(Category::BlockWork, work);
+        let (mut full, _input_charge) = match saved {
+            Saved::Full(full) => (*full, None),
+            Saved::Input { x, _charge } => (self.attend_and_gate(adapter, &x, pass, None)?, Some(_charge)),
+        };
+        let activated = silu_mul(&full.gate, &full.up)?;
+        if full.lows[3].is_none() {
+            full.lows[3] = low(adapter.down.as_ref(), &activated, pass)?;
+        }
+        let Full { x, q, k, v, attended, residual, gate, up, lows, _charge } = full;
+        let [low_qkv, low_o, low_gate_up, low_down] = lows;
+        let attention_wanted = wanted || adapter.qkv.is_some() || adapter.o.is_some();
+        let gate_wanted = attention_wanted || adapter.gate_up.is_some();
+
+        let down = [(DownProj, &self.down, &dy)];
+        let Some(d_activated) =
+            backward_group(&down, adapter.down.as_mut(), (&activated, &low_down), pass, gate_wanted)?
+        else {
+            return Ok(None);
+        };
+        drop(activated);
+        let (d_gate, d_up) = silu_mul_backward(&gate, &up, &d_activated)?;
+        drop((gate, up, d_activated));
+
+        let normed = self.post_attention_norm.forward(&residual)?;
+        let both = [(GateProj, &self.gate, &d_gate), (UpProj, &self.up, &d_up)];
+        let Some(d_normed) =
+            backward_group(&both, adapter.gate_up.as_mut(), (&normed, &low_gate_up), pass, attention_wanted)?
+        else {
+            return Ok(None);
+        };
+        drop((normed, d_gate, d_up));
+        let d_residual = self.post_attention_norm.add_backward(dy, &residual, &d_normed)?;
+        drop((residual, d_normed));
+
+        let qkv_wanted = wanted || adapter.qkv.is_some();
+        let o = [(OProj, &self.o, &d_residual)];
+        let Some(d_attended) = backward_group(&o, adapter.o.as_mut(), (&attended, &low_o), pass, qkv_wanted)? else {
+            return Ok(None);
+        };
+        drop(attended);
+        let (dq, dk, dv) = self.heads.backward(&q, &k, &v, &d_attended, pass.segments)?;
+        drop((q, k, v, d_attended));
+        let (dq, dk) = (pass.rotation.backward(dq)?, pass.rotation.backward(dk)?);
+
+        let normed = self.input_norm.forward(&x)?;
+        let all = [(QProj, &self.q, &dq), (KProj, &self.k, &dk), (VProj, &self.v, &dv)];
+        match backward_group(&all, adapter.qkv.as_mut(), (&normed, &low_qkv), pass, wanted)? {
+            Some(d_normed) => self.input_norm.add_backward(d_residual, &x, &d_normed).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The number of frozen weights, norms included.
+    pub fn parameters(&self) -> usize {
+        let projections = [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down];
+        projections.iter().map(|p| p.parameters()).sum::<usize>() + 2 * self.q.in_features
+    }
+
+    /// The frozen projection that a module's adapter is added to.
+    pub fn projection(&self, module: TargetModule) -> &Frozen {
+        match module {
+            QProj => &self.q,
+            KProj => &self.k,
+            VProj => &self.v,
+            OProj => &self.o,
+            GateProj => &self.gate,
+            UpProj => &self.up,
+            DownProj => &self.down,
+        }
+    }
+
+    /// The most that the tensors of one pass through the block hold at once, besides what is saved: backward's gate, up and their
+    /// gradients, the gated product and a norm.
+    pub fn work_bytes(&self, tokens: usize, element: usize) -> usize {
+        tokens * (5 * self.gate.out_features + 4 * self.q.in_features) * element
+    }
+}

@@ -1,0 +1,376 @@
+//! A frozen linear map: the base weight, quantised or dense, forward and backward to its input. It never has a gradient of its own.
+//! Many rows: the weight is dequantised into one reused scratch and multiplied exactly. Few rows: dequantised row by row on the way.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::quantized::{GgmlDType, QTensor, k_quants};
+use candle_core::{Device, Result, Tensor};
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use super::cpu;
+use super::product::{self, Strided, multiply_parallel};
+use crate::memory::ledger::{Category, Charge, Ledger};
+
+/// Rows of input up to which a weight is dequantised row by row instead of as a whole.
+const FEW_ROWS: usize = 4;
+
+/// The one place where weights are dequantised to, shared by all layers of a model; it grows to the largest of them.
+#[derive(Debug, Clone)]
+pub struct Scratch(Arc<Mutex<(Vec<f32>, Option<Charge>)>>, Ledger);
+
+impl Scratch {
+    pub fn new(ledger: &Ledger) -> Self {
+        Scratch(Arc::default(), ledger.clone())
+    }
+
+    /// Lends `len` values, whose contents are whatever was there.
+    pub fn with<R>(&self, len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
+        let mut held = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if held.0.len() < len {
+            held.1 = None;
+            held.0 = Vec::new();
+            held.0.resize(len, 0.0);
+            held.1 = Some(self.1.charge(Category::DequantScratch, len * size_of::<f32>()));
+        }
+        work(&mut held.0[..len])
+    }
+}
+
+/// `y = x·Wᵀ (+ bias)`, W [out, in], in the type it has on disk or in the compute type.
+#[derive(Debug)]
+pub struct Frozen {
+    weight: Weight,
+    bias: Option<Tensor>,
+    pub in_features: usize,
+    pub out_features: usize,
+    scratch: Scratch,
+    _charge: Charge,
+}
+
+#[derive(Debug)]
+enum Weight {
+    Dense(Tensor),
+    Quantised(QTensor),
+}
+
+impl Frozen {
+    /// A weight in the compute type, [out, in].
+    pub fn dense(weight: Tensor, bias: Option<Tensor>, scratch: &Scratch, ledger: &Ledger) -> Result<Self> {
+        let (out_features, in_features) = weight.dims2()?;
+        let bytes = weight.elem_count() * weight.dtype().size_in_bytes();
+        let charge = ledger.charge(Category::BaseWeights, bytes);
+        let (weight, scratch) = (Weight::Dense(weight), scratch.clone());
+        Ok(Frozen { weight, bias, in_features, out_features, scratch, _charge: charge })
+    }
+
+    /// A weight in blocks of a GGML type, [out, in].
+    pub fn quantised(weight: QTensor, bias: Option<Tensor>, scratch: &Scratch, ledger: &Ledger) -> Result<Self> {
+        let (out_features, in_features) = weight.shape().dims2()?;
+        let charge = ledger.charge(Category::BaseWeights, weight.storage_size_in_bytes());
+        let (weight, scratch) = (Weight::Quantised(weight), scratch.clone());
+        Ok(Frozen { weight, bias, in_features, out_features, scratch, _charge: charge })
+    }
+
+    /// The number of weights, biases included.
+    pub fn parameters(&self) -> usize {
+        self.in_features * self.out_features + self.bias.as_ref().map_or(0, |b| b.elem_count())
+    }
+
+    /// `x·Wᵀ + bias`. Shapes: x [tokens, in] → [tokens, out].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let tokens = x.dim(0)?;
+        let y = match (&self.weight, cpu::view(x)) {
+            (Weight::Quantised(w), Some(xs)) if w.device().is_cpu() => {
+                let bytes = w.data()?;
+                let out = if tokens <= FEW_ROWS {
+                    self.row_by_row(&bytes, w.dtype(), &xs)?
+                } else {
+                    let shape = (tokens, self.out_features, self.in_features);
+                    self.dequantised(w, 0..self.out_features, |w| {
+                        let (a, b) = (Strided::rows(&xs, shape.2), Strided::transposed(w, shape.2));
+                        cpu::filled(shape.0 * shape.1, |out| multiply_parallel(shape, out, shape.1, false, a, b, 1.0))
+                    })?
+                };
+                Tensor::from_vec(out, (tokens, self.out_features), x.device())?
+            }
+            (Weight::Quantised(w), _) => product::nt(x, &w.dequantize(x.device())?.to_dtype(x.dtype())?)?,
+            (Weight::Dense(w), Some(xs)) if tokens <= FEW_ROWS && cpu::view(w).is_some() => {
+                let out = match cpu::view(w) {
+                    Some(ws) => few_rows(&xs, self.in_features, self.out_features, |row, out| {
+                        out.copy_from_slice(&ws[row * self.in_features..][..self.in_features]);
+                    }),
+                    None => Vec::new(),
+                };
+                Tensor::from_vec(out, (tokens, self.out_features), x.device())?
+            }
+            (Weight::Dense(w), _) => product::nt(x, w)?,
+        };
+        match &self.bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        }
+    }
+
+    /// `acc += x·Wᵀ`, for a residual that the map's output is added to. There must be no bias.
+    pub fn add_forward(&self, acc: Tensor, x: &Tensor) -> Result<Tensor> {
+        match (&self.weight, cpu::view(x)) {
+            (Weight::Quantised(w), Some(xs)) if w.device().is_cpu() && x.dim(0)? > FEW_ROWS => {
+                let shape = (x.dim(0)?, self.out_features, self.in_features);
+                self.dequantised(w, 0..self.out_features, |w| {
+                    let (a, b) = (Strided::rows(&xs, shape.2), Strided::transposed(w, shape.2));
+                    cpu::write(&acc, |out| multiply_parallel(shape, out, shape.1, true, a, b, 1.0))
+                })??;
+                Ok(acc)
+            }
+            (Weight::Dense(w), Some(_)) if x.dim(0)? > FEW_ROWS => product::add_nt(acc, x, w, 1.0),
+            _ => acc + self.forward(x)?,
+        }
+    }
+
+    /// The gradient of the input, `dy·W`. Shapes: dy [tokens, out] → [tokens, in].
+    pub fn backward(&self, dy: &Tensor) -> Result<Tensor> {
+        let tokens = dy.dim(0)?;
+        match (&self.weight, cpu::view(dy)) {
+            (Weight::Quantised(w), Some(dys)) if w.device().is_cpu() => {
+                let shape = (tokens, self.in_features, self.out_features);
+                let out = self.dequantised(w, 0..self.out_features, |w| {
+                    let (a, b) = (Strided::rows(&dys, shape.2), Strided::rows(w, shape.1));
+                    cpu::filled(shape.0 * shape.1, |out| multiply_parallel(shape, out, shape.1, false, a, b, 1.0))
+                })?;
+                Tensor::from_vec(out, (tokens, self.in_features), dy.device())
+            }
+            (Weight::Quantised(w), _) => product::nn(dy, &w.dequantize(dy.device())?.to_dtype(dy.dtype())?),
+            (Weight::Dense(w), _) => product::nn(dy, w),
+        }
+    }
+
+    /// `acc += dy·W`, for maps that share an input.
+    pub fn add_backward(&self, acc: Tensor, dy: &Tensor) -> Result<Tensor> {
+        match (&self.weight, cpu::view(dy)) {
+            (Weight::Quantised(w), Some(dys)) if w.device().is_cpu() => {
+                let shape = (dy.dim(0)?, self.in_features, self.out_features);
+                self.dequantised(w, 0..self.out_features, |w| {
+                    let (a, b) = (Strided::rows(&dys, shape.2), Strided::rows(w, shape.1));
+                    cpu::write(&acc, |out| multiply_parallel(shape, out, shape.1, true, a, b, 1.0))
+                })??;
+                Ok(acc)
+            }
+            (Weight::Dense(w), _) => product::add_nn(acc, dy, w, 1.0),
+            _ => acc + self.backward(dy)?,
+        }
+    }
+
+    /// Chosen rows of W, as an embedding. Shapes: ids of any length n → [n, in], in f32 or the dense weight's type.
+    pub fn rows(&self, ids: &[u32], device: &Device) -> Result<Tensor> {
+        let ids = Tensor::from_slice(ids, ids.len(), device)?;
+        match &self.weight {
+            Weight::Dense(w) => w.index_select(&ids, 0),
+            Weight::Quantised(w) => w.embedding(&ids),
+        }
+    }
+
+    /// Lends the rows `rows` of W as f32 on the CPU: a slice of the dense weight, or dequantised into the scratch.
+    /// # Errors
+    /// A weight that is not on the CPU.
+    pub fn with_rows<R>(&self, rows: std::ops::Range<usize>, work: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        match &self.weight {
+            Weight::Quantised(w) => self.dequantised(w, rows, work),
+            Weight::Dense(w) => match cpu::view(w) {
+                Some(ws) => Ok(work(&ws[rows.start * self.in_features..rows.end * self.in_features])),
+                None => candle_core::bail!("rows of a weight can be lent on the CPU only"),
+            },
+        }
+    }
+
+    /// The whole weight as a tensor in the compute type; a quantised one is dequantised anew.
+    pub fn materialised(&self, device: &Device, dtype: candle_core::DType) -> Result<Tensor> {
+        match &self.weight {
+            Weight::Dense(w) => Ok(w.clone()),
+            Weight::Quantised(w) => w.dequantize(device)?.to_dtype(dtype),
+        }
+    }
+
+    fn dequantised<R>(&self, w: &QTensor, rows: std::ops::Range<usize>, work: impl FnOnce(&[f32]) -> R) -> Result<R> {
+        let bytes = w.data()?;
+        let width = self.in_features;
+        let row_bytes = row_bytes(w.dtype(), width)?;
+        let bytes = &bytes[rows.start * row_bytes..rows.end * row_bytes];
+        self.scratch.with(rows.len() * width, |out| {
+            let piece = cpu::rows_per_piece(width);
+            let pieces = out.par_chunks_mut(piece * width).zip(bytes.par_chunks(piece * row_bytes));
+            pieces.try_for_each(|(out, bytes)| dequantise(w.dtype(), bytes, out))?;
+            Ok(work(out))
+        })
+    }
+
+    fn row_by_row(&self, bytes: &[u8], dtype: GgmlDType, x: &[f32]) -> Result<Vec<f32>> {
+        let row_bytes = row_bytes(dtype, self.in_features)?;
+        // The type was accepted when the weight was loaded, so that a row cannot fail here.
+        dequantise(dtype, &bytes[..row_bytes], &mut vec![0f32; self.in_features])?;
+        Ok(few_rows(x, self.in_features, self.out_features, |row, out| {
+            let _ = dequantise(dtype, &bytes[row * row_bytes..][..row_bytes], out);
+        }))
+    }
+}
+
+/// Products of a few rows with a weight whose rows `row_into` lays into a buffer, one at a time.
+fn few_rows(x: &[f32], width: usize, outs: usize, row_into: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    let tokens = x.len() / width;
+    let mut out = vec![0f32; tokens * outs];
+    let shared = cpu::Shared(out.as_mut_ptr());
+    let piece = cpu::rows_per_piece(width).min(outs.div_ceil(rayon::current_num_threads())).max(1);
+    (0..outs.div_ceil(piece)).into_par_iter().for_each(|p| {
+        let shared = shared;
+        let mut row = vec![0f32; width];
+        for n in p * piece..((p + 1) * piece).min(outs) {
+            row_into(n, &mut row);
+            for t in 0..tokens {
+                // SAFETY: column n of the output belongs to this piece alone.
+                unsafe { *shared.at(t * outs + n) = dot(&row, &x[t * width..][..width]) };
+            }
+        }
+    });
+    out
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    cpu::dot(a, b)
+}
+
+/// The bytes of a row of `width` weights.
+/// # Errors
+/// A width that is no whole number of blocks.
+pub fn row_bytes(dtype: GgmlDType, width: usize) -> Result<usize> {
+    if !width.is_multiple_of(dtype.block_size()) {
+        candle_core::bail!("{dtype:?} packs {} weights a block, which does not divide {width}", dtype.block_size());
+    }
+    Ok(width / dtype.block_size() * dtype.type_size())
+}
+
+/// Whole blocks of a GGML type to f32. The common types have vector loops of their own, the others go through candle's.
+/// # Errors
+/// A type without a rule.
+pub fn dequantise(dtype: GgmlDType, bytes: &[u8], out: &mut [f32]) -> Result<()> {
+    fn blocks<T: k_quants::GgmlType>(bytes: &[u8], out: &mut [f32]) {
+        // SAFETY: the bytes come from a vector of whole blocks of T, which has no invalid bit patterns.
+        let blocks = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>()) };
+        T::to_float(blocks, out);
+    }
+    match dtype {
+        GgmlDType::Q4_0 => q4_0(bytes, out),
+        GgmlDType::Q4_1 => q4_1(bytes, out),
+        GgmlDType::Q8_0 => q8_0(bytes, out),
+        GgmlDType::F32 => {
+            for (out, b) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *out = f32::from_le_bytes(*b);
+            }
+        }
+        GgmlDType::BF16 => {
+            for (out, b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *out = half::bf16::from_le_bytes(*b).to_f32();
+            }
+        }
+        GgmlDType::F16 => {
+            for (out, b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *out = half::f16::from_le_bytes(*b).to_f32();
+            }
+        }
+        GgmlDType::Q5_0 => blocks::<k_quants::BlockQ5_0>(bytes, out),
+        GgmlDType::Q5_1 => blocks::<k_quants::BlockQ5_1>(bytes, out),
+        GgmlDType::Q2K => blocks::<k_quants::BlockQ2K>(bytes, out),
+        GgmlDType::Q3K => blocks::<k_quants::BlockQ3K>(bytes, out),
+        GgmlDType::Q4K => blocks::<k_quants::BlockQ4K>(bytes, out),
+        GgmlDType::Q5K => blocks::<k_quants::BlockQ5K>(bytes, out),
+        GgmlDType::Q6K => blocks::<k_quants::BlockQ6K>(bytes, out),
+        GgmlDType::Q8K => blocks::<k_quants::BlockQ8K>(bytes, out),
+        other => candle_core::bail!("weights of type {other:?} cannot be dequantised"),
+    }
+    Ok(())
+}
+
+/// A finite half-precision scale to f32 without a call: shift into place, then correct the exponent by a product.
+#[inline(always)]
+fn scale(bytes: [u8; 2]) -> f32 {
+    let bits = u16::from_le_bytes(bytes) as u32;
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn q4_0(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<18>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+        let d = scale([block[0], block[1]]);
+        for j in 0..16 {
+            let q = block[2 + j];
+            out[j] = ((q & 15) as i32 - 8) as f32 * d;
+            out[j + 16] = ((q >> 4) as i32 - 8) as f32 * d;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn q4_1(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<20>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+        let (d, m) = (scale([block[0], block[1]]), scale([block[2], block[3]]));
+        for j in 0..16 {
+            let q = block[4 + j];
+            out[j] = (q & 15) as i32 as f32 * d + m;
+            out[j + 16] = (q >> 4) as i32 as f32 * d + m;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn q8_0(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<34>().0.iter().zip(out.as_chunks_mut::<32>().0) {
+        let d = scale([block[0], block[1]]);
+        for j in 0..32 {
+            out[j] = block[2 + j] as i8 as f32 * d;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_dequantises_as_candle_does_whole_and_row_by_row() {
+        use GgmlDType::*;
+        let (ledger, device) = (Ledger::default(), Device::Cpu);
+        let scratch = Scratch::new(&ledger);
+        let w = Tensor::randn(0f32, 0.1, (96, 256), &device).unwrap();
+        let distance =
+            |a: &Tensor, b: &Tensor| -> f32 { (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap() };
+        for dtype in [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2K, Q3K, Q4K, Q5K, Q6K] {
+            let q = QTensor::quantize(&w, dtype).unwrap();
+            let exact = q.dequantize(&device).unwrap();
+            let frozen = Frozen::quantised(q, None, &scratch, &ledger).unwrap();
+            for tokens in [1, 3, 20] {
+                let x = Tensor::randn(0f32, 1.0, (tokens, 256), &device).unwrap();
+                let y = x.matmul(&exact.t().unwrap()).unwrap();
+                assert!(distance(&frozen.forward(&x).unwrap(), &y) < 1e-4, "{dtype:?} forward, {tokens} rows");
+                let acc = frozen.add_forward(y.copy().unwrap(), &x).unwrap();
+                assert!(distance(&acc, &(&y * 2.0).unwrap()) < 1e-4, "{dtype:?} add, {tokens} rows");
+                let dx = y.matmul(&exact).unwrap();
+                assert!(distance(&frozen.backward(&y).unwrap(), &dx) < 1e-3, "{dtype:?} backward, {tokens} rows");
+                let acc = frozen.add_backward(dx.copy().unwrap(), &y).unwrap();
+                assert!(distance(&acc, &(&dx * 2.0).unwrap()) < 1e-3, "{dtype:?} add_backward, {tokens} rows");
+            }
+            let ids = [5u32, 0, 95];
+            let rows = frozen.rows(&ids, &device).unwrap();
+            let expected = exact.index_select(&Tensor::new(&ids, &device).unwrap(), 0).unwrap();
+            assert!(distance(&rows, &expected) < 1e-6, "{dtype:?} rows");
+        }
+        assert!(ledger.by_category().contains_key(&Category::DequantScratch));
+    }
+
+    #[test]
+    fn half_precision_scales_are_exact_down_to_subnormals() {
+        for bits in (0u16..0x7c00).chain(0x8000..0xfc00) {
+            assert_eq!(scale(bits.to_le_bytes()), half::f16::from_bits(bits).to_f32(), "{bits:#x}");
+        }
+    }
+}

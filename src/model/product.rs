@@ -1,0 +1,265 @@
+//! Where matrices multiply: `nt` = x·wᵀ, `nn` = x·w, `tn` = xᵀ·y, and their accumulating twins.
+//! On a CPU through the gemm crate, straight into the place where the result is wanted; elsewhere through candle.
+
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Result, Storage, StorageRef, Tensor};
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+use super::cpu::{self, Shared};
+
+/// A matrix in memory: a pointer to its first element, the distance between rows and between columns.
+#[derive(Clone, Copy)]
+pub struct Strided {
+    pub data: *const f32,
+    pub row: usize,
+    pub col: usize,
+}
+
+impl Strided {
+    /// The rows of a row-major matrix of `width` columns.
+    pub fn rows(data: &[f32], width: usize) -> Self {
+        Strided { data: data.as_ptr(), row: width, col: 1 }
+    }
+
+    /// The same, seen as its transpose.
+    pub fn transposed(data: &[f32], width: usize) -> Self {
+        Strided { data: data.as_ptr(), row: 1, col: width }
+    }
+}
+
+/// `out[m, n] = keep·out + scale · a[m, k]·b[k, n]` on the calling thread; rows of `out` are `out_row` apart.
+/// # Safety
+/// The three matrices lie within their memory, and no other thread touches that of `out`.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn multiply(
+    (m, n, k): (usize, usize, usize),
+    out: *mut f32,
+    out_row: usize,
+    keep: bool,
+    a: Strided,
+    b: Strided,
+    scale: f32,
+    parallelism: Parallelism,
+) {
+    let keep_factor = if keep { 1.0 } else { 0.0 };
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out,
+            1,
+            out_row as isize,
+            keep,
+            a.data,
+            a.col as isize,
+            a.row as isize,
+            b.data,
+            b.col as isize,
+            b.row as isize,
+            keep_factor,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        )
+    }
+}
+
+/// `multiply` over all threads; rows of `out` are `out_row` apart.
+pub fn multiply_parallel(
+    (m, n, k): (usize, usize, usize),
+    out: &mut [f32],
+    out_row: usize,
+    keep: bool,
+    a: Strided,
+    b: Strided,
+    scale: f32,
+) {
+    assert!(m == 0 || out.len() >= (m - 1) * out_row + n, "the destination of a product has its size");
+    let threads = rayon::current_num_threads();
+    if threads == 1 || m * n * k < 1 << 16 {
+        // SAFETY: `out` is borrowed mutably, `a` and `b` were made of slices of the right size by the callers in this file.
+        return unsafe { multiply((m, n, k), out.as_mut_ptr(), out_row, keep, a, b, scale, Parallelism::None) };
+    }
+    if m.min(n).min(k) > 64 {
+        // SAFETY: as above.
+        return unsafe {
+            multiply((m, n, k), out.as_mut_ptr(), out_row, keep, a, b, scale, Parallelism::Rayon(threads))
+        };
+    }
+    // Thin products: gemm's own split leaves threads without work, so the longer side is cut here.
+    let out = Shared(out.as_mut_ptr());
+    let (a, b) = (Sides(a), Sides(b));
+    let long = m.max(n);
+    let piece = long.div_ceil(threads * 2).next_multiple_of(16);
+    (0..long.div_ceil(piece)).into_par_iter().for_each(|p| {
+        let (a, b, out) = (a, b, out);
+        let (start, len) = (p * piece, piece.min(long - p * piece));
+        // SAFETY: pieces are disjoint rows or columns of `out`.
+        unsafe {
+            if m >= n {
+                let a = a.at(start, 0);
+                multiply((len, n, k), out.at(start * out_row), out_row, keep, a, b.0, scale, Parallelism::None)
+            } else {
+                let b = b.at(0, start);
+                multiply((m, len, k), out.at(start), out_row, keep, a.0, b, scale, Parallelism::None)
+            }
+        }
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Sides(Strided);
+// SAFETY: read only while the slices that they were made of are borrowed by the caller.
+unsafe impl Send for Sides {}
+unsafe impl Sync for Sides {}
+
+impl Sides {
+    unsafe fn at(self, row: usize, col: usize) -> Strided {
+        let data = unsafe { self.0.data.add(row * self.0.row + col * self.0.col) };
+        Strided { data, ..self.0 }
+    }
+}
+
+/// A 2-d f32 tensor on the CPU with whatever strides it has, held for reading.
+struct Operand<'a> {
+    _storage: StorageRef<'a>,
+    at: Strided,
+}
+
+fn operand(tensor: &Tensor, transpose: bool) -> Option<Operand<'_>> {
+    if !cpu::on_cpu(tensor) {
+        return None;
+    }
+    let (storage, layout) = tensor.storage_and_layout();
+    let data = match &*storage {
+        Storage::Cpu(CpuStorage::F32(values)) => values[layout.start_offset()..].as_ptr(),
+        _ => return None,
+    };
+    let (row, col) = match layout.stride() {
+        &[row, col] => (row, col),
+        _ => return None,
+    };
+    let at = if transpose { Strided { data, row: col, col: row } } else { Strided { data, row, col } };
+    Some(Operand { _storage: storage, at })
+}
+
+struct IntoPlace<'a>((usize, usize, usize), bool, Operand<'a>, Operand<'a>, f32);
+
+impl InplaceOp1 for IntoPlace<'_> {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let IntoPlace(shape, keep, a, b, scale) = self;
+        match (storage, layout.stride()) {
+            (CpuStorage::F32(out), &[row, 1]) if layout.dims() == [shape.0, shape.1] => {
+                let out = &mut out[layout.start_offset()..];
+                let last = shape.0.saturating_sub(1) * row + shape.1;
+                multiply_parallel(*shape, &mut out[..last], row, *keep, a.at, b.at, *scale);
+                Ok(())
+            }
+            _ => candle_core::bail!("a product of {shape:?} cannot go into {layout:?}"),
+        }
+    }
+}
+
+/// `out = scale · a·b`, or `out += scale · a·b` with `keep`; rows of `out` may be part of wider rows.
+fn into_place(out: &Tensor, keep: bool, a: (&Tensor, bool), b: (&Tensor, bool), scale: f64) -> Result<bool> {
+    let (m, n) = out.dims2()?;
+    let k = a.0.dim(if a.1 { 0 } else { 1 })?;
+    let found = (a.0.dims2()?, b.0.dims2()?);
+    let expected = (if a.1 { (k, m) } else { (m, k) }, if b.1 { (n, k) } else { (k, n) });
+    if found != expected {
+        candle_core::bail!("a product into [{m}, {n}] needs operands {expected:?}, found {found:?}");
+    }
+    match (cpu::on_cpu(out), operand(a.0, a.1), operand(b.0, b.1)) {
+        (true, Some(a), Some(b)) => {
+            out.inplace_op1(&IntoPlace((m, n, k), keep, a, b, scale as f32))?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+fn turned(x: &Tensor, turn: bool) -> Result<Tensor> {
+    if turn { x.t()?.contiguous() } else { x.contiguous() }
+}
+
+fn fresh(shape: (usize, usize), a: (&Tensor, bool), b: (&Tensor, bool)) -> Result<Tensor> {
+    if cpu::on_cpu(a.0) && cpu::on_cpu(b.0) {
+        let out = Tensor::zeros(shape, DType::F32, a.0.device())?;
+        if into_place(&out, false, a, b, 1.0)? {
+            return Ok(out);
+        }
+    }
+    turned(a.0, a.1)?.matmul(&turned(b.0, b.1)?)
+}
+
+fn add(acc: Tensor, a: (&Tensor, bool), b: (&Tensor, bool), scale: f64) -> Result<Tensor> {
+    if into_place(&acc, true, a, b, scale)? {
+        return Ok(acc);
+    }
+    let product = (turned(a.0, a.1)?.matmul(&turned(b.0, b.1)?)? * scale)?;
+    &acc + product.to_dtype(acc.dtype())?
+}
+
+/// x·wᵀ. Shapes: x [t, in], w [out, in] → [t, out].
+pub fn nt(x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    fresh((x.dim(0)?, w.dim(0)?), (x, false), (w, true))
+}
+
+/// x·w. Shapes: x [t, k], w [k, n] → [t, n].
+pub fn nn(x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    fresh((x.dim(0)?, w.dim(1)?), (x, false), (w, false))
+}
+
+/// `acc += scale · x·wᵀ`; the sum is returned, on a CPU in `acc`'s own place.
+pub fn add_nt(acc: Tensor, x: &Tensor, w: &Tensor, scale: f64) -> Result<Tensor> {
+    add(acc, (x, false), (w, true), scale)
+}
+
+/// `acc += scale · x·w`; the sum is returned, on a CPU in `acc`'s own place.
+pub fn add_nn(acc: Tensor, x: &Tensor, w: &Tensor, scale: f64) -> Result<Tensor> {
+    add(acc, (x, false), (w, false), scale)
+}
+
+/// `acc += scale · xᵀ·y`, the shape of a weight's gradient. Shapes: x [t, m], y [t, n], acc [m, n].
+pub fn add_tn(acc: Tensor, x: &Tensor, y: &Tensor, scale: f64) -> Result<Tensor> {
+    add(acc, (x, true), (y, false), scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn close(a: &Tensor, b: &Tensor) {
+        let d = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(d < 1e-3, "largest difference {d}");
+    }
+
+    #[test]
+    fn products_equal_candles_for_thin_and_thick_shapes() {
+        let dev = Device::Cpu;
+        for (t, k, n) in [(3, 5, 7), (200, 8, 300), (300, 200, 8), (130, 140, 150), (8, 300, 600)] {
+            let x = Tensor::randn(0f32, 1.0, (t, k), &dev).unwrap();
+            let w = Tensor::randn(0f32, 1.0, (n, k), &dev).unwrap();
+            let wt = w.t().unwrap().contiguous().unwrap();
+            let expected = x.matmul(&wt).unwrap();
+            close(&nt(&x, &w).unwrap(), &expected);
+            close(&nn(&x, &wt).unwrap(), &expected);
+            let acc = || Tensor::ones((t, n), candle_core::DType::F32, &dev).unwrap();
+            close(&add_nt(acc(), &x, &w, 0.5).unwrap(), &((&expected * 0.5).unwrap() + 1.0).unwrap());
+            close(&add_nn(acc(), &x, &wt, 2.0).unwrap(), &((&expected * 2.0).unwrap() + 1.0).unwrap());
+            let y = Tensor::randn(0f32, 1.0, (t, n), &dev).unwrap();
+            let grad = y.t().unwrap().matmul(&x).unwrap();
+            let zero = Tensor::zeros((n, k), candle_core::DType::F32, &dev).unwrap();
+            close(&add_tn(zero, &y, &x, 1.0).unwrap(), &grad);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A run's events as lines for people without a screen: few, each with a reason. The same events give the same lines, live or from the log.
+//! What the screen shows is in `ui`; how long it still takes is folded in `eta`.
+
+use super::eta::Eta;
+use crate::event::{FinishReason, RunEvent, RunStarted, Stamped, StepDone};
+use crate::units::{format_bytes, format_duration, printable};
+
+/// The least time between two lines about steps.
+const BETWEEN_MS: u64 = 1000;
+/// A long run has about so many lines about steps …
+const LINES: u64 = 200;
+/// … and one at least so often.
+const AT_LEAST_MS: u64 = 60_000;
+
+/// The fold from events to lines. Losses and rates of a line are over all steps since the line before.
+#[derive(Debug, Default)]
+pub struct Lines {
+    eta: Eta,
+    planned_steps: u64,
+    since: Since,
+    said_ms: Option<u64>,
+    used_bytes: Option<u64>,
+    peak_bytes: Option<u64>,
+    /// Step and loss of each eval that counts.
+    evals: Vec<(u64, f64)>,
+}
+
+/// Sums over the steps that no line has told yet.
+#[derive(Debug, Default)]
+struct Since {
+    loss_nats: f64,
+    target_tokens: u64,
+    tokens: u64,
+    duration_us: u64,
+}
+
+impl Lines {
+    /// The lines that this event is worth.
+    pub fn of(&mut self, stamped: &Stamped) -> Vec<String> {
+        self.eta.fold(stamped);
+        match &stamped.event {
+            RunEvent::RunStarted(e) => self.started(e),
+            RunEvent::MemoryPlanned(e) => {
+                let limit = e.limit_bytes.map(|b| format!(" of {}", format_bytes(b))).unwrap_or_default();
+                vec![format!("memory: a peak of {}{limit} is planned", format_bytes(e.peak_bytes))]
+            }
+            RunEvent::MicroBatchDone(e) => {
+                self.used_bytes = e.used_bytes.or(self.used_bytes);
+                self.peak_bytes = self.peak_bytes.max(e.peak_bytes);
+                vec![]
+            }
+            RunEvent::StepDone(e) => self.step(stamped.elapsed_ms, e),
+            RunEvent::MemorySampled(e) => {
+                self.used_bytes = e.device_used_bytes.or(e.used_bytes).or(self.used_bytes);
+                self.peak_bytes = self.peak_bytes.max(self.used_bytes);
+                vec![]
+            }
+            RunEvent::EvalDone(e) => {
+                self.evals.push((e.step, e.eval_loss));
+                let best = if e.best && e.step > 0 { ", the best so far" } else { "" };
+                let took = format_duration(e.duration_us as f64 / 1e6);
+                vec![format!("eval at step {}: eval_loss {:.4}{best} ({took})", e.step, e.eval_loss)]
+            }
+            RunEvent::CheckpointSaved(e) => {
+                vec![format!("saved {} ({})", printable(&e.path), format_bytes(e.size_bytes))]
+            }
+            RunEvent::OutOfMemory(e) => {
+                let known = |bytes: Option<u64>, what| bytes.map(|b| format!(", {} {what}", format_bytes(b)));
+                let requested = known(e.requested_bytes, "were asked for").unwrap_or_default();
+                let free = known(e.free_bytes, "were free").unwrap_or_default();
+                let place = format!("in {} of step {}, micro-batch {}", e.phase.name(), e.step, e.micro);
+                let mut lines = vec![format!("out of memory {place}{requested}{free}")];
+                for lever in &e.levers {
+                    let applied = if e.applied.as_ref() == Some(&lever.id) { "applied" } else { "possible" };
+                    let peak = format_bytes(lever.predicted_peak_bytes);
+                    lines.push(format!(
+                        "  {applied}: {}, peak {peak}, {}",
+                        printable(&lever.id),
+                        printable(&lever.price)
+                    ));
+                }
+                lines
+            }
+            RunEvent::BleuDone(e) => {
+                let (split, adapter) = (printable(&e.split), printable(&e.adapter));
+                vec![format!("BLEU {:.2} on {split} with adapter {adapter} ({})", e.score, printable(&e.report))]
+            }
+            RunEvent::Warning(e) => vec![format!("warning: {} ({})", printable(&e.detail), printable(&e.kind))],
+            RunEvent::RunFinished(e) => {
+                let how = match e.reason {
+                    FinishReason::Completed => "completed",
+                    FinishReason::Stopped => "stopped",
+                    FinishReason::Failed => "failed",
+                };
+                let detail = e.detail.as_ref().map(|d| format!(": {}", printable(d))).unwrap_or_default();
+                let took = format_duration(stamped.elapsed_ms as f64 / 1000.0);
+                vec![format!("{how} after {} steps in {took}{}{}{detail}", e.steps, self.best(), self.peak())]
+            }
+        }
+    }
+
+    fn started(&mut self, e: &RunStarted) -> Vec<String> {
+        let from = e.resumed_from.unwrap_or(0);
+        self.evals.retain(|(step, _)| *step <= from && from > 0);
+        (self.planned_steps, self.since, self.said_ms) = (e.planned_steps, Since::default(), None);
+        let model = printable(e.model_name.as_ref().unwrap_or(&e.config.model.source));
+        let parameters = format!("{} of {} parameters train", count(e.trainable_params), count(e.total_params));
+        let id = printable(&e.run_id);
+        let mut lines =
+            vec![format!("run {id}: {model} on {}, {parameters}, {} steps", printable(&e.device), e.planned_steps)];
+        if let Some(step) = e.resumed_from {
+            lines.push(format!("resumed from step {step}"));
+        }
+        for split in &e.rows {
+            let besides = [(split.skipped, "skipped"), (split.cut, "cut")];
+            let besides: String =
+                besides.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}")).collect();
+            let targets = format!("{} of {} tokens are targets", count(split.target_tokens), count(split.tokens));
+            lines.push(format!("{}: {} rows{besides}, {targets}", printable(&split.split), split.rows));
+        }
+        lines
+    }
+
+    fn step(&mut self, now_ms: u64, e: &StepDone) -> Vec<String> {
+        self.since.loss_nats += e.loss * e.target_tokens as f64;
+        self.since.target_tokens += e.target_tokens;
+        self.since.tokens += e.tokens;
+        self.since.duration_us += e.duration_us;
+        let quiet_ms = self.said_ms.map_or(u64::MAX, |said| now_ms.saturating_sub(said));
+        let turn = e.step % (self.planned_steps / LINES).max(1) == 0 || quiet_ms >= AT_LEAST_MS;
+        if e.step != self.planned_steps && !(turn && quiet_ms >= BETWEEN_MS) {
+            return vec![];
+        }
+        self.said_ms = Some(now_ms);
+        let Since { loss_nats, target_tokens, tokens, duration_us } = std::mem::take(&mut self.since);
+        let loss = loss_nats / target_tokens.max(1) as f64;
+        let rate = tokens as f64 * 1e6 / duration_us.max(1) as f64;
+        let width = self.planned_steps.to_string().len();
+        let memory = self.used_bytes.map(|b| format!("  {}", format_bytes(b))).unwrap_or_default();
+        let left = self.eta.left().filter(|_| e.step < self.planned_steps);
+        let eta = left.map(|left| format!("  ETA {}", format_duration(left.as_secs_f64()))).unwrap_or_default();
+        vec![format!(
+            "step {:>width$}/{}  loss {loss:.4}  lr {:.2e}  grad_norm {:.3}  {rate:.0} tok/s{memory}{eta}",
+            e.step, self.planned_steps, e.learning_rate, e.grad_norm
+        )]
+    }
+
+    fn best(&self) -> String {
+        let best = self.evals.iter().filter(|(step, _)| *step > 0).min_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(step, loss)| format!(", best eval_loss {loss:.4} at step {step}")).unwrap_or_default()
+    }
+
+    fn peak(&self) -> String {
+        self.peak_bytes.map(|b| format!(", peak {}", format_bytes(b))).unwrap_or_default()
+    }
+}
+
+/// A count with its thousands apart.
+fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    groups.join(",")
+}

@@ -1,0 +1,95 @@
+//! The loss of a split, on the path that training uses: the same packing, the same blocks, the same head in chunks. It never generates.
+
+use crate::data::batch::MicroBatch;
+use crate::data::dataset::{Dataset, DatasetError, Example};
+use crate::model::adapter::Adapter;
+use crate::model::decoder::{Decoder, Packed};
+use crate::model::head::Target;
+
+/// The loss of a whole split.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SplitLoss {
+    /// Σ −log p over all target tokens.
+    pub nats: f64,
+    pub target_tokens: u64,
+    /// All positions that were computed.
+    pub tokens: u64,
+}
+
+impl SplitLoss {
+    /// Nats per target token.
+    pub fn per_token(&self) -> f64 {
+        self.nats / self.target_tokens as f64
+    }
+}
+
+/// Why a split could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    #[error(transparent)]
+    Data(#[from] DatasetError),
+    #[error(transparent)]
+    Engine(#[from] candle_core::Error),
+}
+
+/// Sums the loss over a split in batches of at most `most` tokens. After each batch `go_on` is told the rows done; `None` when it said no.
+/// # Errors
+/// Rows that cannot be read any more, whatever the device says.
+pub fn split_loss(
+    decoder: &Decoder,
+    adapter: Option<&Adapter>,
+    split: &Dataset,
+    most: usize,
+    mut go_on: impl FnMut(usize) -> bool,
+) -> Result<Option<SplitLoss>, EvalError> {
+    let mut loss = SplitLoss::default();
+    let mut from = 0;
+    while from < split.len() {
+        let to = batch_end(split, from, most)?;
+        let examples = (from..to).map(|r| split.example(r)).collect::<Result<Vec<_>, _>>()?;
+        let batch = packed(&examples, 0);
+        let _data = decoder.charge_data(batch.bytes());
+        loss.nats += decoder.loss(adapter, &batch)?;
+        loss.target_tokens += batch.targets.len() as u64;
+        loss.tokens += batch.tokens.len() as u64;
+        from = to;
+        if !go_on(from) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(loss))
+}
+
+/// The tokens of the longest batch of `rows` rows that a split can give: what an eval batch may have, so that eval never needs more
+/// memory than training.
+pub fn longest_batch(split: &Dataset, rows: usize) -> usize {
+    let mut lengths: Vec<usize> = split.row_lengths().map(|l| l.tokens as usize).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.iter().take(rows).sum()
+}
+
+/// Where a batch that starts at row `from` ends: it has at least one row and at most `most` tokens.
+fn batch_end(split: &Dataset, from: usize, most: usize) -> Result<usize, DatasetError> {
+    let (mut to, mut tokens) = (from, 0usize);
+    while to < split.len() {
+        tokens += split.row_length(to)?.tokens as usize;
+        if to > from && tokens > most {
+            break;
+        }
+        to += 1;
+    }
+    Ok(to)
+}
+
+/// Rows of `data` as the engine takes them.
+pub fn packed(examples: &[Example], first_row_in_step: u64) -> Packed {
+    let batch = MicroBatch::pack(examples, first_row_in_step);
+    let rows = batch.starts.windows(2).zip(&batch.row_ids);
+    Packed {
+        rows: rows.flat_map(|(s, &row)| std::iter::repeat_n(row, (s[1] - s[0]) as usize)).collect(),
+        targets: batch.targets.iter().map(|t| Target { position: t.position, token: t.token }).collect(),
+        tokens: batch.tokens,
+        starts: batch.starts,
+        positions: batch.positions,
+    }
+}

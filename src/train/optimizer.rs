@@ -1,0 +1,163 @@
+//! AdamW with f32 moments, and clipping by the global norm, as PyTorch computes them. Loshchilov and Hutter 2019, arXiv 1711.05101.
+
+use candle_core::{DType, Result, Tensor};
+use multiversion::multiversion;
+use rayon::prelude::*;
+
+use crate::memory::ledger::{Category, Charge, Ledger};
+use crate::model::adapter::{Adapter, NamedTensor};
+use crate::model::cpu;
+use crate::model::lora::{LoraGroup, Param};
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+const PIECE: usize = 1 << 14;
+
+/// `m ← β₁m + (1−β₁)g`, `v ← β₂v + (1−β₂)g²`, `p ← p·(1 − lr·wd) − lr·m̂/(√v̂ + ε)`, with β = (0.9, 0.999), ε = 1e-8.
+#[derive(Debug)]
+pub struct AdamW {
+    /// First and second moments, a pair for each parameter of the adapter, in its order.
+    moments: Vec<(Tensor, Tensor)>,
+    /// Steps done.
+    pub step: u64,
+    pub weight_decay: f64,
+    _charge: Charge,
+}
+
+#[derive(Clone, Copy)]
+struct Update {
+    rate: f32,
+    decay: f32,
+    scale: f32,
+    correction1: f32,
+    root2: f32,
+}
+
+impl AdamW {
+    pub fn new(adapter: &Adapter, weight_decay: f64, ledger: &Ledger) -> Result<Self> {
+        let params = adapter.groups().flat_map(LoraGroup::params);
+        let moments = params.map(|p| Ok((p.value.zeros_like()?, p.value.zeros_like()?))).collect::<Result<Vec<_>>>()?;
+        let bytes: usize = moments.iter().map(|(m, _)| 2 * m.elem_count() * m.dtype().size_in_bytes()).sum();
+        Ok(AdamW { moments, step: 0, weight_decay, _charge: ledger.charge(Category::Optimizer, bytes) })
+    }
+
+    /// One step with the gradients that the adapter holds, each multiplied by `clip`.
+    pub fn update(&mut self, adapter: &mut Adapter, learning_rate: f64, clip: f64) -> Result<()> {
+        self.step += 1;
+        let (c1, c2) = (1.0 - BETA1.powf(self.step as f64), 1.0 - BETA2.powf(self.step as f64));
+        let update = Update {
+            rate: learning_rate as f32,
+            decay: (1.0 - learning_rate * self.weight_decay) as f32,
+            scale: clip as f32,
+            correction1: c1 as f32,
+            root2: c2.sqrt() as f32,
+        };
+        let params = adapter.groups_mut().flat_map(LoraGroup::params_mut);
+        for (param, (m, v)) in params.zip(&mut self.moments) {
+            one(param, m, v, update)?;
+        }
+        Ok(())
+    }
+
+    /// The moments under the names `exp_avg.` and `exp_avg_sq.` + the parameter's PEFT name.
+    pub fn named(&self, adapter: &Adapter) -> Result<Vec<NamedTensor>> {
+        let mut all = Vec::new();
+        for (prefix, second) in [("exp_avg", false), ("exp_avg_sq", true)] {
+            let part =
+                adapter.named(|i, _| if second { self.moments[i].1.clone() } else { self.moments[i].0.clone() })?;
+            all.extend(
+                part.into_iter().map(|t| NamedTensor { name: format!("{prefix}.{}", t.name), tensor: t.tensor }),
+            );
+        }
+        Ok(all)
+    }
+
+    /// Takes the moments back from tensors found by name.
+    /// # Errors
+    /// Whatever `find` says, and shapes that do not fit.
+    pub fn restore<E: From<candle_core::Error>>(
+        &mut self,
+        adapter: &Adapter,
+        step: u64,
+        mut find: impl FnMut(&str, &[usize]) -> std::result::Result<Tensor, E>,
+    ) -> std::result::Result<(), E> {
+        let mut number = 0;
+        for group in adapter.groups() {
+            let device = group.a.value.device();
+            for (prefix, second) in [("exp_avg", false), ("exp_avg_sq", true)] {
+                let mut read = |matrix: char, i: usize, shape: &[usize]| {
+                    let name = crate::model::adapter::peft_name(group.layer, group.modules[i], matrix);
+                    find(&format!("{prefix}.{name}"), shape)
+                };
+                let width = group.a.value.dim(1)?;
+                let mut a = Vec::new();
+                for i in 0..group.modules.len() {
+                    a.push(read('A', i, &[group.r, width])?);
+                    let b = read('B', i, group.b[i].value.dims())?.to_device(device)?;
+                    let pair = &mut self.moments[number + 1 + i];
+                    if second { pair.1 = b } else { pair.0 = b }
+                }
+                let a = Tensor::cat(&a, 0)?.to_device(device)?;
+                let pair = &mut self.moments[number];
+                if second { pair.1 = a } else { pair.0 = a }
+            }
+            number += 1 + group.b.len();
+        }
+        self.step = step;
+        Ok(())
+    }
+}
+
+/// √Σg² over all gradients of the adapter.
+pub fn grad_norm(adapter: &Adapter) -> Result<f64> {
+    let mut sum = 0f64;
+    for param in adapter.groups().flat_map(LoraGroup::params) {
+        sum += match cpu::view(&param.grad) {
+            Some(g) => g.par_chunks(PIECE).map(sum_of_squares).collect::<Vec<_>>().iter().sum::<f64>(),
+            None => param.grad.to_dtype(DType::F32)?.sqr()?.sum_all()?.to_scalar::<f32>()? as f64,
+        };
+    }
+    Ok(sum.sqrt())
+}
+
+/// What gradients are multiplied by so that their norm is at most `max_norm`; PyTorch's `clip_grad_norm_`. 0 clips nothing.
+pub fn clip_factor(norm: f64, max_norm: f64) -> f64 {
+    if max_norm > 0.0 { (max_norm / (norm + 1e-6)).min(1.0) } else { 1.0 }
+}
+
+fn sum_of_squares(values: &[f32]) -> f64 {
+    values.iter().map(|v| *v as f64 * *v as f64).sum()
+}
+
+fn one(param: &mut Param, m: &mut Tensor, v: &mut Tensor, update: Update) -> Result<()> {
+    if let Some(g) = cpu::view(&param.grad) {
+        return cpu::write(m, |m| {
+            let _ = cpu::write(v, |v| {
+                let _ = cpu::write(&param.value, |p| {
+                    let pieces = p.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE));
+                    pieces.zip(g.par_chunks(PIECE)).for_each(|(((p, m), v), g)| piece(p, m, v, g, update));
+                });
+            });
+        });
+    }
+    let g = (&param.grad * update.scale as f64)?;
+    *m = ((&*m * BETA1)? + (&g * (1.0 - BETA1))?)?;
+    *v = ((&*v * BETA2)? + (g.sqr()? * (1.0 - BETA2))?)?;
+    let root = ((v.sqrt()? / update.root2 as f64)? + EPSILON)?;
+    let change = ((&*m / update.correction1 as f64)? / root)?;
+    param.value = ((&param.value * update.decay as f64)? - (change * update.rate as f64)?)?;
+    Ok(())
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn piece(p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32], u: Update) {
+    let (beta1, beta2, epsilon) = (BETA1 as f32, BETA2 as f32, EPSILON as f32);
+    let step_size = u.rate / u.correction1;
+    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
+        let g = g * u.scale;
+        *m = beta1 * *m + (1.0 - beta1) * g;
+        *v = beta2 * *v + (1.0 - beta2) * g * g;
+        *p = *p * u.decay - step_size * *m / (v.sqrt() / u.root2 + epsilon);
+    }
+}

@@ -10,9 +10,9 @@ mod tty;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ratatui::layout::Size;
@@ -39,7 +39,13 @@ pub trait Launcher: Send + Sync {
 pub struct Launched {
     pub handle: RunHandle,
     pub folder: PathBuf,
+    /// Asked once, when the stream has closed without the run's own end: why, where its thread knows (a run that failed before its first
+    /// event says it nowhere else). It may wait for that thread to end.
+    pub cause: Option<Cause>,
 }
+
+/// Says why a run ended.
+pub type Cause = Box<dyn FnOnce() -> Option<String> + Send>;
 
 /// What the screen begins with.
 pub enum Screen {
@@ -54,11 +60,12 @@ pub enum Screen {
 pub enum EndReason {
     /// The person quit. An owned run has ended then, unless the person chose not to wait for it.
     Quit,
-    /// The terminal is gone (SIGHUP, hang-up). Prints of this process go nowhere from now on; a run is to go on without a screen.
+    /// The terminal is gone (SIGHUP, hang-up). Prints of this process go nowhere from now on; a run is to go on without a screen, and
+    /// SIGTERM and SIGINT are the caller's to handle. SIGHUP stays without effect.
     TerminalGone,
     /// SIGTERM or SIGINT, by its number. The next one ends the process by itself.
     Terminated(i32),
-    /// The screen itself broke, with its message; the report of the panic was already printed. A run is to go on without a screen.
+    /// The screen itself broke, with its message; the report of the panic was already printed. A run is to go on as above.
     Crashed(String),
 }
 
@@ -95,7 +102,7 @@ pub enum ScreenError {
 /// There is no terminal, or it cannot be set up; then nothing was started.
 pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEnded, ScreenError> {
     let mut tty = Tty::open()?;
-    let hook = PanicHook::install();
+    let hook = PanicHook::arm();
     let timer = Timer::start();
     let size = tty.size().unwrap_or(Size::new(80, 24));
     let themes = environment.themes();
@@ -115,6 +122,10 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
     };
     let reason = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut tty, &mut session, &timer)));
     let reason = reason.unwrap_or_else(|cause| EndReason::Crashed(panic_text(cause.as_ref())));
+    let goes_on = matches!(reason, EndReason::TerminalGone | EndReason::Crashed(_));
+    if goes_on {
+        tty.hand_signals_over();
+    }
     let stray = if reason == EndReason::TerminalGone {
         tty.abandon();
         String::new()
@@ -127,7 +138,6 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
         Some(run) if !run.is_live() => (true, outcome::summary(run, session.state.clock)),
         _ => (false, Vec::new()),
     };
-    let goes_on = matches!(reason, EndReason::TerminalGone | EndReason::Crashed(_));
     let run = session.into_source(goes_on).map(|source| LeftRun {
         handle: source.handle,
         folder: source.folder,
@@ -208,36 +218,42 @@ impl Timer {
     }
 }
 
-/// While the screen is up, a panic of its own thread gives the terminal back before the report; one of another thread is reported by the
-/// hook that was there before, into what is kept aside.
-struct PanicHook {
-    before: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync>,
-}
+/// While the screen is up, a panic of its own thread gives the terminal back before the report. One of another thread is reported as ever,
+/// into what is kept aside.
+struct PanicHook;
+
+/// The thread that the screen is up on.
+static SCREEN: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 impl PanicHook {
-    fn install() -> Self {
-        let before: Arc<dyn Fn(&panic::PanicHookInfo<'_>) + Send + Sync> = Arc::from(panic::take_hook());
-        let (screen, then) = (thread::current().id(), before.clone());
-        panic::set_hook(Box::new(move |info| {
-            if thread::current().id() == screen {
-                let stray = tty::restore();
-                if !stray.is_empty() {
-                    eprint!("{stray}");
+    /// The hook itself is put in once and stays: whoever put another one on top of it keeps it.
+    fn arm() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let before = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                if *screen_thread() == Some(thread::current().id()) {
+                    let stray = tty::restore();
+                    if !stray.is_empty() {
+                        eprint!("{stray}");
+                    }
                 }
-            }
-            then(info);
-        }));
-        PanicHook { before }
+                before(info);
+            }));
+        });
+        *screen_thread() = Some(thread::current().id());
+        PanicHook
     }
 }
 
 impl Drop for PanicHook {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            let before = self.before.clone();
-            panic::set_hook(Box::new(move |info| before(info)));
-        }
+        *screen_thread() = None;
     }
+}
+
+fn screen_thread() -> MutexGuard<'static, Option<ThreadId>> {
+    SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panic_text(cause: &(dyn std::any::Any + Send)) -> String {

@@ -12,7 +12,7 @@ use ratatui::layout::{Rect, Size};
 
 use super::backend::AnsiBackend;
 use super::input::Input;
-use super::{Launched, Launcher};
+use super::{Cause, Launched, Launcher};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
 use crate::ui::{Clock, Effect, Fetching, Message, State, Theme, update, view};
 
@@ -22,6 +22,8 @@ pub const FRAME_MS: u64 = 100;
 const KEY_FRAME_MS: u64 = 15;
 /// Events taken in between two looks at the keyboard.
 const EVENTS_PER_TURN: usize = 4096;
+/// So many in one turn come from a log, not from training.
+const POURING: usize = 64;
 
 /// What the session wants of whoever drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +38,7 @@ pub struct Source {
     pub handle: RunHandle,
     pub folder: PathBuf,
     pub owned: bool,
+    cause: Option<Cause>,
     closed: bool,
 }
 
@@ -62,7 +65,8 @@ pub struct Session {
     source: Option<Source>,
     answers: Vec<(Command, Receiver<CommandReply>)>,
     wish: Wish,
-    more_events: bool,
+    /// Events came in numbers: a log is being read, and more of it is on its way.
+    events_pour: bool,
     drawn: Option<u64>,
     last_frame_ms: u64,
     key_waits: bool,
@@ -86,7 +90,7 @@ impl Session {
             source: None,
             answers: Vec::new(),
             wish: Wish::GoOn,
-            more_events: false,
+            events_pour: false,
             drawn: None,
             last_frame_ms: 0,
             key_waits: false,
@@ -95,8 +99,8 @@ impl Session {
 
     /// Attaches to a run.
     pub fn attach(&mut self, launched: Launched, owned: bool) {
-        let Launched { handle, folder } = launched;
-        self.source = Some(Source { handle, folder: folder.clone(), owned, closed: false });
+        let Launched { handle, folder, cause } = launched;
+        self.source = Some(Source { handle, folder: folder.clone(), owned, cause, closed: false });
         self.tell(Message::Attached { folder, owned });
     }
 
@@ -141,8 +145,8 @@ impl Session {
 
     /// Milliseconds to sleep at most when nothing happens at the keyboard; `None` while nothing can change by itself.
     pub fn patience_ms(&self, now: Clock) -> Option<u64> {
-        if self.more_events {
-            return Some(0);
+        if self.events_pour {
+            return Some(1);
         }
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
         let alive = (self.state.is_alive() || !self.answers.is_empty()).then_some(FRAME_MS);
@@ -163,8 +167,8 @@ impl Session {
                     LaunchNews::Done(result) => Some(result),
                     LaunchNews::Fetching(_) => None,
                 });
-                let Launched { handle, folder } = done?.ok()?;
-                return Some(Source { handle, folder, owned: true, closed: false });
+                let Launched { handle, folder, cause } = done?.ok()?;
+                return Some(Source { handle, folder, owned: true, cause, closed: false });
             }
             launching.cancel.store(true, Ordering::Relaxed);
         }
@@ -300,18 +304,21 @@ impl Session {
     }
 
     fn hear_events(&mut self) {
-        self.more_events = false;
-        for _ in 0..EVENTS_PER_TURN {
+        self.events_pour = false;
+        for count in 0..EVENTS_PER_TURN {
+            self.events_pour = count >= POURING;
             let Some(source) = self.source.as_mut().filter(|s| !s.closed) else { return };
             match source.handle.events.try_recv() {
                 Ok(stamped) => self.tell(Message::Event(Box::new(stamped))),
                 Err(TryRecvError::Empty) => return,
                 Err(TryRecvError::Disconnected) => {
+                    self.events_pour = false;
                     source.closed = true;
-                    return self.tell(Message::StreamClosed);
+                    let ended = self.state.run().is_some_and(|run| run.view.outcome.is_some());
+                    let cause = if ended { None } else { source.cause.take() };
+                    return self.tell(Message::StreamClosed { cause: cause.and_then(|ask| ask()) });
                 }
             }
         }
-        self.more_events = true;
     }
 }

@@ -40,9 +40,10 @@ fn saved() -> MutexGuard<'static, Option<Saved>> {
 /// Gives the terminal back as it was; a second time does nothing. What others printed meanwhile comes back.
 pub fn restore() -> String {
     let Some(saved) = saved().take() else { return String::new() };
-    let _ = write_all(saved.output, LEAVE);
+    // First the settings: a terminal that takes no output does not keep them.
     // SAFETY: both descriptors are open, and the settings are those that `tcgetattr` gave.
     unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
+    let _ = write_all(saved.output, LEAVE);
     for (fd, kept) in &saved.diverted {
         // SAFETY: both are open descriptors of this process.
         unsafe { libc::dup2(kept.as_raw_fd(), *fd) };
@@ -85,6 +86,9 @@ struct Signals {
     go_on: Arc<AtomicBool>,
     /// Once set, SIGTERM and SIGINT end the process as they always do.
     default_end: Arc<AtomicBool>,
+    defaults: Vec<signal_hook::SigId>,
+    /// The process goes on without a screen, and its signals are its caller's.
+    handed_over: bool,
     registered: Vec<signal_hook::SigId>,
 }
 
@@ -198,9 +202,9 @@ impl Tty {
     pub fn abandon(&self) {
         let Some(saved) = saved().take() else { return };
         // A terminal that only said SIGHUP may still be there.
-        let _ = write_all(saved.output, LEAVE);
         // SAFETY: the descriptors are open; on a terminal that is gone the calls fail and change nothing.
         unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
+        let _ = write_all(saved.output, LEAVE);
         if let Ok(nothing) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
             let input = (saved.input == libc::STDIN_FILENO).then_some(libc::STDIN_FILENO);
             for fd in saved.diverted.iter().map(|(fd, _)| *fd).chain(input) {
@@ -208,6 +212,11 @@ impl Tty {
                 unsafe { libc::dup2(nothing.as_raw_fd(), fd) };
             }
         }
+    }
+
+    /// The process goes on without a screen: SIGTERM and SIGINT do nothing from the end of this value on, unless the caller takes them.
+    pub fn hand_signals_over(&mut self) {
+        self.signals.handed_over = true;
     }
 
     /// Stops the process as Ctrl-Z does; comes back when it is continued.
@@ -261,11 +270,10 @@ impl Signals {
         sender.set_nonblocking(true)?;
         let flags: [Arc<AtomicBool>; 5] = Default::default();
         let default_end = Arc::new(AtomicBool::new(false));
-        let mut registered = Vec::new();
+        let (mut registered, mut defaults) = (Vec::new(), Vec::new());
         for signal in [SIGTERM, SIGINT] {
             // The first one ends the screen in good order; if that does not come about, the second one ends the process.
-            // This stays registered: when the screen is gone, the signals do what they always do.
-            flag::register_conditional_default(signal, default_end.clone())?;
+            defaults.push(flag::register_conditional_default(signal, default_end.clone())?);
             registered.push(flag::register(signal, default_end.clone())?);
         }
         for (signal, flag_of) in [SIGHUP, SIGTERM, SIGINT, SIGWINCH, SIGCONT].into_iter().zip(&flags) {
@@ -278,7 +286,19 @@ impl Signals {
             registered.push(waker);
         }
         let [hangup, terminate, interrupt, resize, go_on] = flags;
-        Ok(Signals { pipe, hangup, terminate, interrupt, resize, go_on, default_end, registered })
+        let handed_over = false;
+        Ok(Signals {
+            pipe,
+            hangup,
+            terminate,
+            interrupt,
+            resize,
+            go_on,
+            default_end,
+            defaults,
+            handed_over,
+            registered,
+        })
     }
 
     fn is_ending(&self) -> bool {
@@ -306,7 +326,12 @@ impl Signals {
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        self.default_end.store(true, Ordering::Relaxed);
+        if self.handed_over {
+            self.registered.append(&mut self.defaults);
+        } else {
+            // Without a screen they do what they always do.
+            self.default_end.store(true, Ordering::Relaxed);
+        }
         for id in self.registered.drain(..) {
             low_level::unregister(id);
         }

@@ -23,8 +23,10 @@ pub enum Message {
     },
     /// A fact of the run.
     Event(Box<Stamped>),
-    /// No event will come any more.
-    StreamClosed,
+    /// No event will come any more; why, where the run itself did not say it and somebody knows.
+    StreamClosed {
+        cause: Option<String>,
+    },
     /// The run's answer to a command.
     Answered {
         command: Command,

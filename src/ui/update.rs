@@ -48,8 +48,20 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.revision += 1;
         }
         Message::Event(stamped) => on_event(state, &stamped),
-        Message::StreamClosed => {
-            with_run(state, |run, _| run.closed = true);
+        Message::StreamClosed { cause } => {
+            let began = state.run().is_some_and(|run| run.view.started.is_some());
+            match cause {
+                // It failed before its first event: then there is nothing to look at but the cause.
+                Some(cause) if !began && state.page.is_some() => {
+                    state.stage = Stage::Failed(cause);
+                    state.overlay = None;
+                    state.revision += 1;
+                }
+                cause => with_run(state, |run, _| {
+                    run.closed = true;
+                    run.cause = cause;
+                }),
+            }
             if state.leaving {
                 effects.push(Effect::Quit);
             }

@@ -4,6 +4,16 @@ use super::*;
 use crate::event::{FinishReason, MicroBatchDone, RunFinished, Stamped};
 use crate::ui::state::StartPage;
 
+fn page() -> StartPage {
+    let log = include_str!("../../tests/fixtures/screen/run/events.jsonl");
+    let first = log.lines().next().and_then(|line| serde_json::from_str(line).ok());
+    let Some(Stamped { event: RunEvent::RunStarted(started), .. }) = first else {
+        panic!("the fixture begins with a run")
+    };
+    let title = "demo run".into();
+    StartPage { title, config: started.config, model_place: None, planned_steps: None, rows: Vec::new() }
+}
+
 fn attached(owned: bool) -> State {
     let mut state = State::watching();
     update(&mut state, Message::Attached { folder: "runs/x".into(), owned });
@@ -117,7 +127,7 @@ fn quitting_a_run_of_this_process_stops_it_first_and_one_elsewhere_is_left_alone
     key(&mut state, 'n');
     finish(&mut state, 1);
     assert_eq!(at(&mut state, 1_500), []);
-    assert_eq!(update(&mut state, Message::StreamClosed), [Effect::Quit]);
+    assert_eq!(update(&mut state, Message::StreamClosed { cause: None }), [Effect::Quit]);
 
     let mut elsewhere = attached(false);
     assert_eq!(key(&mut elsewhere, 'q'), [Effect::Quit]);
@@ -156,9 +166,19 @@ fn the_end_of_a_run_is_shown_and_what_came_long_ago_is_not_news() {
 #[test]
 fn a_stream_that_closes_without_an_end_is_an_interrupted_run() {
     let mut state = attached(true);
-    update(&mut state, Message::StreamClosed);
+    update(&mut state, Message::StreamClosed { cause: None });
     assert_eq!(activity(&state), Activity::Interrupted);
     assert!(!state.is_alive());
+}
+
+#[test]
+fn a_run_that_failed_before_its_first_event_says_why_on_the_start_page() {
+    let mut state = State::ready(page());
+    update(&mut state, Message::Key(Key::Enter));
+    update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });
+    update(&mut state, Message::StreamClosed { cause: Some("train.jsonl: no rows".into()) });
+    assert_eq!(state.stage, Stage::Failed("train.jsonl: no rows".into()));
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
 }
 
 #[test]
@@ -188,18 +208,7 @@ fn a_refused_command_says_why_for_a_while() {
 
 #[test]
 fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
-    let config =
-        serde_json::from_str(include_str!("../../tests/fixtures/screen/run/events.jsonl").lines().next().unwrap_or(""));
-    let Ok(Stamped { event: RunEvent::RunStarted(started), .. }) = config else {
-        panic!("the fixture begins with a run")
-    };
-    let mut state = State::ready(StartPage {
-        title: "demo run".into(),
-        config: started.config,
-        model_place: None,
-        planned_steps: None,
-        rows: Vec::new(),
-    });
+    let mut state = State::ready(page());
     assert!(!state.is_alive());
     assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
     let fetching = |done| Message::Fetching(Fetching { what: "model".into(), done, total: Some(100) });

@@ -111,7 +111,7 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                 8 => match dice.below(4) {
                     0 => Message::Attached { folder: "runs/중고\u{1b}[31m".into(), owned: dice.below(2) == 0 },
                     1 => Message::StartFailed("no \u{1b}]0;evil\u{7} model".into()),
-                    2 => Message::StreamClosed,
+                    2 => Message::StreamClosed { cause: None },
                     _ => Message::Fetching(Fetching {
                         what: "x".repeat(dice.below(300)),
                         done: dice.below(1 << 30) as u64,

@@ -81,6 +81,8 @@ pub struct RunStage {
     pub control: Control,
     /// No event will come any more.
     pub closed: bool,
+    /// Why no event will come, where the run did not say it itself.
+    pub cause: Option<String>,
     /// When the newest event happened, on the screen's own clock (`Clock::ms`; negative before the screen began).
     pub(super) newest_event_ms: Option<i64>,
 }
@@ -246,6 +248,7 @@ impl RunStage {
             owned,
             control: Control::default(),
             closed: false,
+            cause: None,
             newest_event_ms: None,
         }
     }

@@ -139,7 +139,9 @@ impl RunView {
 
     fn segment(&mut self, started: &RunStarted) {
         if self.started.is_some() {
+            // A segment that goes on from no checkpoint does everything again, the eval before training too.
             let from = started.resumed_from.unwrap_or(0);
+            let kept_to = started.resumed_from.filter(|&from| from > 0);
             for series in [
                 &mut self.loss,
                 &mut self.smoothed,
@@ -151,7 +153,7 @@ impl RunView {
             }
             let kept = self.smoothed.span().map_or(0, |(first, last)| last - first + 1);
             self.smoother.go_on_from(self.smoothed.last(), kept);
-            self.evals.retain(|e| e.step <= from);
+            self.evals.retain(|e| Some(e.step) <= kept_to);
             self.recent.retain(|s| s.step <= from);
             if self.checkpoint.as_ref().is_some_and(|c| c.step > from) {
                 self.checkpoint = None;

@@ -205,6 +205,16 @@ fn a_resumed_run_drops_what_lies_beyond_its_checkpoint() {
 }
 
 #[test]
+fn a_run_that_begins_anew_forgets_its_eval_before_training() {
+    let mut run = Run::begin(20, 5, None);
+    run.eval(0, 2.5, false, 10);
+    run.segment(20, 5, Some(0));
+    assert_eq!(run.view.eval_before(), None);
+    run.eval(0, 2.5, false, 10);
+    assert_eq!(run.view.evals.len(), 1);
+}
+
+#[test]
 fn a_log_read_twice_changes_nothing() {
     let mut run = Run::begin(20, 5, None);
     run.step(1, 1.0, 10);

@@ -62,16 +62,16 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     heading(pen, Rect { y: inner.y + 1, height: 1, ..inner });
     let table = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
 
-    // A bit less than half of the rows shows earlier steps, as far as there are any.
+    // Every micro-batch of the step has its row from the beginning, so that earlier steps do not jump with each one. Where rows are few,
+    // half of them show earlier steps, as far as there are any.
     let earlier: Vec<Entry> = view.recent.iter().rev().map(step_entry).collect();
     let room = table.height as usize;
-    let for_steps = earlier.len().min(room.saturating_sub(current.micros.len()).max(room / 2));
+    let wanted = (total.unwrap_or(0) as usize).max(current.micros.len());
+    let for_steps = earlier.len().min(room.saturating_sub(wanted).max(room / 2));
     let for_micros = room - for_steps;
     let micros: Vec<Entry> =
         current.micros.iter().skip(current.micros.len().saturating_sub(for_micros)).map(micro_entry).collect();
-    // Earlier steps keep to the bottom while a step fills up, so that they do not jump with each micro-batch.
-    let slots =
-        (current.micro_per_step.max(total.unwrap_or(0)) as usize).clamp(micros.len(), for_micros.max(micros.len()));
+    let slots = wanted.min(for_micros);
     for (row, entry) in micros.iter().enumerate() {
         line(pen, table, row as u16, entry);
     }
@@ -128,7 +128,7 @@ fn columns(pen: &mut Pen<'_>, area: Rect, row: u16, name: &str, values: [String;
     pen.text(Rect { width: name_width, ..area }, row, name, if role == Role::Faint { role } else { Role::Label });
     // What is left over widens the gaps.
     let count = COLUMNS.iter().filter(|(_, _, needs)| shown(*needs)).count() as u16;
-    let spare = (area.width.saturating_sub(name_width + taken) / count.max(1)).min(6);
+    let spare = (area.width.saturating_sub(name_width + taken) / count.max(1)).min(12);
     let mut x = area.x + name_width;
     for ((_, width, needs), value) in COLUMNS.iter().zip(values) {
         if !shown(*needs) {

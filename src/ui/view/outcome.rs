@@ -76,6 +76,7 @@ pub fn cause(run: &RunStage) -> Option<String> {
         return Some(text);
     }
     match run.activity() {
+        Activity::Interrupted if run.cause.is_some() => run.cause.as_deref().map(printable),
         Activity::Interrupted => {
             Some("The log ends in the middle of the run: its process died, or is gone.".to_owned())
         }

@@ -53,6 +53,15 @@ pub struct DatasetOptions {
     pub max_seq_length: usize,
     /// Refuse the file on the first line that cannot be used, instead of skipping the line.
     pub strict: bool,
+    /// What a chat template that writes the date takes for now, in seconds since 1970; `None` is the time of opening. A resumed run
+    /// passes the time at which it first started, or its rows would not be the same.
+    pub now: Option<i64>,
+}
+
+impl Default for DatasetOptions {
+    fn default() -> Self {
+        DatasetOptions { max_seq_length: 512, strict: false, now: None }
+    }
 }
 
 /// A line that was skipped, and why.
@@ -135,7 +144,7 @@ impl Dataset {
         watch: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Dataset, DatasetError> {
         let (file, bytes) = open_regular(path)?;
-        let reader = RowReader::new(tokenizer, options.max_seq_length);
+        let reader = RowReader::new(tokenizer, options);
         let scanned = scan::scan(&file, path, bytes, &reader, options.strict, watch)?;
         let total =
             |pick: fn(&RowLength) -> u32| scanned.places.iter().map(|place| u64::from(pick(&place.length))).sum();
@@ -239,9 +248,12 @@ struct Read {
 }
 
 impl RowReader {
-    fn new(tokenizer: Arc<Tokenizer>, max_seq_length: usize) -> RowReader {
-        let compile = |source| ChatTemplate::new(source, tokenizer.bos_token(), Some(tokenizer.eos_token()));
-        let template = tokenizer.chat_template().map(compile);
+    fn new(tokenizer: Arc<Tokenizer>, options: DatasetOptions) -> RowReader {
+        let template = ChatTemplate::of(&tokenizer).map(|template| match options.now {
+            Some(now) => template.map(|template| template.at(now)),
+            None => template,
+        });
+        let max_seq_length = options.max_seq_length;
         RowReader { tokenizer, template, max_seq_length }
     }
 

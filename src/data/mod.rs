@@ -6,3 +6,8 @@ pub mod dataset;
 mod python_json;
 pub mod template;
 pub mod tokenizer;
+
+/// A path as an error shows it: its name may hold anything.
+fn shown(path: &std::path::Path) -> String {
+    crate::units::printable(&path.display().to_string())
+}

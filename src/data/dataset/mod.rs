@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::shown;
 use super::template::{ChatTemplate, TemplateError};
 use super::tokenizer::Tokenizer;
 
@@ -22,20 +23,23 @@ pub const KEPT_PROBLEMS: usize = 100;
 
 #[derive(Debug, Error)]
 pub enum DatasetError {
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}", shown(path))]
     Read { path: PathBuf, error: io::Error },
-    #[error("{}: expected a file of JSON lines, found {found}", path.display())]
+    #[error("{}: expected a file of JSON lines, found {found}", shown(path))]
     NoFile { path: PathBuf, found: &'static str },
     /// With `strict`, the first line that cannot be used.
-    #[error("{}:{line}: {what}", path.display())]
+    #[error("{}:{line}: {what}", shown(path))]
     Row { path: PathBuf, line: u64, what: String },
-    #[error("{}: no row can be used{}", path.display(), first_problem(*skipped, first))]
+    #[error("{}: no row can be used{}", shown(path), first_problem(*skipped, first))]
     NoRows { path: PathBuf, skipped: u64, first: Option<RowProblem> },
-    #[error("{}:{line}: the file has changed since it was read first; start again with the file as it is now", path.display())]
+    #[error(
+        "{}:{line}: the file has changed since it was read first; start again with the file as it is now",
+        shown(path)
+    )]
     Changed { path: PathBuf, line: u64 },
     #[error("row {row} of {rows} rows")]
     OutOfRange { row: usize, rows: usize },
-    #[error("stopped while reading {}", path.display())]
+    #[error("stopped while reading {}", shown(path))]
     Stopped { path: PathBuf },
 }
 

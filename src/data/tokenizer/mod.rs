@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::shown;
 use crate::formats::FormatError;
 use crate::formats::gguf::Gguf;
 
@@ -17,23 +18,29 @@ use crate::formats::gguf::Gguf;
 pub enum TokenizerError {
     #[error(transparent)]
     Format(#[from] FormatError),
-    #[error("{}: {error}", file.display())]
+    #[error("{}: {error}", shown(file))]
     Read { file: PathBuf, error: std::io::Error },
-    #[error("{}: no tokenizer: {what}", file.display())]
+    #[error("{}: no tokenizer: {what}", shown(file))]
     Json { file: PathBuf, what: String },
-    #[error("{}: {field}: {what}", file.display())]
+    #[error("{}: {field}: {what}", shown(file))]
     Field { file: PathBuf, field: String, what: String },
     #[error(
         "{}: tokenizer.ggml.model = \"{model}\" is no tokenizer that finetop knows (it knows gpt2 and llama); put the model's \
-         tokenizer.json beside the file", file.display()
+         tokenizer.json beside the file",
+        shown(file)
     )]
     UnknownModel { file: PathBuf, model: String },
     #[error(
         "{}: tokenizer.ggml.pre = \"{pre}\" is no pre-tokenizer that finetop knows (it knows {known}); put the model's \
-         tokenizer.json beside the file", file.display()
+         tokenizer.json beside the file",
+        shown(file)
     )]
     UnknownPre { file: PathBuf, pre: String, known: String },
-    #[error("{}: token {id} is {in_json}, but in {} it is {in_gguf}: this tokenizer is another model's", json.display(), gguf.display())]
+    #[error(
+        "{}: token {id} is {in_json}, but in {} it is {in_gguf}: this tokenizer is another model's",
+        shown(json),
+        shown(gguf)
+    )]
     Mismatch { json: PathBuf, gguf: PathBuf, id: u32, in_json: String, in_gguf: String },
     #[error("the text cannot be tokenised: {0}")]
     Encode(String),

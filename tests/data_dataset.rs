@@ -267,7 +267,8 @@ fn strict_refuses_the_file_with_the_first_bad_line() {
 #[test]
 fn marks_blank_lines_and_line_ends_of_any_editor_are_no_rows() {
     let dataset = open(
-        "\u{feff}{\"text\":\"the price\"}\r\n\r\n   \t\n{\"text\":\"the\"}\r\n\u{feff}{\"text\":\"a\", \"id\": 7}\n\u{feff}\n{ \"text\" : \"b\" }",
+        "\u{feff}{\"text\":\"the price\"}\r\n\r\n   \t\n{\"text\":\"the\"}\r\n\
+         \u{feff}{\"text\":\"a\", \"id\": 7}\n\u{feff}\n{ \"text\" : \"b\" }",
         raw(),
         512,
     )
@@ -369,8 +370,10 @@ fn a_path_without_rows_says_what_is_there() {
 #[test]
 fn test_rows_have_a_prompt_and_the_texts_to_compare_with() {
     let scratch = file(
-        "\u{feff}{\"prompt\":\"a\",\"completion\":\"b\"}\r\n\n{\"prompt\":\"\",\"references\":[\"c\",\"d\"],\"completion\":\"e\"}\n\
-         {\"prompt\":\"a\",\"references\":[]}\n{\"prompt\":\"a\"}\n{\"references\":[\"a\"]}\n{\"prompt\":\"a\",\"references\":[\"\"]}\n\
+        "\u{feff}{\"prompt\":\"a\",\"completion\":\"b\"}\r\n\n{\"prompt\":\"\",\"references\":[\"c\",\"d\"],\
+         \"completion\":\"e\"}\n\
+         {\"prompt\":\"a\",\"references\":[]}\n{\"prompt\":\"a\"}\n{\"references\":[\"a\"]}\n\
+         {\"prompt\":\"a\",\"references\":[\"\"]}\n\
          {\"prompt\":\"a\",\"references\":\"a\"}\n{\"prompt\":\"a\",\"references\":[7]}\n{\"messages\":[]}\n",
     );
     let split = read_test_rows(&scratch.path, false).unwrap();

@@ -1,5 +1,5 @@
-//! From rows on disk to the token rows that a step computes: `tokenizer`, `template` (chat), `dataset` (rows and their lengths),
-//! `batch` (order and packing). No tensors: `train` moves the packed numbers to a device.
+//! From rows on disk to the token rows that a step computes: `tokenizer`, `template` (chat), `dataset` (rows and their
+//! lengths), `batch` (order and packing). No tensors: `train` moves the packed numbers to a device.
 
 pub mod batch;
 pub mod dataset;

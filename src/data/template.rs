@@ -1,5 +1,6 @@
-//! Chat templates: messages to the text that a model was trained on, and where in it the assistant speaks.
-//! The Jinja dialect is that of transformers' `apply_chat_template`; `tojson` is in `python_json`. No tokens here: next `dataset`.
+//! Chat templates: messages to the text that a model was trained on, and where in it the assistant speaks. The Jinja
+//! dialect is that of transformers' `apply_chat_template`; `tojson` is in `python_json`. No tokens here: next
+//! `dataset`.
 
 use std::ops::Range;
 
@@ -12,12 +13,13 @@ use super::python_json;
 use super::tokenizer::Tokenizer;
 use crate::units::printable;
 
-/// What a render may cost, in minijinja's units: an instruction or 64 bytes are one. So much for the template itself, so much for a
-/// message, and the bytes of the messages, divided. Real templates use less than a fifth of it.
+/// What a render may cost, in minijinja's units: an instruction or 64 bytes are one. So much for the template itself,
+/// so much for a message, and the bytes of the messages, divided. Real templates use less than a fifth of it.
 const FUEL: u64 = 50_000;
 const FUEL_A_MESSAGE: u64 = 1_000;
 const BYTES_A_FUEL: u64 = 2;
-/// A template that keeps state can nest values as deep as its fuel goes, about 8 units a level, and dropping them recurses.
+/// A template that keeps state can nest values as deep as its fuel goes, about 8 units a level, and dropping them
+/// recurses.
 const STACK_BYTES_A_FUEL: u64 = 256;
 /// A template below this size that keeps no state nests only as deep as it is written.
 const SHALLOW_SOURCE_BYTES: usize = 16 << 10;
@@ -49,7 +51,8 @@ pub enum TemplateError {
     Rewritten { message: usize },
 }
 
-/// One message of a conversation. Keys other than `role` and `content` (`tool_calls`, `name` …) reach the template as they are.
+/// One message of a conversation. Keys other than `role` and `content` (`tool_calls`, `name` …) reach the template as
+/// they are.
 #[derive(Debug, Clone)]
 pub struct Message {
     role: String,
@@ -77,7 +80,8 @@ impl Message {
         &self.role
     }
 
-    /// A message from a row: an object with a `role` and a `content` of text. A message with `tool_calls` may go without content.
+    /// A message from a row: an object with a `role` and a `content` of text. A message with `tool_calls` may go
+    /// without content.
     /// # Errors
     /// `TemplateError::Message` with the place of the message, what was expected there and what was found.
     pub fn from_value(fields: Value, index: usize) -> Result<Message, TemplateError> {
@@ -112,8 +116,8 @@ fn kind_name(value: &Value) -> &'static str {
     }
 }
 
-/// A rendered conversation with the byte ranges that the assistant wrote, in order, each from the end of the generation prompt to
-/// the end of what the template writes for the turn.
+/// A rendered conversation with the byte ranges that the assistant wrote, in order, each from the end of the generation
+/// prompt to the end of what the template writes for the turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     pub text: String,
@@ -163,8 +167,8 @@ impl ChatTemplate {
         Some(ChatTemplate::new(source, tokenizer.bos_token(), Some(tokenizer.eos_token())))
     }
 
-    /// Makes `strftime_now` tell this time, in seconds since 1970. Without it, it tells when the template was compiled, so that a
-    /// conversation has the same text before and after midnight.
+    /// Makes `strftime_now` tell this time, in seconds since 1970. Without it, it tells when the template was compiled,
+    /// so that a conversation has the same text before and after midnight.
     pub fn at(mut self, unix_seconds: i64) -> ChatTemplate {
         self.environment.add_function("strftime_now", move |format: &str| strftime(format, unix_seconds));
         self
@@ -206,10 +210,10 @@ impl ChatTemplate {
         if self.may_nest { with_stack(STACK_BYTES_A_FUEL * fuel, render) } else { render() }
     }
 
-    /// The conversation with the assistant's turns marked. A turn is what is added between the text before it, generation prompt
-    /// included, and the text up to and with it; both must be beginnings of the whole, else the loss would lie on text that the
-    /// model is never asked to write. Templates that rewrite earlier turns (dropping thoughts, say) are refused for rows that
-    /// have such turns.
+    /// The conversation with the assistant's turns marked. A turn is what is added between the text before it,
+    /// generation prompt included, and the text up to and with it; both must be beginnings of the whole, else the loss
+    /// would lie on text that the model is never asked to write. Templates that rewrite earlier turns (dropping
+    /// thoughts, say) are refused for rows that have such turns.
     /// # Errors
     /// As `render`, `OtherBeginning` and `Rewritten`.
     pub fn conversation(&self, messages: &[Message], tools: Option<&Value>) -> Result<Conversation, TemplateError> {
@@ -244,7 +248,8 @@ fn with_stack<T: Send>(bytes: u64, work: impl FnOnce() -> Result<T, TemplateErro
     })
 }
 
-/// transformers marks the assistant's text with `{% generation %}` blocks, which print what is in them and nothing else.
+/// transformers marks the assistant's text with `{% generation %}` blocks, which print what is in them and nothing
+/// else.
 fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -331,7 +336,8 @@ fn strftime(format: &str, unix_seconds: i64) -> Result<String, Error> {
     let format = std::ffi::CString::new(format).map_err(|_| wrong("strftime_now: the format has a NUL"))?;
     let time: libc::time_t = unix_seconds as libc::time_t;
     let mut buffer = [0u8; 256];
-    // SAFETY: `fields` is written by localtime_r before it is read, `format` ends with NUL, `buffer` is as long as is said.
+    // SAFETY: `fields` is written by localtime_r before it is read, `format` ends with NUL, `buffer` is as long as is
+    // said.
     let written = unsafe {
         let mut fields: libc::tm = std::mem::zeroed();
         if libc::localtime_r(&time, &mut fields).is_null() {

@@ -1,5 +1,6 @@
-//! The rows of one split: scanned once for places and lengths, read from the file again when a step needs them, so that a file may
-//! be larger than memory. What a line may hold is in `row`, the first reading in `scan`. No order and no batches: next `batch`.
+//! The rows of one split: scanned once for places and lengths, read from the file again when a step needs them, so that
+//! a file may be larger than memory. What a line may hold is in `row`, the first reading in `scan`. No order and no
+//! batches: next `batch`.
 
 mod row;
 mod scan;
@@ -57,8 +58,8 @@ pub struct DatasetOptions {
     pub max_seq_length: usize,
     /// Refuse the file on the first line that cannot be used, instead of skipping the line.
     pub strict: bool,
-    /// What a chat template that writes the date takes for now, in seconds since 1970; `None` is the time of opening. A resumed run
-    /// passes the time at which it first started, or its rows would not be the same.
+    /// What a chat template that writes the date takes for now, in seconds since 1970; `None` is the time of opening. A
+    /// resumed run passes the time at which it first started, or its rows would not be the same.
     pub now: Option<i64>,
 }
 

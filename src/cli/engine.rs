@@ -173,7 +173,7 @@ pub fn eval_loss(request: &EvalRequest) -> Result<EvalReport, CliError> {
     let config = &request.config;
     let files = fetch(&config.model.source)?;
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
-    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict };
+    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now: None };
     let rows = Dataset::open(&request.rows, request.split, tokenizer, options).map_err(usage)?;
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;

@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::train::{Place, Plan, told};
 use super::{CliError, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
 use crate::model::source::{self, Progress, Source};
-use crate::run::worker::{self, Running};
+use crate::run::worker::{self, Ending, Running};
 use crate::run::{attach, store, training};
 use crate::ui::message::Fetching;
 use crate::ui::state::StartPage;
@@ -18,12 +18,33 @@ use crate::ui::state::StartPage;
 /// Starts the planned run, once or again after it failed to start.
 struct Starter {
     plan: Mutex<Option<Plan>>,
-    running: Mutex<Option<(PathBuf, Running)>>,
+    run: Arc<Mutex<Option<OwnRun>>>,
+}
+
+/// The run of this process, while its thread lives and after.
+struct OwnRun {
+    folder: PathBuf,
+    running: Option<Running>,
+    ending: Option<Ending>,
+}
+
+impl OwnRun {
+    /// How it ended; waits for that.
+    fn ending(&mut self) -> Option<&Ending> {
+        if let Some(running) = self.running.take() {
+            self.ending = Some(running.wait());
+        }
+        self.ending.as_ref()
+    }
+}
+
+fn held<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Launcher for Starter {
     fn start(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, String> {
-        let mut slot = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = held(&self.plan);
         let Some(plan) = slot.as_ref() else { return Err("the run was started already".into()) };
         let mut told = |p: Progress| progress(Fetching { what: p.what, done: p.done_bytes, total: p.total_bytes });
         let files = if plan.demo {
@@ -53,8 +74,10 @@ impl Launcher for Starter {
         let path = folder.path().to_path_buf();
         let job = training::job(plan.config, files, plan.init_adapter);
         let (handle, running) = worker::start(folder, job).map_err(|e| e.to_string())?;
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some((path.clone(), running));
-        Ok(Launched { handle, folder: path })
+        *held(&self.run) = Some(OwnRun { folder: path.clone(), running: Some(running), ending: None });
+        let run = self.run.clone();
+        let cause = move || held(&run).as_mut()?.ending()?.error.as_ref().map(ToString::to_string);
+        Ok(Launched { handle, folder: path, cause: Some(Box::new(cause)) })
     }
 }
 
@@ -67,13 +90,16 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
         Place::Again(folder) => folder.run_id(),
     };
     let page = StartPage { title, config: plan.config.clone(), model_place: None, planned_steps: None, rows: Vec::new() };
-    let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), running: Mutex::new(None) });
+    let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), run: Arc::default() });
     let screen = Screen::Start { page: Box::new(page), launcher: starter.clone(), at_once };
     let ended = show(screen)?;
-    let left = starter.running.lock().unwrap_or_else(PoisonError::into_inner).take();
     after(&ended)?;
+    let left = held(&starter.run).take();
     match left {
-        Some((path, running)) => told(&path, running.wait()),
+        Some(mut run) => {
+            run.ending();
+            run.ending.map_or(Ok(()), |ending| told(&run.folder, ending))
+        }
         None => Ok(()),
     }
 }
@@ -81,7 +107,7 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
 /// Shows a run that is there already, live or finished.
 pub fn watch(run: &Path) -> Result<(), CliError> {
     store::must_be_run(run)?;
-    let run = Launched { handle: attach(run)?, folder: run.to_path_buf() };
+    let run = Launched { handle: attach(run)?, folder: run.to_path_buf(), cause: None };
     after(&show(Screen::Run { run, owned: false })?)
 }
 

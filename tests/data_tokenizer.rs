@@ -1,5 +1,5 @@
-//! Tokenizers against the libraries that the models were trained with, and files that lie. The fixtures and the script that made
-//! them are in `fixtures/tokenizer`.
+//! Tokenizers against the libraries that the models were trained with, and files that lie. The fixtures and the script
+//! that made them are in `fixtures/tokenizer`.
 
 use std::collections::BTreeMap;
 use std::fs;

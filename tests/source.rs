@@ -141,7 +141,8 @@ fn a_gguf_file_takes_the_tokenizer_beside_it_along() {
 
 #[test]
 fn a_folder_without_one_whole_model_is_refused_with_what_it_lacks() {
-    let cases: [(&[(&str, Vec<u8>)], &str); 6] = [
+    type Case<'a> = (&'a [(&'a str, Vec<u8>)], &'a str);
+    let cases: [Case; 6] = [
         (&[], "it has neither config.json with safetensors nor a GGUF file"),
         (&[("config.json", vec![]), ("pytorch_model.bin", vec![])], "finetop never reads one; use safetensors or GGUF"),
         (&[("model.safetensors", vec![])], "it has safetensors and no config.json"),
@@ -398,6 +399,18 @@ fn a_hub_that_cannot_be_reached_is_said_at_once_and_the_cache_stands_in() {
     resolve(&environment(folder.path(), &server.endpoint), "hf:org/tiny").unwrap();
     let found = resolve(&gone, "hf:org/tiny").unwrap();
     assert!(found.description.contains("from the cache (the hub could not be asked: no connection"), "{found:?}");
+}
+
+#[test]
+fn a_connection_has_its_time_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    // takes connections and never says a word, so that the handshake of TLS waits
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("https://{}", silent.local_addr().unwrap());
+    let limited = Environment { connect_limit: Duration::from_millis(50), ..environment(folder.path(), &endpoint) };
+    let started = Instant::now();
+    assert_eq!(refusal(&limited, "hf:org/tiny"), "hf:org/tiny: no connection to 127.0.0.1 within 0.05 seconds");
+    assert!(started.elapsed() < Duration::from_secs(4));
 }
 
 #[test]

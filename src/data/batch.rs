@@ -1,13 +1,14 @@
-//! Which rows a step takes, and how they are laid side by side: the order of an epoch, and the packing of a micro-batch. Plain numbers;
-//! `train` moves them to a device.
+//! Which rows a step takes, and how they are laid side by side: the order of an epoch, and the packing of a
+//! micro-batch. Plain numbers; `train` moves them to a device.
 
 use super::dataset::Example;
 
-/// The rows of an epoch in the order in which they are trained: the order of the file, or with `shuffle` a permutation that depends
-/// on nothing but its arguments, on every machine.
+/// The rows of an epoch in the order in which they are trained: the order of the file, or with `shuffle` a permutation
+/// that depends on nothing but its arguments, on every machine.
 ///
-/// Fisher–Yates from the last place down; the place `i` swaps with `j`, drawn without bias from `0..=i`. The draws are SplitMix64's
-/// (Steele, Lea and Flood 2014): draw `n` is `mix(key + (n + 1)·γ)`, `γ = 0x9e3779b97f4a7c15`, `key = mix(mix(seed) + epoch)`.
+/// Fisher–Yates from the last place down; the place `i` swaps with `j`, drawn without bias from `0..=i`. The draws are
+/// SplitMix64's (Steele, Lea and Flood 2014): draw `n` is `mix(key + (n + 1)·γ)`, `γ = 0x9e3779b97f4a7c15`, `key =
+/// mix(mix(seed) + epoch)`.
 pub fn epoch_order(seed: u64, epoch: u64, rows: usize, shuffle: bool) -> Vec<u32> {
     // Row numbers are 32 bits wide: 2^32 rows would already be 128 GiB of places in `dataset`.
     let mut order: Vec<u32> = (0..rows.min(u32::MAX as usize) as u32).collect();
@@ -80,7 +81,8 @@ pub struct MicroBatch {
 impl MicroBatch {
     /// Lays `examples` side by side; they are the rows of a step from `first_row_in_step` on.
     ///
-    /// A micro-batch holds fewer than 2^32 tokens: it is rows of at most `max_seq_length`, and no memory holds its activations sooner.
+    /// A micro-batch holds fewer than 2^32 tokens: it is rows of at most `max_seq_length`, and no memory holds its
+    /// activations sooner.
     pub fn pack(examples: &[Example], first_row_in_step: u64) -> MicroBatch {
         let mut batch = MicroBatch { starts: vec![0], ..MicroBatch::default() };
         for (row, example) in examples.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! A template value as Python's `json.dumps` writes it, byte for byte: what transformers' `tojson` filter gives. Nothing else.
+//! A template value as Python's `json.dumps` writes it, byte for byte: what transformers' `tojson` filter gives.
+//! Nothing else.
 
 use std::fmt::Write;
 
@@ -187,8 +188,10 @@ mod tests {
         let indented = Style { indent: Some(2), sort_keys: true, ensure_ascii: true, ..Style::default() };
         assert_eq!(
             dumps(&value, &indented).unwrap(),
-            "{\n  \"a\": [\n    \"<\\u00e9>\",\n    \"\\u0001\\\"\",\n    null,\n    true,\n    2.5,\n    {},\n    []\n  ],\n  \
-             \"b\": 1\n}"
+            concat!(
+                "{\n  \"a\": [\n    \"<\\u00e9>\",\n    \"\\u0001\\\"\",\n    null,\n    true,\n    2.5,\n",
+                "    {},\n    []\n  ],\n  \"b\": 1\n}"
+            )
         );
     }
 }

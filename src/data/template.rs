@@ -1,5 +1,6 @@
-//! Chat templates: messages to the text that a model was trained on, and where in it the assistant speaks.
-//! The Jinja dialect is that of transformers' `apply_chat_template`; `tojson` is in `python_json`. No tokens here: next `dataset`.
+//! Chat templates: messages to the text that a model was trained on, and where in it the assistant speaks. The Jinja
+//! dialect is that of transformers' `apply_chat_template`; `tojson` is in `python_json`. No tokens here: next
+//! `dataset`.
 
 use std::ops::Range;
 
@@ -9,10 +10,19 @@ use minijinja::{Environment, Error, ErrorKind, Value};
 use thiserror::Error as ThisError;
 
 use super::python_json;
+use super::tokenizer::Tokenizer;
 use crate::units::printable;
 
-/// What a render may cost: an instruction or 64 bytes are one. A conversation of 100,000 tokens needs about a tenth of it.
-const FUEL: u64 = 2_000_000;
+/// What a render may cost, in minijinja's units: an instruction or 64 bytes are one. So much for the template itself,
+/// so much for a message, and the bytes of the messages, divided. Real templates use less than a fifth of it.
+const FUEL: u64 = 50_000;
+const FUEL_A_MESSAGE: u64 = 1_000;
+const BYTES_A_FUEL: u64 = 2;
+/// A template that keeps state can nest values as deep as its fuel goes, about 8 units a level, and dropping them
+/// recurses.
+const STACK_BYTES_A_FUEL: u64 = 256;
+/// A template below this size that keeps no state nests only as deep as it is written.
+const SHALLOW_SOURCE_BYTES: usize = 16 << 10;
 const NAME: &str = "chat template";
 
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
@@ -24,7 +34,7 @@ pub enum TemplateError {
     Refused(String),
     #[error("the chat template failed: {0}")]
     Failed(String),
-    #[error("the chat template ran for too long ({FUEL} units of work)")]
+    #[error("the chat template does more work than a chat template has")]
     OutOfFuel,
     #[error("message {message}: {expected}, found {found}")]
     Message { message: usize, expected: &'static str, found: String },
@@ -41,7 +51,8 @@ pub enum TemplateError {
     Rewritten { message: usize },
 }
 
-/// One message of a conversation. Keys other than `role` and `content` (`tool_calls`, `name` …) reach the template as they are.
+/// One message of a conversation. Keys other than `role` and `content` (`tool_calls`, `name` …) reach the template as
+/// they are.
 #[derive(Debug, Clone)]
 pub struct Message {
     role: String,
@@ -69,7 +80,8 @@ impl Message {
         &self.role
     }
 
-    /// A message from a row: an object with a `role` and a `content` of text. A message with `tool_calls` may go without content.
+    /// A message from a row: an object with a `role` and a `content` of text. A message with `tool_calls` may go
+    /// without content.
     /// # Errors
     /// `TemplateError::Message` with the place of the message, what was expected there and what was found.
     pub fn from_value(fields: Value, index: usize) -> Result<Message, TemplateError> {
@@ -104,8 +116,8 @@ fn kind_name(value: &Value) -> &'static str {
     }
 }
 
-/// A rendered conversation with the byte ranges that the assistant wrote, in order, each from the end of the generation prompt to
-/// the end of what the template writes for the turn.
+/// A rendered conversation with the byte ranges that the assistant wrote, in order, each from the end of the generation
+/// prompt to the end of what the template writes for the turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     pub text: String,
@@ -117,6 +129,7 @@ pub struct ChatTemplate {
     environment: Environment<'static>,
     bos_token: Option<String>,
     eos_token: Option<String>,
+    may_nest: bool,
 }
 
 impl std::fmt::Debug for ChatTemplate {
@@ -133,16 +146,29 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().map_err(syntax_error)?;
         environment.set_syntax(syntax);
-        environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
         environment.add_function("raise_exception", raise_exception);
-        environment.add_function("strftime_now", |format: &str| strftime(format, unix_now()));
         environment.add_template_owned(NAME, without_generation_tags(source)).map_err(syntax_error)?;
-        Ok(ChatTemplate { environment, bos_token: bos_token.map(Into::into), eos_token: eos_token.map(Into::into) })
+        let template = ChatTemplate {
+            environment,
+            bos_token: bos_token.map(Into::into),
+            eos_token: eos_token.map(Into::into),
+            may_nest: source.contains("namespace") || source.len() > SHALLOW_SOURCE_BYTES,
+        };
+        Ok(template.at(unix_now()))
     }
 
-    /// Makes `strftime_now` tell this time, in seconds since 1970, instead of the present.
+    /// The model's own template, or `None` where its files have none.
+    /// # Errors
+    /// As `new`.
+    pub fn of(tokenizer: &Tokenizer) -> Option<Result<ChatTemplate, TemplateError>> {
+        let source = tokenizer.chat_template()?;
+        Some(ChatTemplate::new(source, tokenizer.bos_token(), Some(tokenizer.eos_token())))
+    }
+
+    /// Makes `strftime_now` tell this time, in seconds since 1970. Without it, it tells when the template was compiled,
+    /// so that a conversation has the same text before and after midnight.
     pub fn at(mut self, unix_seconds: i64) -> ChatTemplate {
         self.environment.add_function("strftime_now", move |format: &str| strftime(format, unix_seconds));
         self
@@ -172,14 +198,22 @@ impl ChatTemplate {
         ];
         context.extend(self.bos_token.iter().map(|token| ("bos_token", Value::from(token))));
         context.extend(self.eos_token.iter().map(|token| ("eos_token", Value::from(token))));
-        let template = self.environment.get_template(NAME).map_err(render_error)?;
-        template.render(Value::from_pairs(context)).map_err(render_error)
+        let mut environment = self.environment.clone();
+        let bytes = messages.iter().map(|message| &message.fields).chain(tools).map(|value| value.to_string().len());
+        let fuel = FUEL + FUEL_A_MESSAGE * messages.len() as u64 + bytes.sum::<usize>() as u64 / BYTES_A_FUEL;
+        environment.set_fuel(Some(fuel));
+        // Values and errors that hold values are dropped within, where there is stack enough.
+        let render = || {
+            let template = environment.get_template(NAME).map_err(render_error)?;
+            template.render(Value::from_pairs(context)).map_err(render_error)
+        };
+        if self.may_nest { with_stack(STACK_BYTES_A_FUEL * fuel, render) } else { render() }
     }
 
-    /// The conversation with the assistant's turns marked. A turn is what is added between the text before it, generation prompt
-    /// included, and the text up to and with it; both must be beginnings of the whole, else the loss would lie on text that the
-    /// model is never asked to write. Templates that rewrite earlier turns (dropping thoughts, say) are refused for rows that
-    /// have such turns.
+    /// The conversation with the assistant's turns marked. A turn is what is added between the text before it,
+    /// generation prompt included, and the text up to and with it; both must be beginnings of the whole, else the loss
+    /// would lie on text that the model is never asked to write. Templates that rewrite earlier turns (dropping
+    /// thoughts, say) are refused for rows that have such turns.
     /// # Errors
     /// As `render`, `OtherBeginning` and `Rewritten`.
     pub fn conversation(&self, messages: &[Message], tools: Option<&Value>) -> Result<Conversation, TemplateError> {
@@ -204,7 +238,18 @@ impl ChatTemplate {
     }
 }
 
-/// transformers marks the assistant's text with `{% generation %}` blocks, which print what is in them and nothing else.
+/// Runs `work` on a thread that may use this much stack; what it does not use is only reserved.
+fn with_stack<T: Send>(bytes: u64, work: impl FnOnce() -> Result<T, TemplateError> + Send) -> Result<T, TemplateError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("chat template".into()).stack_size(bytes as usize);
+        let thread = thread.spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| TemplateError::Failed(format!("no thread to render it on: {error}")))?;
+        thread.join().unwrap_or_else(|_| Err(TemplateError::Failed("the template engine panicked".into())))
+    })
+}
+
+/// transformers marks the assistant's text with `{% generation %}` blocks, which print what is in them and nothing
+/// else.
 fn without_generation_tags(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
@@ -291,7 +336,8 @@ fn strftime(format: &str, unix_seconds: i64) -> Result<String, Error> {
     let format = std::ffi::CString::new(format).map_err(|_| wrong("strftime_now: the format has a NUL"))?;
     let time: libc::time_t = unix_seconds as libc::time_t;
     let mut buffer = [0u8; 256];
-    // SAFETY: `fields` is written by localtime_r before it is read, `format` ends with NUL, `buffer` is as long as is said.
+    // SAFETY: `fields` is written by localtime_r before it is read, `format` ends with NUL, `buffer` is as long as is
+    // said.
     let written = unsafe {
         let mut fields: libc::tm = std::mem::zeroed();
         if libc::localtime_r(&time, &mut fields).is_null() {

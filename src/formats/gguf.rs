@@ -1,5 +1,6 @@
-//! GGUF files as a format: metadata by key and the place of every tensor. The bytes of tensors stay where they are; which tensors
-//! a model needs is the business of `model`. Layout: the GGUF specification of ggml, versions 2 and 3, little-endian.
+//! GGUF files as a format: metadata by key and the place of every tensor. The bytes of tensors stay where they are;
+//! which tensors a model needs is the business of `model`. Layout: the GGUF specification of ggml, versions 2 and 3,
+//! little-endian.
 
 mod ggml_type;
 mod reader;
@@ -54,8 +55,8 @@ impl GgufTensor {
 impl Gguf {
     /// Reads the header of a GGUF file; the tensors' bytes are not touched.
     /// # Errors
-    /// A file that cannot be read, is of another kind, is cut off, or whose counts, lengths, types, names or offsets cannot be
-    /// true, with the field. Found before anything of the claimed size is allocated.
+    /// A file that cannot be read, is of another kind, is cut off, or whose counts, lengths, types, names or offsets
+    /// cannot be true, with the field. Found before anything of the claimed size is allocated.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let path = path.as_ref();
         let (file, file_len) = open_regular(path)?;
@@ -81,7 +82,8 @@ impl Gguf {
 
     /// The value of a metadata key.
     /// # Errors
-    /// [`FormatError::Missing`], naming file and key. The getters below give it too; [`super::optional`] makes it `None`.
+    /// [`FormatError::Missing`], naming file and key. The getters below give it too; [`super::optional`] makes it
+    /// `None`.
     pub fn value(&self, key: &str) -> Result<&Value, FormatError> {
         self.metadata.get(key).ok_or_else(|| FormatError::missing(&self.path, &format!("metadata `{key}`")))
     }

@@ -1,7 +1,8 @@
 //! Model files as formats: headers, metadata and the places of tensors, read without trusting a single number in them.
 //! No tensors and no mathematics live here; `model::source` finds the files and `model` turns them into weights.
 //!
-//! The rule of both readers: every count and length is compared with what is left of the file before anything is allocated.
+//! The rule of both readers: every count and length is compared with what is left of the file before anything is
+//! allocated.
 
 pub mod gguf;
 pub mod safetensors;

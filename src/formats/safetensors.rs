@@ -91,8 +91,9 @@ impl SafetensorsTensor {
 impl Safetensors {
     /// Reads the header of a safetensors file; the tensors' bytes are not touched.
     /// # Errors
-    /// A file that cannot be read, is cut off, or whose header is no JSON of this format, claims a length that the file does not
-    /// have, a shape that does not fit its bytes, or bytes that overlap, leave a hole or go past the end; each with its field.
+    /// A file that cannot be read, is cut off, or whose header is no JSON of this format, claims a length that the file
+    /// does not have, a shape that does not fit its bytes, or bytes that overlap, leave a hole or go past the end; each
+    /// with its field.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FormatError> {
         let path = path.as_ref();
         let (mut file, file_len) = open_regular(path)?;
@@ -176,7 +177,7 @@ fn places(
         let (offset, len) = (data_start + start, end - start);
         tensors.push(SafetensorsTensor { name, shape, dtype: entry.dtype, offset, len });
     }
-    tensors.sort_by(|a, b| (a.offset, a.len).cmp(&(b.offset, b.len)));
+    tensors.sort_by_key(|t| (t.offset, t.len));
     let mut next = data_start;
     for tensor in &tensors {
         if tensor.offset != next {

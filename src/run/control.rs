@@ -330,7 +330,7 @@ fn runtime_folder() -> io::Result<PathBuf> {
     }
     let folder = PathBuf::from(format!("/tmp/finetop-{uid}"));
     match DirBuilder::new().mode(0o700).create(&folder) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(e),
         _ if private(&folder) => Ok(folder),
         _ => Err(io::Error::other(format!("{} belongs to somebody else", folder.display()))),
     }

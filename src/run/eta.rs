@@ -33,7 +33,7 @@ struct Mean {
 
 impl Mean {
     fn add(&mut self, x: u64) {
-        self.sum += x;
+        self.sum = self.sum.saturating_add(x);
         self.count += 1;
     }
 
@@ -55,7 +55,7 @@ impl Eta {
                     ..Eta::default()
                 };
             }
-            RunEvent::MicroBatchDone(e) => self.under_way_us += e.duration_us,
+            RunEvent::MicroBatchDone(e) => self.under_way_us = self.under_way_us.saturating_add(e.duration_us),
             RunEvent::StepDone(e) => {
                 self.step = e.step;
                 self.under_way_us = 0;
@@ -70,7 +70,7 @@ impl Eta {
             }
             // Saved at once after the event before it; only its own time lies between.
             RunEvent::CheckpointSaved(_) => {
-                self.save_us.add((stamped.elapsed_ms - self.last_ms.min(stamped.elapsed_ms)) * 1000)
+                self.save_us.add(stamped.elapsed_ms.saturating_sub(self.last_ms).saturating_mul(1000))
             }
             RunEvent::RunFinished(_) => self.planned_steps = self.step,
             RunEvent::MemorySampled(_) => return,
@@ -81,22 +81,23 @@ impl Eta {
 
     /// The time of work that is left; none before the first step is done.
     pub fn left(&self) -> Option<Duration> {
-        let recent: u64 = self.step_us.iter().sum();
+        let recent = self.step_us.iter().fold(0u64, |sum, us| sum.saturating_add(*us));
         let step_us = recent.checked_div(self.step_us.len() as u64)?;
         let steps = self.planned_steps.saturating_sub(self.step);
-        let training = (steps * step_us).saturating_sub(self.under_way_us.min(step_us));
+        let training = steps.saturating_mul(step_us).saturating_sub(self.under_way_us.min(step_us));
         let evals = self.eval_steps.map_or(0, |every| self.ahead(every, self.evaluated == Some(self.step)));
         let saves = self.ahead(self.save_steps, steps == 0);
-        Some(Duration::from_micros(training + evals * self.eval_us.get() + saves * self.save_us.get()))
+        let besides = evals.saturating_mul(self.eval_us.get()).saturating_add(saves.saturating_mul(self.save_us.get()));
+        Some(Duration::from_micros(training.saturating_add(besides)))
     }
 
     /// How often something that happens every `every` steps (0: never) and at the end is still to come.
     fn ahead(&self, every: u64, done_here: bool) -> u64 {
         let (step, end) = (self.step, self.planned_steps.max(self.step));
-        let due = |s: u64| s == end || (s > 0 && every > 0 && s % every == 0);
+        let due = |s: u64| s == end || (s > 0 && every > 0 && s.is_multiple_of(every));
         let between = (end / every.max(1)) - (step / every.max(1));
         let regular = if every == 0 { 0 } else { between };
-        let last = u64::from(step < end && (every == 0 || end % every != 0));
+        let last = u64::from(step < end && (every == 0 || !end.is_multiple_of(every)));
         regular + last + u64::from(due(step) && !done_here)
     }
 }

@@ -123,11 +123,11 @@ impl Lines {
 
     fn step(&mut self, now_ms: u64, e: &StepDone) -> Vec<String> {
         self.since.loss_nats += e.loss * e.target_tokens as f64;
-        self.since.target_tokens += e.target_tokens;
-        self.since.tokens += e.tokens;
-        self.since.duration_us += e.duration_us;
+        self.since.target_tokens = self.since.target_tokens.saturating_add(e.target_tokens);
+        self.since.tokens = self.since.tokens.saturating_add(e.tokens);
+        self.since.duration_us = self.since.duration_us.saturating_add(e.duration_us);
         let quiet_ms = self.said_ms.map_or(u64::MAX, |said| now_ms.saturating_sub(said));
-        let turn = e.step % (self.planned_steps / LINES).max(1) == 0 || quiet_ms >= AT_LEAST_MS;
+        let turn = e.step.is_multiple_of((self.planned_steps / LINES).max(1)) || quiet_ms >= AT_LEAST_MS;
         if e.step != self.planned_steps && !(turn && quiet_ms >= BETWEEN_MS) {
             return vec![];
         }

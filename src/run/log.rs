@@ -72,7 +72,7 @@ impl LogWriter {
         let elapsed = u64::try_from((self.clock)().as_millis()).unwrap_or(u64::MAX);
         self.last_ms = self.last_ms.max(self.base_ms.saturating_add(elapsed));
         let stamped = Stamped { seq: self.seq, elapsed_ms: self.last_ms, event };
-        self.seq += 1;
+        self.seq = self.seq.saturating_add(1);
         let sync =
             matches!(stamped.event, RunEvent::RunStarted(_) | RunEvent::CheckpointSaved(_) | RunEvent::RunFinished(_));
         let written = serde_json::to_vec(&stamped).map_err(io::Error::other).and_then(|mut line| {

@@ -112,10 +112,12 @@ fn parse(line: &[u8]) -> Line {
         seq: u64,
         elapsed_ms: u64,
     }
-    match (serde_json::from_slice::<Stamped>(line), serde_json::from_slice::<Place>(line)) {
-        (Ok(stamped), _) => Line::Event(Box::new(stamped)),
-        (_, Ok(Place { seq, elapsed_ms })) => Line::Unknown { seq, elapsed_ms },
-        _ => Line::Broken,
+    if let Ok(stamped) = serde_json::from_slice::<Stamped>(line) {
+        return Line::Event(Box::new(stamped));
+    }
+    match serde_json::from_slice(line) {
+        Ok(Place { seq, elapsed_ms }) => Line::Unknown { seq, elapsed_ms },
+        Err(_) => Line::Broken,
     }
 }
 

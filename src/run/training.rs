@@ -1,5 +1,6 @@
 //! The job of a training run: model, data and adapter brought together on the run's own thread, then the loop. The loop is in `train`.
 
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +8,7 @@ use super::store::{RunFolder, StoreError};
 use super::worker::{Job, JobContext, JobError, Outcome};
 use crate::config::{MemoryLimit, RunConfig, SchedulerType};
 use crate::data::dataset::{Dataset, DatasetOptions};
-use crate::event::{EventSink, RunEvent, RunStarted, SCHEMA, SplitRows, Warning};
+use crate::event::{EventSink, RunEvent, RunStarted, SCHEMA, SplitRows, Stamped, Warning};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::source::ModelFiles;
@@ -46,7 +47,8 @@ fn train(
         context.memory.set_limit(limit);
     }
     let tokenizer = task::tokenizer(files).map_err(input)?;
-    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict };
+    let now = Some(began(context.folder).unwrap_or_else(unix_ms) as i64 / 1000);
+    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now };
     let open = |path: &Path, split: &str| Dataset::open(path, split, tokenizer.clone(), options).map_err(input);
     let train_rows = open(&config.data.train, "train")?;
     let eval_rows = config.data.eval.as_deref().map(|path| open(path, "eval")).transpose()?;
@@ -74,7 +76,7 @@ fn train(
     context.sink.emit(RunEvent::RunStarted(Box::new(RunStarted {
         schema: SCHEMA,
         run_id: context.folder.run_id(),
-        started_unix_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64),
+        started_unix_ms: unix_ms(),
         config: config.clone(),
         seed: config.train.seed,
         device: task::device_name(&decoder.device),
@@ -98,6 +100,20 @@ fn train(
         e => failed(e),
     })?;
     Ok(Outcome { reason: ended.reason, steps: ended.steps, detail: None })
+}
+
+fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+/// When the run's first segment began: templates that name the date give a resumed run the rows that it had.
+fn began(folder: &RunFolder) -> Option<u64> {
+    let mut first = String::new();
+    std::io::BufReader::new(std::fs::File::open(folder.events()).ok()?).read_line(&mut first).ok()?;
+    match serde_json::from_str::<Stamped>(&first).ok()?.event {
+        RunEvent::RunStarted(started) => Some(started.started_unix_ms),
+        _ => None,
+    }
 }
 
 /// Whether an adapter that was read is the one that the configuration speaks of.

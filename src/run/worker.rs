@@ -25,6 +25,7 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// What a run does. It says `run_started` first and never `run_finished`: that follows from what it returns, or from its panic.
 /// It looks at `commands` between micro-batches and answers each when it has taken effect; a `stop` it need not answer, the end does.
+/// Commands that hang up say only that nobody can command any more: a paused run goes on then.
 /// Within a step: `step_done`, then `eval_done`, then the checkpoint, then `checkpoint_saved`.
 pub type Job = Box<dyn FnOnce(&mut JobContext<'_>) -> Result<Outcome, JobError> + Send>;
 

@@ -80,6 +80,7 @@ FILES = {
     "inner-dimension.gguf": (gguf(1, 1, ARCHITECTURE + tensor("t", [100, 2], 12, 0)), "the block of Q4_K, found 100"),
     "tensor-type.gguf": (gguf(1, 1, ARCHITECTURE + tensor("t", [32], 99, 0)), "tensor `t`: type"),
     "tensor-twice.gguf": (gguf(2, 1, ARCHITECTURE + tensor("t", [32], 0, 0) * 2), "tensor `t`: expected each name once"),
+    "split-part.gguf": (gguf(entries=1, body=text("split.count") + u32(2) + struct.pack("<H", 3)), "one part of a model"),
     "empty.safetensors": (b"", "header length: expected 8 bytes"),
     "header-length.safetensors": (safetensors({}, claim=HUGE), "header length: expected at most"),
     "not-json.safetensors": (safetensors(b'{"t": '), "header: expected its JSON"),

@@ -1,8 +1,8 @@
-//! A small server that speaks the hub's protocol on 127.0.0.1, with the troubles of real ones: a token that is asked for,
-//! connections that are cut, ranges that are ignored, bytes that are not those announced.
+//! A small server that speaks the hub's protocol on 127.0.0.1, with the troubles of real ones: a token that is asked
+//! for, connections that are cut, ranges that are ignored, bytes that are not those announced.
 //!
-//! As the hub does it, a small file is redirected to a relative place that says its ETag; a large one to another host (here the
-//! same server as `localhost`), and what it is stands in the headers of the redirect.
+//! As the hub does it, a small file is redirected to a relative place that says its ETag; a large one to another host
+//! (here the same server as `localhost`), and what it is stands in the headers of the redirect.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};

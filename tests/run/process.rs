@@ -177,9 +177,9 @@ fn a_live_run_is_commanded_and_watched_by_the_program() {
         serde_json::from_str(&out).unwrap()
     };
     assert_eq!(json(ctl("pause"))["state"], "paused");
-    let paused_at = length(&run);
+    let paused_at = facts(&read(&run)).len();
     assert_eq!(json(ctl("pause"))["state"], "paused");
-    assert_eq!(length(&run), paused_at);
+    assert_eq!(facts(&read(&run)).len(), paused_at);
     assert_eq!(json(ctl("resume"))["state"], "running");
     let saved = json(ctl("save"));
     assert!(run.join(saved["path"].as_str().unwrap()).is_dir());

@@ -165,10 +165,12 @@ impl<'a, 'b> Trainer<'a, 'b> {
             match request.command {
                 Command::Pause => {
                     paused = true;
+                    self.context.memory.ledger.set_phase(Phase::Idle);
                     answer(vec![request], CommandReply::done(RunState::Paused, self.step));
                 }
                 Command::Resume => {
                     paused = false;
+                    self.context.memory.ledger.set_phase(Phase::Forward);
                     answer(vec![request], CommandReply::done(RunState::Running, self.step));
                 }
                 Command::Stop => {

@@ -1,5 +1,6 @@
-//! The rows of one split: scanned once for places and lengths, read from the file again when a step needs them, so that a file may
-//! be larger than memory. What a line may hold is in `row`, the first reading in `scan`. No order and no batches: next `batch`.
+//! The rows of one split: scanned once for places and lengths, read from the file again when a step needs them, so that
+//! a file may be larger than memory. What a line may hold is in `row`, the first reading in `scan`. No order and no
+//! batches: next `batch`.
 
 mod row;
 mod scan;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::shown;
 use super::template::{ChatTemplate, TemplateError};
 use super::tokenizer::Tokenizer;
 
@@ -22,20 +24,23 @@ pub const KEPT_PROBLEMS: usize = 100;
 
 #[derive(Debug, Error)]
 pub enum DatasetError {
-    #[error("{}: {error}", path.display())]
+    #[error("{}: {error}", shown(path))]
     Read { path: PathBuf, error: io::Error },
-    #[error("{}: expected a file of JSON lines, found {found}", path.display())]
+    #[error("{}: expected a file of JSON lines, found {found}", shown(path))]
     NoFile { path: PathBuf, found: &'static str },
     /// With `strict`, the first line that cannot be used.
-    #[error("{}:{line}: {what}", path.display())]
+    #[error("{}:{line}: {what}", shown(path))]
     Row { path: PathBuf, line: u64, what: String },
-    #[error("{}: no row can be used{}", path.display(), first_problem(*skipped, first))]
+    #[error("{}: no row can be used{}", shown(path), first_problem(*skipped, first))]
     NoRows { path: PathBuf, skipped: u64, first: Option<RowProblem> },
-    #[error("{}:{line}: the file has changed since it was read first; start again with the file as it is now", path.display())]
+    #[error(
+        "{}:{line}: the file has changed since it was read first; start again with the file as it is now",
+        shown(path)
+    )]
     Changed { path: PathBuf, line: u64 },
     #[error("row {row} of {rows} rows")]
     OutOfRange { row: usize, rows: usize },
-    #[error("stopped while reading {}", path.display())]
+    #[error("stopped while reading {}", shown(path))]
     Stopped { path: PathBuf },
 }
 
@@ -53,6 +58,15 @@ pub struct DatasetOptions {
     pub max_seq_length: usize,
     /// Refuse the file on the first line that cannot be used, instead of skipping the line.
     pub strict: bool,
+    /// What a chat template that writes the date takes for now, in seconds since 1970; `None` is the time of opening. A
+    /// resumed run passes the time at which it first started, or its rows would not be the same.
+    pub now: Option<i64>,
+}
+
+impl Default for DatasetOptions {
+    fn default() -> Self {
+        DatasetOptions { max_seq_length: 512, strict: false, now: None }
+    }
 }
 
 /// A line that was skipped, and why.
@@ -135,7 +149,7 @@ impl Dataset {
         watch: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Dataset, DatasetError> {
         let (file, bytes) = open_regular(path)?;
-        let reader = RowReader::new(tokenizer, options.max_seq_length);
+        let reader = RowReader::new(tokenizer, options);
         let scanned = scan::scan(&file, path, bytes, &reader, options.strict, watch)?;
         let total =
             |pick: fn(&RowLength) -> u32| scanned.places.iter().map(|place| u64::from(pick(&place.length))).sum();
@@ -239,9 +253,12 @@ struct Read {
 }
 
 impl RowReader {
-    fn new(tokenizer: Arc<Tokenizer>, max_seq_length: usize) -> RowReader {
-        let compile = |source| ChatTemplate::new(source, tokenizer.bos_token(), Some(tokenizer.eos_token()));
-        let template = tokenizer.chat_template().map(compile);
+    fn new(tokenizer: Arc<Tokenizer>, options: DatasetOptions) -> RowReader {
+        let template = ChatTemplate::of(&tokenizer).map(|template| match options.now {
+            Some(now) => template.map(|template| template.at(now)),
+            None => template,
+        });
+        let max_seq_length = options.max_seq_length;
         RowReader { tokenizer, template, max_seq_length }
     }
 

@@ -1,4 +1,5 @@
-//! What one line of a data file may hold, and the tokens and targets that it comes to. Files and lengths are in `scan` and above.
+//! What one line of a data file may hold, and the tokens and targets that it comes to. Files and lengths are in `scan`
+//! and above.
 
 use minijinja::Value;
 use minijinja::value::ValueKind;
@@ -45,7 +46,8 @@ pub enum RowError {
     Tokenizer(#[from] TokenizerError),
 }
 
-/// A row as tokens. `is_target[t]` says that token `t` is predicted from the ones before it and has a loss; `is_target[0]` is false.
+/// A row as tokens. `is_target[t]` says that token `t` is predicted from the ones before it and has a loss;
+/// `is_target[0]` is false.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     pub tokens: Vec<u32>,
@@ -177,8 +179,8 @@ impl Row {
         }
     }
 
-    /// Tokens and targets of the row, uncut. `prompt` and `completion` are tokenised each by itself, so that a prompt has the same
-    /// tokens here and in generation.
+    /// Tokens and targets of the row, uncut. `prompt` and `completion` are tokenised each by itself, so that a prompt
+    /// has the same tokens here and in generation.
     pub fn example(
         self,
         tokenizer: &Tokenizer,
@@ -211,8 +213,9 @@ fn ended(tokenizer: &Tokenizer, mut tokens: Vec<u32>) -> Vec<u32> {
     tokens
 }
 
-/// The conversation is tokenised as a whole, as transformers does; the template writes its start token itself. A token is of a turn
-/// if it begins in it. What a template writes after the turn's end token (a line end, mostly) is no target: nobody asks for it.
+/// The conversation is tokenised as a whole, as transformers does; the template writes its start token itself. A token
+/// is of a turn if it begins in it. What a template writes after the turn's end token (a line end, mostly) is no
+/// target: nobody asks for it.
 fn conversation_example(tokenizer: &Tokenizer, conversation: &Conversation) -> Result<Example, RowError> {
     let encoded = tokenizer.encode_with_offsets(&conversation.text)?;
     let mut is_target = vec![false; encoded.len()];

@@ -88,7 +88,8 @@ fn is_blank(line: &[u8]) -> bool {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).iter().all(u8::is_ascii_whitespace)
 }
 
-/// FNV-1a. It tells a changed line from the one that was scanned; it is no defence against somebody who wants it not to.
+/// FNV-1a. It tells a changed line from the one that was scanned; it is no defence against somebody who wants it not
+/// to.
 pub(super) fn sum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -1,5 +1,5 @@
-//! A tokenizer from the metadata of a GGUF file: byte-level BPE (`gpt2`), or SentencePiece's BPE from its scores (`llama`).
-//! What each `pre` means is in `split`; a tokenizer.json beside the file goes before, checked here id by id.
+//! A tokenizer from the metadata of a GGUF file: byte-level BPE (`gpt2`), or SentencePiece's BPE from its scores
+//! (`llama`). What each `pre` means is in `split`; a tokenizer.json beside the file goes before, checked here id by id.
 
 use std::path::Path;
 
@@ -96,7 +96,8 @@ impl<'a> Vocabulary<'a> {
             let of_type = self.tokens.iter().zip(&self.types).filter(|(_, kind)| wanted.contains(kind));
             of_type.map(move |(text, _)| AddedToken::from(text, special).normalized(false))
         };
-        // Matched in the text before anything is cut; `<think>` and its like are user-defined: matched, but not left out of text.
+        // Matched in the text before anything is cut; `<think>` and its like are user-defined: matched, but not left
+        // out of text.
         inner
             .add_special_tokens(added(&[token_type::CONTROL, token_type::UNKNOWN], true))
             .and_then(|_| inner.add_tokens(added(&[token_type::USER_DEFINED], false)))
@@ -113,7 +114,8 @@ impl<'a> Vocabulary<'a> {
         let merges = self.gguf.str_array(MERGES)?;
         let vocab = self.vocab();
         let pairs = merges.iter().enumerate().map(|(rank, merge)| {
-            // The first piece may itself be a space in exotic files, so the separator is looked for after the first byte.
+            // The first piece may itself be a space in exotic files, so the separator is looked for after the first
+            // byte.
             let at = merge.char_indices().skip(1).find(|(_, c)| *c == ' ').map(|(at, _)| at);
             let pair = at.map(|at| (merge[..at].to_owned(), merge[at + 1..].to_owned()));
             let known = |(left, right): &(String, String)| {
@@ -136,8 +138,9 @@ impl<'a> Vocabulary<'a> {
         Ok(inner)
     }
 
-    /// SentencePiece's BPE: of all neighbours, the pair whose joined piece has the highest score is merged first. As merges: every
-    /// cut of every piece into two others, ranked by the piece's score. Characters without a piece become their bytes' pieces.
+    /// SentencePiece's BPE: of all neighbours, the pair whose joined piece has the highest score is merged first. As
+    /// merges: every cut of every piece into two others, ranked by the piece's score. Characters without a piece become
+    /// their bytes' pieces.
     fn sentence_piece(&self) -> Result<tokenizers::Tokenizer, TokenizerError> {
         let scores = self.gguf.f32_array(SCORES)?;
         if scores.len() != self.tokens.len() {
@@ -191,7 +194,8 @@ impl<'a> Vocabulary<'a> {
     }
 
     fn vocab(&self) -> Vocab {
-        // Ids are positions; the header's size limit keeps them far below 32 bits. Of two equal texts the later id is kept.
+        // Ids are positions; the header's size limit keeps them far below 32 bits. Of two equal texts the later id is
+        // kept.
         self.tokens.iter().enumerate().map(|(id, text)| (text.to_owned(), id as u32)).collect()
     }
 

@@ -65,7 +65,8 @@ pub(super) fn read(path: &Path) -> Result<tokenizers::Tokenizer, TokenizerError>
     Ok(inner)
 }
 
-/// The reader of byte-pair merges trusts that joining two tokens gives a token no longer than the longest; a file may lie.
+/// The reader of byte-pair merges trusts that joining two tokens gives a token no longer than the longest; a file may
+/// lie.
 fn check_merges(model: &Value) -> Result<(), String> {
     let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array()) else { return Ok(()) };
     let prefix = model["continuing_subword_prefix"].as_str().unwrap_or_default();

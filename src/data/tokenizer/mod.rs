@@ -1,5 +1,6 @@
-//! Text to tokens and back, exactly as the model was trained: a validated tokenizer, wherever it was read from.
-//! Reading one: `gguf` (a model file's metadata), `json` (tokenizer.json); how text is cut before merging: `split`. Next: `dataset`.
+//! Text to tokens and back, exactly as the model was trained: a validated tokenizer, wherever it was read from. Reading
+//! one: `gguf` (a model file's metadata), `json` (tokenizer.json); how text is cut before merging: `split`. Next:
+//! `dataset`.
 
 mod gguf;
 mod json;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::shown;
 use crate::formats::FormatError;
 use crate::formats::gguf::Gguf;
 
@@ -17,23 +19,29 @@ use crate::formats::gguf::Gguf;
 pub enum TokenizerError {
     #[error(transparent)]
     Format(#[from] FormatError),
-    #[error("{}: {error}", file.display())]
+    #[error("{}: {error}", shown(file))]
     Read { file: PathBuf, error: std::io::Error },
-    #[error("{}: no tokenizer: {what}", file.display())]
+    #[error("{}: no tokenizer: {what}", shown(file))]
     Json { file: PathBuf, what: String },
-    #[error("{}: {field}: {what}", file.display())]
+    #[error("{}: {field}: {what}", shown(file))]
     Field { file: PathBuf, field: String, what: String },
     #[error(
-        "{}: tokenizer.ggml.model = \"{model}\" is no tokenizer that finetop knows (it knows gpt2 and llama); put the model's \
-         tokenizer.json beside the file", file.display()
+        "{}: tokenizer.ggml.model = \"{model}\" is no tokenizer that finetop knows (it knows gpt2 and llama); \
+         put the model's tokenizer.json beside the file",
+        shown(file)
     )]
     UnknownModel { file: PathBuf, model: String },
     #[error(
         "{}: tokenizer.ggml.pre = \"{pre}\" is no pre-tokenizer that finetop knows (it knows {known}); put the model's \
-         tokenizer.json beside the file", file.display()
+         tokenizer.json beside the file",
+        shown(file)
     )]
     UnknownPre { file: PathBuf, pre: String, known: String },
-    #[error("{}: token {id} is {in_json}, but in {} it is {in_gguf}: this tokenizer is another model's", json.display(), gguf.display())]
+    #[error(
+        "{}: token {id} is {in_json}, but in {} it is {in_gguf}: this tokenizer is another model's",
+        shown(json),
+        shown(gguf)
+    )]
     Mismatch { json: PathBuf, gguf: PathBuf, id: u32, in_json: String, in_gguf: String },
     #[error("the text cannot be tokenised: {0}")]
     Encode(String),
@@ -63,8 +71,8 @@ struct Special {
     chat_template: Option<String>,
 }
 
-/// Tokens that end an answer in some model family. One that the vocabulary has as a special token ends generation, also where the
-/// metadata names another: base and instruct files of one model disagree about which is "the" end token.
+/// Tokens that end an answer in some model family. One that the vocabulary has as a special token ends generation, also
+/// where the metadata names another: base and instruct files of one model disagree about which is "the" end token.
 const END_TOKENS: [&str; 10] = [
     "<|im_end|>",
     "<|eot_id|>",
@@ -79,16 +87,17 @@ const END_TOKENS: [&str; 10] = [
 ];
 
 impl Tokenizer {
-    /// The tokenizer of a GGUF file: a `tokenizer.json` beside it if there is one, checked against the metadata id by id, else
-    /// built from the metadata. Special tokens and the chat template are the metadata's either way.
+    /// The tokenizer of a GGUF file: a `tokenizer.json` beside it if there is one, checked against the metadata id by
+    /// id, else built from the metadata. Special tokens and the chat template are the metadata's either way.
     /// # Errors
-    /// A missing or lying field by its name, a kind of tokenizer that is not known, or a `tokenizer.json` of another model.
+    /// A missing or lying field by its name, a kind of tokenizer that is not known, or a `tokenizer.json` of another
+    /// model.
     pub fn from_gguf(gguf: &Gguf) -> Result<Tokenizer, TokenizerError> {
         gguf::load(gguf)
     }
 
-    /// The tokenizer of a folder in Hugging Face's layout: `tokenizer.json` with `tokenizer_config.json` (beside it where
-    /// `config` is `None`), and beside those `chat_template.jinja`, `generation_config.json` and `config.json`.
+    /// The tokenizer of a folder in Hugging Face's layout: `tokenizer.json` with `tokenizer_config.json` (beside it
+    /// where `config` is `None`), and beside those `chat_template.jinja`, `generation_config.json` and `config.json`.
     /// # Errors
     /// A file that cannot be read, is no tokenizer, or names no end token.
     pub fn from_json(path: &Path, config: Option<&Path>) -> Result<Tokenizer, TokenizerError> {
@@ -168,7 +177,8 @@ impl Tokenizer {
         self.special.chat_template.as_deref()
     }
 
-    /// A prompt as rows are trained and as generation starts: the start token if the metadata asks for one, then the text.
+    /// A prompt as rows are trained and as generation starts: the start token if the metadata asks for one, then the
+    /// text.
     /// # Errors
     /// As `encode`.
     pub fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>, TokenizerError> {

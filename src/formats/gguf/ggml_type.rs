@@ -1,5 +1,5 @@
-//! The element types of ggml that finetop reads: their numbers in a file, their names, and how many bytes a block takes.
-//! How a block is turned into numbers is the business of `model::frozen`.
+//! The element types of ggml that finetop reads: their numbers in a file, their names, and how many bytes a block
+//! takes. How a block is turned into numbers is the business of `model::frozen`.
 
 use std::fmt;
 

@@ -13,7 +13,8 @@ const KEY_LIMIT: u64 = 65_535;
 /// Arrays of arrays go no deeper than this.
 const DEPTH_LIMIT: usize = 4;
 
-/// Reads a header from its beginning. `at` is the place in the file, `end` the first byte that cannot belong to the header.
+/// Reads a header from its beginning. `at` is the place in the file, `end` the first byte that cannot belong to the
+/// header.
 pub(super) struct Reader<'a> {
     path: &'a Path,
     bytes: BufReader<File>,

@@ -41,7 +41,7 @@ pub(super) fn is_intact(job: &mut Job, path: &Path, sha256: &str) -> Result<bool
     if before.as_ref() == Some(&seen) {
         return Ok(true);
     }
-    if hash_file(job, path, found.len())? != sha256 {
+    if hash_file(job, path)? != sha256 {
         return Ok(false);
     }
     remember(job, path, sha256)?;
@@ -61,9 +61,11 @@ fn marker(job: &Job, sha256: &str) -> PathBuf {
     job.environment.cache.join("checked").join(format!("{sha256}.json"))
 }
 
-fn hash_file(job: &mut Job, path: &Path, total: u64) -> Result<String, SourceError> {
+/// A file's SHA-256, in hexadecimal.
+pub(super) fn hash_file(job: &mut Job, path: &Path) -> Result<String, SourceError> {
     let io = |e| SourceError::io(path, e);
     let mut file = File::open(path).map_err(io)?;
+    let total = file.metadata().map_err(io)?.len();
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     let mut beat = Beat::default();
@@ -97,13 +99,8 @@ pub(super) fn make_parent(path: &Path) -> Result<(), SourceError> {
 }
 
 /// Says when the next report is due.
+#[derive(Default)]
 pub(super) struct Beat(Option<Instant>);
-
-impl Default for Beat {
-    fn default() -> Self {
-        Self(None)
-    }
-}
 
 impl Beat {
     pub fn due(&mut self) -> bool {

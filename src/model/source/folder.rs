@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::cache::file_name;
 use super::{ModelFiles, Source, SourceError, Weights, has_extension};
-use crate::formats::FormatError;
 use crate::formats::gguf::Gguf;
 use crate::formats::safetensors::{Safetensors, SafetensorsIndex};
+use crate::formats::{FormatError, optional};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
@@ -70,7 +70,8 @@ pub(super) fn choose(place: &str, names: &[String], take: impl Fn(&str) -> Strin
 
 /// Looks at a folder and checks that the model in it is whole.
 /// # Errors
-/// A folder that does not exist, holds no model, several, only a pickle, or a file that is cut off or lies about itself.
+/// A folder that does not exist, holds no model, several, only a pickle, or a file that is cut off or lies about
+/// itself.
 pub(super) fn look(folder: &Path, source: Source) -> Result<ModelFiles, SourceError> {
     let io = |e| SourceError::io(folder, e);
     let mut names = Vec::new();
@@ -95,9 +96,14 @@ pub(super) fn look(folder: &Path, source: Source) -> Result<ModelFiles, SourceEr
 
 /// Checks a GGUF file; a tokenizer beside it comes along.
 /// # Errors
-/// Those of [`Gguf::open`].
+/// Those of [`Gguf::open`]; a file that is one part of several.
 pub(super) fn gguf(path: &Path, source: Source, description: String) -> Result<ModelFiles, SourceError> {
-    Gguf::open(path)?;
+    let header = Gguf::open(path)?;
+    if optional(header.u32("split.count"))?.is_some_and(|parts| parts > 1) {
+        let problem =
+            "it is one part of a model that was split; merge the parts into one file (llama-gguf-split --merge)";
+        return Err(SourceError::NoModel { place: path.display().to_string(), problem: problem.into() });
+    }
     let folder = path.parent().unwrap_or(Path::new(""));
     Ok(beside(folder, source, description, Weights::Gguf(path.into())))
 }

@@ -1,5 +1,5 @@
-//! A repository of the hub: which of its files make the model, each fetched into the hub's cache, checked, and gone on with after a
-//! cut. What goes over the wire is in `hub_client`, where files lie in `hub_cache`.
+//! A repository of the hub: which of its files make the model, each fetched into the hub's cache, checked, and gone on
+//! with after a cut. What goes over the wire is in `hub_client`, where files lie in `hub_cache`.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};

@@ -1,5 +1,6 @@
-//! The hub's cache on disk, in the layout that its other clients share: `blobs/<etag>` with the bytes, `snapshots/<commit>/<file>`
-//! with links to them, `refs/<revision>` with a commit. For files in large-file storage the etag is their SHA-256.
+//! The hub's cache on disk, in the layout that its other clients share: `blobs/<etag>` with the bytes,
+//! `snapshots/<commit>/<file>` with links to them, `refs/<revision>` with a commit. For files in large-file storage the
+//! etag is their SHA-256.
 
 use std::fs;
 use std::io::Write;
@@ -72,7 +73,8 @@ impl Repository {
         disk::relink(&link, &target).map_err(|e| SourceError::io(&link, e))
     }
 
-    /// Whether a file of a snapshot still has the bytes that its blob's name says; where the name is no SHA-256, whether it is there.
+    /// Whether a file of a snapshot still has the bytes that its blob's name says; where the name is no SHA-256,
+    /// whether it is there.
     pub fn is_intact(&self, job: &mut Job, path: &Path) -> Result<bool, SourceError> {
         let Ok(blob) = fs::canonicalize(path) else { return Ok(false) };
         let name = cache::file_name(&blob);

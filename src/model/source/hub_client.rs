@@ -1,8 +1,9 @@
-//! The hub's protocol: what a repository holds, what each file is, and its bytes from any place on.
-//! hf-hub asks for the repository. Files are asked for here, because hf-hub 1.0 cannot go on with a download after a cut, takes a
-//! body without looking at its status or length, and loses what the hub says about large files behind their redirect.
+//! The hub's protocol: what a repository holds, what each file is, and its bytes from any place on. hf-hub asks for the
+//! repository. Files are asked for here, because hf-hub 1.0 cannot go on with a download after a cut, takes a body
+//! without looking at its status or length, and loses what the hub says about large files behind their redirect.
 //!
-//! Work that waits for the network runs on threads of its own, so that the caller can be any thread and stop waiting at any time.
+//! Work that waits for the network runs on threads of its own, so that the caller can be any thread and stop waiting at
+//! any time.
 
 use std::error::Error;
 use std::future::Future;
@@ -65,17 +66,20 @@ pub(super) struct HubClient {
     repo: String,
     token: Option<String>,
     /// For messages.
-    limit_s: u64,
+    limit_s: f64,
 }
 
 impl HubClient {
     pub fn new(environment: &Environment, repo: &str) -> Result<Self, Failure> {
         let refused = |e: &dyn Error| Failure::Refused(root_cause(e));
+        let endpoint = environment.endpoint.as_deref().and_then(|endpoint| Url::parse(endpoint).ok());
         let client = || {
-            Client::builder()
+            let client = Client::builder()
                 .user_agent(concat!("finetop/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(environment.connect_limit)
-                .read_timeout(environment.silence_limit)
+                .read_timeout(environment.silence_limit);
+            // a mirror on this machine is behind no proxy
+            if endpoint.as_ref().is_some_and(is_loopback) { client.no_proxy() } else { client }
         };
         let follows = client().build().map_err(|e| refused(&e))?;
         let stays = client().redirect(redirect::Policy::none()).build().map_err(|e| refused(&e))?;
@@ -89,7 +93,7 @@ impl HubClient {
         let hub = hub.build().map_err(|e| Failure::Refused(format!("HF_ENDPOINT: {e}")))?;
         let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("hub").enable_all().build();
         let runtime = Some(runtime.map_err(|e| refused(&e))?);
-        let limit_s = environment.connect_limit.as_secs();
+        let limit_s = environment.connect_limit.as_secs_f64();
         Ok(Self { runtime, hub, follows, stays, repo: repo.into(), token: environment.token.clone(), limit_s })
     }
 
@@ -254,12 +258,12 @@ impl HubClient {
                 "access was refused (401): the token is not accepted; set HF_TOKEN to one that may read the repository"
             }
             StatusCode::UNAUTHORIZED => {
-                "access was refused (401): the repository is private or gated, or does not exist; set HF_TOKEN to a token \
-                 that may read it"
+                "access was refused (401): the repository is private or gated, or does not exist; set HF_TOKEN to a \
+                 token that may read it"
             }
             StatusCode::FORBIDDEN => {
-                "access was refused (403): accept the terms on the repository's page, and set HF_TOKEN to a token of that \
-                 account"
+                "access was refused (403): accept the terms on the repository's page, and set HF_TOKEN to a token of \
+                 that account"
             }
             StatusCode::NOT_FOUND if what.is_empty() => "there is no such repository on the hub (404)",
             StatusCode::NOT_FOUND => "the repository has no such file (404)",
@@ -288,7 +292,7 @@ impl Drop for HubClient {
 /// The body of a file as it comes in; dropping it ends the connection.
 pub(super) struct Body {
     parts: Receiver<Result<Part, Gone>>,
-    limit_s: u64,
+    limit_s: f64,
 }
 
 /// How a body ended early.
@@ -329,6 +333,10 @@ fn begins_at(response: &Response, asked: u64) -> Option<u64> {
     }
 }
 
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"))
+}
+
 fn with_token(request: RequestBuilder, token: Option<&String>) -> RequestBuilder {
     match token {
         Some(token) => request.bearer_auth(token),
@@ -346,7 +354,7 @@ fn etag(headers: &HeaderMap) -> Option<String> {
     Some(raw.strip_prefix("W/").unwrap_or(&raw).trim_matches('"').to_string())
 }
 
-fn cut(error: &reqwest::Error, limit_s: u64) -> Failure {
+fn cut(error: &reqwest::Error, limit_s: f64) -> Failure {
     let place = error.url().and_then(|url| url.host_str()).map(|host| format!(" to {host}")).unwrap_or_default();
     Failure::Unreachable(if error.is_connect() && error.is_timeout() {
         format!("no connection{place} within {limit_s} seconds")

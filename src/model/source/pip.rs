@@ -1,9 +1,10 @@
-//! The machine's own pip as a way to fetch a wheel: found, run, watched, stopped. pip checks the wheel against the hash that its
-//! index gives; what is in the wheel is the business of `wheel`.
+//! The machine's own pip as a way to fetch a wheel: found, run, watched, stopped. pip checks the wheel against the hash
+//! that its index gives; what is in the wheel is the business of `wheel`.
 
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -14,6 +15,7 @@ use super::{Job, SourceError, has_extension};
 
 /// How many of pip's last lines an error quotes.
 const QUOTED_LINES: usize = 4;
+const QUOTED_CHARS: usize = 300;
 /// The first pip that reports its progress as plain numbers.
 const RAW_PROGRESS: (u32, u32) = (24, 1);
 /// The first pip that goes on with a cut download.
@@ -55,7 +57,8 @@ impl Pip {
     /// # Errors
     /// pip's own last words where it fails; cancelled, with pip stopped.
     pub fn download(&self, job: &mut Job, spec: &str, folder: &Path) -> Result<PathBuf, SourceError> {
-        // pip keeps an unfinished download in its temporary folder: here it can be watched, and is removed with the rest
+        // pip keeps an unfinished download in its temporary folder: here it can be watched, and is removed with the
+        // rest
         let unfinished = folder.join("unfinished");
         fs::create_dir_all(&unfinished).map_err(|e| SourceError::io(&unfinished, e))?;
         let failed = |said: String| SourceError::Pip { spec: spec.into(), said };
@@ -66,14 +69,13 @@ impl Pip {
             child.0.stdout.take().map(|out| read_lines(out, sender.clone())),
             child.0.stderr.take().map(|err| read_lines(err, sender)),
         ];
-        let last = self.follow(job, spec, &said, &unfinished)?;
+        let mut last = self.follow(job, spec, &said, &unfinished)?;
         for reader in readers.into_iter().flatten() {
             let _ = reader.join();
         }
         let status = child.0.wait().map_err(|e| failed(e.to_string()))?;
         if !status.success() {
-            let said = if last.is_empty() { status.to_string() } else { Vec::from(last).join(" / ") };
-            return Err(failed(said));
+            return Err(failed(if last.is_empty() { status.to_string() } else { complaint(last.make_contiguous()) }));
         }
         let mut wheels = fs::read_dir(folder).map_err(|e| SourceError::io(folder, e))?.flatten().map(|e| e.path());
         let wheel = wheels.find(|path| has_extension(path, "whl"));
@@ -91,7 +93,7 @@ impl Pip {
         command.arg("--dest").arg(folder).arg(spec);
         // nothing is installed, so a rule that only virtual environments may be touched is kept
         command.env("PIP_REQUIRE_VIRTUALENV", "false").env("TMPDIR", unfinished).env("PYTHONUNBUFFERED", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         command
     }
 
@@ -134,15 +136,20 @@ impl Pip {
     }
 }
 
-/// Kills pip when it is left early.
+/// Kills pip when it is left early, with all its group: `python3` may be a script that starts the real one.
 struct Stopped(Child);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        if !matches!(self.0.try_wait(), Ok(Some(_))) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+        if matches!(self.0.try_wait(), Ok(Some(_))) {
+            return;
         }
+        if let Ok(group) = libc::pid_t::try_from(self.0.id()) {
+            // SAFETY: sends a signal and touches no memory. The child leads a group of its own and was not waited for
+            // yet, so that the number is still its.
+            unsafe { libc::kill(-group, libc::SIGKILL) };
+        }
+        let _ = self.0.wait();
     }
 }
 
@@ -165,6 +172,19 @@ fn read_lines(from: impl Read + Send + 'static, to: Sender<String>) -> thread::J
             }
         }
     })
+}
+
+/// Of pip's last lines the errors, after the last warning, which says more than they do when there is no network; all
+/// lines where none complains.
+fn complaint(lines: &[String]) -> String {
+    let warning = lines.iter().rfind(|line| line.starts_with("WARNING"));
+    let errors = lines.iter().filter(|line| line.starts_with("ERROR"));
+    let mut quoted: Vec<&String> = warning.into_iter().chain(errors).collect();
+    if quoted.is_empty() {
+        quoted = lines.iter().collect();
+    }
+    let short = |line: &&String| line.chars().take(QUOTED_CHARS).collect::<String>();
+    quoted.iter().map(short).collect::<Vec<_>>().join(" / ")
 }
 
 /// Reads `Progress 1024 of 4096`.
@@ -200,6 +220,16 @@ fn largest_file(folder: &Path, depth: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_quotes_the_lines_that_complain() {
+        let lines = |text: &str| text.lines().map(str::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            complaint(&lines("Looking\nWARNING: a\nWARNING: b\nERROR: c\nERROR: d")),
+            "WARNING: b / ERROR: c / ERROR: d"
+        );
+        assert_eq!(complaint(&lines("Traceback:\nOSError")), "Traceback: / OSError");
+    }
 
     #[test]
     fn versions_and_progress_are_read_as_pip_writes_them() {

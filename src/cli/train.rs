@@ -130,10 +130,11 @@ fn new(arguments: &TrainArguments) -> Result<Plan, CliError> {
         None => None,
     };
     let place = match &arguments.run_dir {
-        Some(folder) if folder.exists() => return Err(RunFolder::create_at(folder, &config).map(drop).map_or_else(
-            CliError::from,
-            |()| CliError::Usage(format!("{} exists already", folder.display())),
-        )),
+        Some(folder) if folder.exists() => {
+            return Err(RunFolder::create_at(folder, &config)
+                .map(drop)
+                .map_or_else(CliError::from, |()| CliError::Usage(format!("{} exists already", folder.display()))));
+        }
         Some(folder) => Place::At(folder.clone()),
         None => Place::New { dir: config.log.dir.clone(), name: name_of(&arguments.file) },
     };

@@ -49,8 +49,8 @@ fn pack(model: &str, rows: &[usize]) -> Packed {
         let tokens: Vec<u32> = serde_json::from_value(all[r]["input_ids"].clone()).unwrap();
         let prompt = all[r]["prompt_tokens"].as_u64().unwrap() as usize;
         let base = packed.tokens.len();
-        for t in prompt.max(1)..tokens.len() {
-            packed.targets.push(Target { position: (base + t - 1) as u32, token: tokens[t] });
+        for (t, &token) in tokens.iter().enumerate().skip(prompt.max(1)) {
+            packed.targets.push(Target { position: (base + t - 1) as u32, token });
         }
         packed.positions.extend(0..tokens.len() as u32);
         packed.rows.extend(std::iter::repeat_n(r as u64, tokens.len()));

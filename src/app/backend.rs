@@ -210,7 +210,11 @@ mod tests {
     use ratatui::style::Style;
 
     fn frame(terminal: &mut Terminal<AnsiBackend>, text: &str, style: Style) -> Option<Vec<u8>> {
-        terminal.draw(|f| f.buffer_mut().set_string(0, 0, text, style)).expect("drawing into a string");
+        terminal
+            .draw(|f| {
+                f.buffer_mut().set_string(0, 0, text, style);
+            })
+            .expect("drawing into a string");
         terminal.backend_mut().take_frame()
     }
 

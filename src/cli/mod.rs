@@ -8,7 +8,7 @@ pub mod engine;
 mod eval;
 mod generate;
 pub mod screen;
-mod signals;
+pub mod signals;
 mod train;
 mod watch;
 

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn sums_over_uneven_lengths_miss_nothing() {
         let values: Vec<f32> = (0..37).map(|i| i as f32).collect();
-        assert_eq!(dot(&values, &vec![1.0; 37]), 666.0);
+        assert_eq!(dot(&values, &[1.0; 37]), 666.0);
         assert_eq!(max(&values), 36.0);
         let mut zeros = vec![0.0; 19];
         assert_eq!(exp_and_sum(&mut zeros, 1.0, 0.0), 19.0);

@@ -221,7 +221,6 @@ fn few_rows(x: &[f32], width: usize, outs: usize, row_into: impl Fn(usize, &mut 
     let shared = cpu::Shared(out.as_mut_ptr());
     let piece = cpu::rows_per_piece(width).min(outs.div_ceil(rayon::current_num_threads())).max(1);
     (0..outs.div_ceil(piece)).into_par_iter().for_each(|p| {
-        let shared = shared;
         let mut row = vec![0f32; width];
         for n in p * piece..((p + 1) * piece).min(outs) {
             row_into(n, &mut row);

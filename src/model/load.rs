@@ -31,7 +31,7 @@ pub enum LoadError {
     #[error("{}: {source}", file.display())]
     Read { file: PathBuf, source: std::io::Error },
     #[error("{}: tensor {name}: {source}", file.display())]
-    Tensor { file: PathBuf, name: String, source: candle_core::Error },
+    Tensor { file: PathBuf, name: String, source: Box<candle_core::Error> },
     #[error("{}: tensor {name} has inner size {inner}, which {to} cannot pack: it needs a multiple of {block}", file.display())]
     Quantise { file: PathBuf, name: String, inner: usize, to: &'static str, block: usize },
     #[error("dtype {dtype} cannot be computed on {device}; use f32")]
@@ -212,7 +212,7 @@ impl Loader<'_> {
         };
         let full_precision = matches!(raw.dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
         let (file, tensor_name, inner) = (raw.file.clone(), raw.name.clone(), shape[1]);
-        let failed = |source| LoadError::Tensor { file: file.clone(), name: tensor_name.clone(), source };
+        let failed = |e| LoadError::Tensor { file: file.clone(), name: tensor_name.clone(), source: Box::new(e) };
         if self.placement.method == Method::Lora {
             let dense = raw.dense(&device, self.dtype)?;
             return Frozen::dense(dense, bias, &self.scratch, self.ledger).map_err(failed);
@@ -238,7 +238,7 @@ impl Loader<'_> {
 impl Raw {
     fn failed(&self) -> impl Fn(candle_core::Error) -> LoadError + use<> {
         let (file, name) = (self.file.clone(), self.name.clone());
-        move |source| LoadError::Tensor { file: file.clone(), name: name.clone(), source }
+        move |e| LoadError::Tensor { file: file.clone(), name: name.clone(), source: Box::new(e) }
     }
 
     fn dense(self, device: &Device, dtype: DType) -> Result<Tensor, LoadError> {

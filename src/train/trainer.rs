@@ -340,8 +340,9 @@ impl<'a> Trainer<'a> {
                 Command::Eval if self.eval.is_none() => {
                     reply = CommandReply::refused("this run has no data.eval");
                 }
-                Command::Eval => {
-                    if self.evaluated != Some(self.step) && self.evaluate(sink, orders)? {
+                Command::Eval if self.evaluated != Some(self.step) => {
+                    let improved = self.evaluate(sink, orders)?;
+                    if improved {
                         self.save(sink, checkpoints)?;
                     }
                 }

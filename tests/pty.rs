@@ -1,5 +1,6 @@
-//! The screen under a real terminal: what it shows, and that the terminal comes back whatever ends it. The program under test is this test
-//! binary itself: started again with `FINETOP_PTY_CHILD` set, its one test `child` shows the screen over a run made from the fixture log.
+//! The screen under a real terminal: what it shows, and that the terminal comes back whatever ends it. Where a run is needed, or a screen that
+//! breaks, the program under test is this test binary itself: started again with `FINETOP_PTY_CHILD` set, its one test `child` shows the
+//! screen over a run made from the fixture log. The rest is tried with the real program.
 //! Nothing here sleeps and hopes: each wait ends when the expected text is on the screen, and fails after a long while.
 
 use std::fs::File;
@@ -181,21 +182,33 @@ fn cells(n: u16) -> NonZeroU16 {
 }
 
 impl Terminal {
+    /// The screen over the fixture's run, in this binary.
     fn start(mode: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
+        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
+        let mode = [("FINETOP_PTY_CHILD", mode)];
+        Terminal::of(command, mode.iter().chain(variables).copied())
+    }
+
+    /// The program itself, in an empty folder that is its home too.
+    fn program(arguments: &[&str]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finetop"));
+        command.args(arguments);
+        Terminal::of(command, [])
+    }
+
+    fn of<'a>(mut command: CommandBuilder, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let before = modes(pair.master.as_ref());
         let folder = tempfile::tempdir().expect("a folder");
-        let mut command = CommandBuilder::new(std::env::current_exe().expect("this test"));
-        command.args(["--exact", "child", "--nocapture", "--test-threads=1"]);
         command.env_clear();
-        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("FINETOP_PTY_CHILD", mode)] {
+        command.cwd(folder.path());
+        for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8")].into_iter().chain(variables) {
             command.env(name, value);
         }
+        command.env("HOME", folder.path());
         command.env("FINETOP_PTY_REPORT", folder.path().join("report"));
-        for (name, value) in variables {
-            command.env(name, value);
-        }
         let child = pair.slave.spawn_command(command).expect("the child starts");
         drop(pair.slave);
         let parser = vt100::Parser::new(cells(24), cells(80), 0);
@@ -258,16 +271,24 @@ impl Terminal {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
-    /// Waits for the end of the child, which must come.
-    fn end(&mut self) -> Vec<String> {
+    /// Waits for the end of the child, which must come; its exit code comes back.
+    fn exit_code(&mut self) -> u32 {
         let until = Instant::now() + LONG;
-        while self.child.try_wait().expect("the child is ours").is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child is ours") {
+                return status.exit_code();
+            }
             if Instant::now() > until {
                 self.child.kill().expect("the child is ours");
                 panic!("the child does not end");
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// What the screen's own child reports after its end.
+    fn end(&mut self) -> Vec<String> {
+        self.exit_code();
         let report = std::fs::read_to_string(self.folder.path().join("report")).expect("the child wrote its report");
         report.lines().map(str::to_owned).collect()
     }
@@ -416,4 +437,31 @@ fn ctrl_z_where_nobody_can_bring_it_back_leaves_the_screen_up() {
     terminal.send(b"q");
     terminal.is_restored();
     assert_eq!(terminal.end(), ["Quit"]);
+}
+
+#[test]
+fn the_program_shows_a_finished_run_and_leaves_without_a_trace() {
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/screen/run");
+    let mut terminal = Terminal::program(&["watch", run.to_str().expect("a path in UTF-8")]);
+    let text = terminal.wait_for("48 / 48");
+    assert!(text.contains("✓ finished") && text.contains("1.188"), "{text}");
+    // There is nobody to be told anything, and it says so.
+    terminal.send(b"p");
+    terminal.wait_for("the run has ended");
+    terminal.resize(160, 48);
+    terminal.wait_for("predicted peak");
+    terminal.send(b"q");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+}
+
+#[test]
+fn the_program_alone_opens_the_page_of_the_demo_run_and_begins_nothing_before_it_is_told_to() {
+    let mut terminal = Terminal::program(&[]);
+    let text = terminal.wait_for("start training");
+    assert!(text.contains("demo run"), "{text}");
+    terminal.send(b"q");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(!terminal.folder.path().join("runs").exists());
 }

@@ -11,6 +11,8 @@ pub struct TerminalEnvironment {
     pub glyphs: GlyphSet,
     /// The theme to begin with; an unknown one is the default.
     pub theme: String,
+    /// Whether the terminal can place text at all: a dumb one, or none, cannot.
+    pub can_draw: bool,
 }
 
 impl TerminalEnvironment {
@@ -33,7 +35,8 @@ impl TerminalEnvironment {
             }
             .to_owned()
         });
-        TerminalEnvironment { depth, glyphs: glyphs(&get), theme }
+        let can_draw = get("TERM").is_some_and(|term| term != "dumb");
+        TerminalEnvironment { depth, glyphs: glyphs(&get), theme, can_draw }
     }
 
     /// The embedded themes as this terminal shows them, the chosen one first.
@@ -123,6 +126,7 @@ mod tests {
         assert_eq!(with(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]).depth, ColorDepth::None);
         assert_eq!(with(&[("TERM", "xterm-256color"), ("NO_COLOR", "")]).depth, ColorDepth::Indexed256);
         assert_eq!(with(&[("TERM", "dumb")]).depth, ColorDepth::None);
+        assert!(with(&[("TERM", "vt100")]).can_draw && !with(&[("TERM", "dumb")]).can_draw && !with(&[]).can_draw);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod environment;
 pub mod input;
 pub mod session;
+mod stray;
 mod tty;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -18,7 +19,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ratatui::layout::Size;
 
 use crate::event::RunHandle;
-use crate::ui::state::StartPage;
+use crate::ui::state::{Stage, StartPage};
 use crate::ui::view::outcome;
 use crate::ui::{Clock, Fetching, Key, State};
 pub use environment::TerminalEnvironment;
@@ -74,6 +75,8 @@ pub struct ScreenEnded {
     pub reason: EndReason,
     /// The run, if there was one; its events go on where the screen stopped reading.
     pub run: Option<LeftRun>,
+    /// Why the run could not be started, where the screen ended showing that.
+    pub start_error: Option<String>,
     /// What others printed while the screen was up, safe for a terminal: to be said on standard error.
     pub stray: String,
 }
@@ -95,12 +98,17 @@ pub struct LeftRun {
 pub enum ScreenError {
     #[error("no terminal to draw on: {0}")]
     NoTerminal(#[from] std::io::Error),
+    #[error("the terminal cannot place text (TERM is dumb, or not set)")]
+    Dumb,
 }
 
 /// Shows the screen until it ends, on the calling thread.
 /// # Errors
 /// There is no terminal, or it cannot be set up; then nothing was started.
 pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEnded, ScreenError> {
+    if !environment.can_draw {
+        return Err(ScreenError::Dumb);
+    }
     let mut tty = Tty::open()?;
     let hook = PanicHook::arm();
     let timer = Timer::start();
@@ -138,6 +146,10 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
         Some(run) if !run.is_live() => (true, outcome::summary(run, session.state.clock)),
         _ => (false, Vec::new()),
     };
+    let start_error = match &session.state.stage {
+        Stage::Failed(why) => Some(why.clone()),
+        _ => None,
+    };
     let run = session.into_source(goes_on).map(|source| LeftRun {
         handle: source.handle,
         folder: source.folder,
@@ -145,7 +157,7 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
         ended,
         summary,
     });
-    Ok(ScreenEnded { reason, run, stray })
+    Ok(ScreenEnded { reason, run, start_error, stray })
 }
 
 /// The loop: sleep until something happens, take everything in, draw at most once.
@@ -184,6 +196,9 @@ fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer) -> EndReason {
         }
         if let Some(signal) = woken.ended_by {
             return EndReason::Terminated(signal);
+        }
+        if woken.continued && tty.retake().is_err() {
+            return EndReason::TerminalGone;
         }
         if woken.resized || woken.continued {
             redraw(tty, session);

@@ -1,9 +1,9 @@
 //! The terminal itself: raw mode and alternate screen, and their end whatever happens; one `poll` over keyboard, hang-up and signals;
-//! output; what others print while the screen is up is kept aside and said afterwards. What the bytes mean is in `input` and `backend`.
+//! output. What the bytes mean is in `input` and `backend`, what others print meanwhile goes to `stray`.
 //!
 //! Reading is done here and not by a library: a reader that does not look for hang-up spins for ever when the terminal is gone.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,22 +13,19 @@ use ratatui::layout::Size;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::{flag, low_level};
 
+use super::stray::Diverted;
+
 /// Alternate screen, hidden cursor, pasted text marked as such.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J";
 /// Whatever was under way ends, then all of that backwards.
 const LEAVE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1049l";
-/// Of what others printed, this much is kept: its end.
-const STRAY_KEPT: u64 = 64 << 10;
-const STRAY_LIMIT: u64 = 1 << 20;
 
 /// What the terminal was like, for whoever has to restore it: the guard, or the panic hook.
 struct Saved {
     input: RawFd,
     output: RawFd,
     termios: libc::termios,
-    /// Descriptors that pointed to the terminal, and where they are kept meanwhile.
-    diverted: Vec<(RawFd, OwnedFd)>,
-    stray: Option<OwnedFd>,
+    diverted: Diverted,
 }
 
 static SAVED: Mutex<Option<Saved>> = Mutex::new(None);
@@ -44,11 +41,7 @@ pub fn restore() -> String {
     // SAFETY: both descriptors are open, and the settings are those that `tcgetattr` gave.
     unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
     let _ = write_all(saved.output, LEAVE);
-    for (fd, kept) in &saved.diverted {
-        // SAFETY: both are open descriptors of this process.
-        unsafe { libc::dup2(kept.as_raw_fd(), *fd) };
-    }
-    saved.stray.map(|file| read_stray(&file)).unwrap_or_default()
+    saved.diverted.end()
 }
 
 /// Why waiting ended.
@@ -114,26 +107,17 @@ impl Tty {
         // SAFETY: `termios` is plain data that `tcgetattr` fills; the descriptor is open.
         let mut termios: libc::termios = unsafe { std::mem::zeroed() };
         check(unsafe { libc::tcgetattr(input, &mut termios) })?;
-        let mut raw = termios;
-        // SAFETY: `raw` is a whole `termios`, and the descriptor is open.
-        unsafe { libc::cfmakeraw(&mut raw) };
-        check(unsafe { libc::tcsetattr(input, libc::TCSANOW, &raw) })?;
-        let _ = io::stdout().flush();
-        let stray = stray_file().ok();
-        let mut diverted = Vec::new();
-        if let Some(stray) = &stray {
-            for fd in [libc::STDOUT_FILENO, libc::STDERR_FILENO] {
-                if is_terminal(fd)
-                    && let Ok(kept) = duplicate(fd)
-                {
-                    // SAFETY: both are open descriptors of this process.
-                    unsafe { libc::dup2(stray.as_raw_fd(), fd) };
-                    diverted.push((fd, kept));
-                }
-            }
-        }
-        *slot = Some(Saved { input, output, termios, diverted, stray });
+        make_raw(input, termios)?;
+        *slot = Some(Saved { input, output, termios, diverted: Diverted::begin() });
         drop(slot);
+        self.write(ENTER)
+    }
+
+    /// Whoever had the terminal while the process was stopped may have left it as they liked: it is set again as the screen needs it.
+    pub fn retake(&self) -> io::Result<()> {
+        if let Some(saved) = saved().as_ref() {
+            make_raw(saved.input, saved.termios)?;
+        }
         self.write(ENTER)
     }
 
@@ -205,13 +189,7 @@ impl Tty {
         // SAFETY: the descriptors are open; on a terminal that is gone the calls fail and change nothing.
         unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
         let _ = write_all(saved.output, LEAVE);
-        if let Ok(nothing) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
-            let input = (saved.input == libc::STDIN_FILENO).then_some(libc::STDIN_FILENO);
-            for fd in saved.diverted.iter().map(|(fd, _)| *fd).chain(input) {
-                // SAFETY: both are open descriptors of this process.
-                unsafe { libc::dup2(nothing.as_raw_fd(), fd) };
-            }
-        }
+        saved.diverted.abandon((saved.input == libc::STDIN_FILENO).then_some(libc::STDIN_FILENO));
     }
 
     /// The process goes on without a screen: SIGTERM and SIGINT do nothing from the end of this value on, unless the caller takes them.
@@ -231,11 +209,8 @@ impl Tty {
 
     /// Keeps what others print from growing without end.
     pub fn trim_stray(&self) {
-        if let Some(file) = saved().as_ref().and_then(|s| s.stray.as_ref())
-            && stray_length(file) > STRAY_LIMIT
-        {
-            // SAFETY: the descriptor is open; it is written with O_APPEND, so that writers go on at its new end.
-            unsafe { libc::ftruncate(file.as_raw_fd(), 0) };
+        if let Some(saved) = saved().as_ref() {
+            saved.diverted.trim();
         }
     }
 
@@ -338,11 +313,18 @@ impl Drop for Signals {
     }
 }
 
-fn check(result: libc::c_int) -> io::Result<()> {
+/// Sets a terminal with these settings to raw mode.
+fn make_raw(input: RawFd, mut termios: libc::termios) -> io::Result<()> {
+    // SAFETY: `termios` is whole, and the descriptor is open.
+    unsafe { libc::cfmakeraw(&mut termios) };
+    check(unsafe { libc::tcsetattr(input, libc::TCSANOW, &termios) })
+}
+
+pub(super) fn check(result: libc::c_int) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-fn is_terminal(fd: RawFd) -> bool {
+pub(super) fn is_terminal(fd: RawFd) -> bool {
     // SAFETY: asks about a number; one that is no open descriptor is no terminal.
     unsafe { libc::isatty(fd) == 1 }
 }
@@ -351,7 +333,7 @@ fn open_terminal() -> io::Result<OwnedFd> {
     Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty")?.into())
 }
 
-fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+pub(super) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: a new descriptor of our own, or an error; it is owned by nobody else.
     let copy = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) };
     check(copy)?;
@@ -381,39 +363,4 @@ fn write_all(fd: RawFd, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// A file without a name for what others print.
-fn stray_file() -> io::Result<OwnedFd> {
-    #[cfg(target_os = "linux")]
-    {
-        // SAFETY: a name that ends with zero; the descriptor that comes back is ours alone.
-        let fd = unsafe { libc::memfd_create(c"finetop-stray".as_ptr(), libc::MFD_CLOEXEC) };
-        check(fd)?;
-        let file = unsafe { OwnedFd::from_raw_fd(fd) };
-        check(unsafe { libc::fcntl(fd, libc::F_SETFL, libc::O_APPEND) })?;
-        Ok(file)
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?.into())
-    }
-}
-
-fn stray_length(file: &OwnedFd) -> u64 {
-    // SAFETY: the descriptor is open; O_APPEND makes the place of reading no place of writing.
-    let length = unsafe { libc::lseek(file.as_raw_fd(), 0, libc::SEEK_END) };
-    u64::try_from(length).unwrap_or(0)
-}
-
-/// The end of what was printed, made safe for a terminal line by line.
-fn read_stray(file: &OwnedFd) -> String {
-    let length = stray_length(file);
-    let from = length.saturating_sub(STRAY_KEPT);
-    let mut bytes = vec![0u8; (length - from) as usize];
-    // SAFETY: the buffer is as long as said and lives through the call.
-    let count = unsafe { libc::pread(file.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len(), from as libc::off_t) };
-    bytes.truncate(usize::try_from(count).unwrap_or(0));
-    let text = String::from_utf8_lossy(&bytes);
-    text.lines().map(|line| crate::units::printable(line) + "\n").collect()
 }

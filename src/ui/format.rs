@@ -30,7 +30,8 @@ pub fn short_count(n: u64) -> String {
     match n {
         0..10_000 => n.to_string(),
         10_000..1_000_000 => format!("{:.1}k", n as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1}M", n as f64 / 1e6),
+        1_000_000..100_000_000 => format!("{:.1}M", n as f64 / 1e6),
+        100_000_000..1_000_000_000 => format!("{:.0}M", n as f64 / 1e6),
         _ => format!("{:.1}G", n as f64 / 1e9),
     }
 }
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
         assert_eq!(short_count(12_345), "12.3k");
+        assert_eq!(short_count(136_957_248), "137M");
         assert_eq!(loss(2.55391), "2.554");
         assert_eq!(loss(1234.5), "1234.5");
         assert_eq!(scientific(2e-4), "2.00e-4");

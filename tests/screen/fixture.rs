@@ -1,6 +1,7 @@
 //! The stored log `tests/fixtures/screen/run/events.jsonl`, what makes it, and states made from it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::PathBuf;
 
 use finetop::config::*;
@@ -286,7 +287,8 @@ fn the_stored_log_is_what_its_maker_makes() {
     let path = run_folder().join("events.jsonl");
     if std::env::var_os("FINETOP_UPDATE_FRAMES").is_some() {
         std::fs::create_dir_all(run_folder()).expect("the fixture folder");
-        std::fs::write(&path, &made).expect("the fixture log");
+        // Whole or not at all: other tests read it meanwhile.
+        finetop::disk::write_atomically(&path, |file| file.write_all(made.as_bytes())).expect("the fixture log");
         let config = toml::to_string(&config()).expect("a configuration is TOML");
         std::fs::write(run_folder().join("config.toml"), config).expect("the fixture configuration");
     }

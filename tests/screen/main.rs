@@ -4,4 +4,5 @@
 mod fixture;
 mod frames;
 mod idle;
+mod launch;
 mod properties;

@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::memory::ledger::Phase;
 use crate::ui::format;
 use crate::ui::state::{Activity, RunStage};
 use crate::ui::theme::Role;
@@ -86,8 +87,9 @@ fn waiting(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
             .and_then(|o| o.detail.as_deref())
             .map_or_else(|| "the run ended before its first step".to_owned(), printable),
         _ => match run.view.phase() {
-            Some(phase) => format!("{}: the first step has not ended yet", phase.name()),
-            None => "the model is being loaded".to_owned(),
+            Some(Phase::Load) | None => "the model is being loaded".to_owned(),
+            Some(Phase::Eval) => "the loss before training is being measured".to_owned(),
+            Some(_) => "the first step is under way".to_owned(),
         },
     };
     for (row, line) in format::wrap(&text, area.width as usize).iter().enumerate() {

@@ -128,6 +128,7 @@ fn settings(page: &StartPage, times: &str) -> Vec<(&'static str, String)> {
     let length = match (page.planned_steps, train.max_steps) {
         (Some(steps), _) => format!("{} steps", format::count(steps)),
         (None, steps) if steps >= 0 => format!("{} steps", format::count(steps.unsigned_abs())),
+        _ if train.num_train_epochs == 1.0 => "1 epoch".to_owned(),
         _ => format!("{} epochs", train.num_train_epochs),
     };
     let every = |n: usize| if n == 0 { "at the end".to_owned() } else { format!("every {n}") };

@@ -3,17 +3,20 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
-use super::train::{Place, Plan, told};
+use super::signals::StopOnSignals;
+use super::train::{Place, Plan, told, without_screen};
 use super::{CliError, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
+use crate::event::{Command, CommandRequest, RunHandle, Stamped};
 use crate::model::source::{self, Progress, Source};
 use crate::run::worker::{self, Ending, Running};
-use crate::run::{attach, store, training};
-use crate::ui::message::Fetching;
+use crate::run::{attach, replay, store, training};
+use crate::ui::Fetching;
 use crate::ui::state::StartPage;
+use crate::units::printable;
 
 /// Starts the planned run, once or again after it failed to start.
 struct Starter {
@@ -72,8 +75,10 @@ impl Launcher for Starter {
             }
         };
         let path = folder.path().to_path_buf();
+        let history = replay::read(&path).map(|r| r.events).unwrap_or_default();
         let job = training::job(plan.config, files, plan.init_adapter);
         let (handle, running) = worker::start(folder, job).map_err(|e| e.to_string())?;
+        let handle = after_history(history, handle);
         *held(&self.run) = Some(OwnRun { folder: path.clone(), running: Some(running), ending: None });
         let run = self.run.clone();
         let cause = move || held(&run).as_mut()?.ending()?.error.as_ref().map(ToString::to_string);
@@ -81,8 +86,13 @@ impl Launcher for Starter {
     }
 }
 
-/// Shows a planned run on the screen, started `at_once` or on Enter, and waits for it when the screen ends before it.
+/// Shows a planned run on the screen, started `at_once` or on Enter. When the screen ends before the run, the run goes on without one
+/// or stops with a checkpoint, as whatever ended the screen asks for.
 pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
+    let environment = TerminalEnvironment::detect();
+    if !environment.can_draw {
+        return without_screen(plan);
+    }
     let title = match &plan.place {
         _ if plan.demo => "demo run".to_owned(),
         Place::New { name, .. } => name.clone(),
@@ -93,39 +103,62 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
         StartPage { title, config: plan.config.clone(), model_place: None, planned_steps: None, rows: Vec::new() };
     let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), run: Arc::default() });
     let screen = Screen::Start { page: Box::new(page), launcher: starter.clone(), at_once };
-    let ended = show(screen)?;
-    after(&ended)?;
-    let left = held(&starter.run).take();
-    match left {
-        Some(mut run) => {
-            run.ending();
-            run.ending.map_or(Ok(()), |ending| told(&run.folder, ending))
-        }
-        None => Ok(()),
+    let ended = app::run(screen, &environment).map_err(|e| CliError::Failed(e.to_string()))?;
+    // The thread that starts a run may still be at it; it holds the plan meanwhile.
+    drop(held(&starter.plan));
+    let own = held(&starter.run).take();
+    say_left(&ended);
+    let Some(mut own) = own else {
+        return match ended.start_error {
+            Some(why) => Err(CliError::Failed(why)),
+            None => Ok(()),
+        };
+    };
+    let given_up = ended.reason == EndReason::Quit && ended.run.as_ref().is_some_and(|run| run.owned && !run.ended);
+    if given_up {
+        // Asked, and answered: what is saved is whole, the rest is dropped with this process.
+        return Ok(());
     }
+    let commands = ended.run.as_ref().map(|run| run.handle.commands.clone());
+    if let (EndReason::Terminated(_), Some(commands)) = (&ended.reason, &commands) {
+        let _ = commands.send(CommandRequest { command: Command::Stop, reply: None });
+    }
+    let goes_on = matches!(ended.reason, EndReason::TerminalGone | EndReason::Crashed(_));
+    let _signals = commands.filter(|_| goes_on).map(StopOnSignals::start);
+    own.ending();
+    own.ending.map_or(Ok(()), |ending| told(&own.folder, ending))
 }
 
 /// Shows a run that is there already, live or finished.
 pub fn watch(run: &Path) -> Result<(), CliError> {
+    let environment = TerminalEnvironment::detect();
+    if !environment.can_draw {
+        return super::watch::watch(run);
+    }
     store::must_be_run(run)?;
     let run = Launched { handle: attach(run)?, folder: run.to_path_buf(), cause: None };
-    after(&show(Screen::Run { run, owned: false })?)
+    let ended = app::run(Screen::Run { run, owned: false }, &environment);
+    say_left(&ended.map_err(|e| CliError::Failed(e.to_string()))?);
+    Ok(())
 }
 
-fn show(screen: Screen) -> Result<ScreenEnded, CliError> {
-    app::run(screen, &TerminalEnvironment::detect()).map_err(|e| CliError::Failed(e.to_string()))
-}
-
-fn after(ended: &ScreenEnded) -> Result<(), CliError> {
+fn say_left(ended: &ScreenEnded) {
     ended.stray.lines().for_each(say);
     if let Some(run) = &ended.run {
         run.summary.iter().for_each(say);
     }
-    match &ended.reason {
-        EndReason::Crashed(what) => {
-            say(format_args!("the screen broke: {what}; a run of this process goes on without it"));
-            Ok(())
-        }
-        EndReason::Quit | EndReason::TerminalGone | EndReason::Terminated(_) => Ok(()),
+    if let EndReason::Crashed(what) = &ended.reason {
+        say(format_args!("the screen broke: {}; a run of this process goes on without it", printable(what)));
     }
+}
+
+/// What the run said before this process, then what it says now.
+fn after_history(history: Vec<Stamped>, handle: RunHandle) -> RunHandle {
+    let (sender, events) = mpsc::channel();
+    let RunHandle { events: fresh, commands } = handle;
+    std::thread::spawn(move || {
+        // A screen that is gone is no reason to stop anything.
+        history.into_iter().chain(fresh).try_for_each(|event| sender.send(event)).ok()
+    });
+    RunHandle { events, commands }
 }

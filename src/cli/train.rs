@@ -103,7 +103,7 @@ pub fn train(arguments: TrainArguments) -> Result<(), CliError> {
     let plan = if arguments.resume { again(&arguments)? } else { Some(new(&arguments)?) };
     match plan {
         Some(plan) if screen => screen::train(plan, true),
-        Some(plan) => to_the_end(plan.ready()?),
+        Some(plan) => without_screen(plan),
         None => Ok(()),
     }
 }
@@ -113,7 +113,7 @@ pub fn demo(headless: bool) -> Result<(), CliError> {
     let config = engine::demo_config()?;
     let place = Place::New { dir: config.log.dir.clone(), name: "demo".into() };
     let plan = Plan { config, place, init_adapter: None, demo: true };
-    if !headless && on_terminal() { screen::train(plan, false) } else { to_the_end(plan.ready()?) }
+    if !headless && on_terminal() { screen::train(plan, false) } else { without_screen(plan) }
 }
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -211,6 +211,11 @@ fn overridden(own: &RunConfig, arguments: &TrainArguments, run: &Path) -> Result
         }
     }
     Ok(config)
+}
+
+/// Runs a plan with plain lines.
+pub fn without_screen(plan: Plan) -> Result<(), CliError> {
+    to_the_end(plan.ready()?)
 }
 
 /// Runs to the end and tells its lines; the folder's path is the result.

@@ -52,7 +52,7 @@ fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
     let run = store::is_run(&target).then_some(target.as_path());
     let file = if run.is_some() { target.join("config.toml") } else { target.clone() };
     let config = parse::load(&file, &arguments.overrides.set)?;
-    let adapter = adapter(arguments.adapter.as_deref(), run)?;
+    let adapter = adapter(arguments.adapter.as_deref(), run, config.train.load_best_model_at_end)?;
     let (split, rows) = match arguments.split {
         Split::Eval => ("eval", &config.data.eval),
         Split::Test => ("test", &config.data.test),
@@ -63,7 +63,8 @@ fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
     Ok(EvalRequest { config, adapter, split, rows, metrics: arguments.metrics.clone() })
 }
 
-fn adapter(asked: Option<&str>, run: Option<&Path>) -> Result<AdapterChoice, CliError> {
+/// The adapter that was asked for; of a run, what its `train.load_best_model_at_end` says.
+fn adapter(asked: Option<&str>, run: Option<&Path>, best_by_default: bool) -> Result<AdapterChoice, CliError> {
     let none = AdapterChoice { name: "none".into(), folder: None, step: None };
     match (asked, run) {
         (Some("none"), _) | (None, None) => Ok(none),
@@ -71,7 +72,8 @@ fn adapter(asked: Option<&str>, run: Option<&Path>) -> Result<AdapterChoice, Cli
         (Some(name @ ("best" | "last")), None) => Err(CliError::Usage(format!(
             "--adapter {name} is a checkpoint of a run; name the run's folder instead of a configuration file"
         ))),
-        (None, Some(run)) => checkpoint(run, "best").or_else(|_| checkpoint(run, "last")),
+        (None, Some(run)) if best_by_default => checkpoint(run, "best").or_else(|_| checkpoint(run, "last")),
+        (None, Some(run)) => checkpoint(run, "last"),
         (Some(folder), _) if Path::new(folder).is_dir() => {
             Ok(AdapterChoice { name: folder.into(), folder: Some(folder.into()), step: None })
         }

@@ -26,6 +26,15 @@ fn kib_field(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
+/// Gives memory that was freed but is still held by the allocator back to the system, where the allocator can.
+pub fn give_back_freed() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the call has no preconditions.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The bytes that this process may come to hold: what is available on the machine plus what it holds already, within the cgroup's limit.
 pub fn auto_limit_bytes() -> Option<u64> {
     let meminfo = fs::read_to_string("/proc/meminfo").ok()?;

@@ -22,7 +22,11 @@ const TOLD_ROWS: usize = 20;
 /// The job that trains with `config` on a model whose files are there. A new adapter starts from `init_adapter` where one is given; a
 /// resumed run has its checkpoint instead.
 pub fn job(config: RunConfig, files: ModelFiles, init_adapter: Option<PathBuf>) -> Job {
-    Box::new(move |context| train(&config, &files, init_adapter.as_deref(), context))
+    Box::new(move |context| {
+        let outcome = train(&config, &files, init_adapter.as_deref(), context);
+        probe::give_back_freed();
+        outcome
+    })
 }
 
 fn input(e: impl std::fmt::Display) -> JobError {

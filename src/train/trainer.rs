@@ -14,7 +14,7 @@ use crate::config::RunConfig;
 use crate::data::batch::epoch_order;
 use crate::data::dataset::{Dataset, DatasetError};
 use crate::event::*;
-use crate::memory::ledger::Phase;
+use crate::memory::ledger::{Ledger, Phase};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::decoder::{Decoder, Packed, TrainPass};
@@ -65,6 +65,7 @@ pub struct Trainer<'a> {
 /// Commands that wait for their time, and what was decided.
 struct Orders<'a> {
     commands: &'a Receiver<CommandRequest>,
+    ledger: &'a Ledger,
     waiting: VecDeque<CommandRequest>,
     stop: Stop,
 }
@@ -144,7 +145,8 @@ impl<'a> Trainer<'a> {
         commands: &Receiver<CommandRequest>,
         checkpoints: &mut dyn Checkpoints,
     ) -> Result<Ended, TrainError> {
-        let mut orders = Orders { commands, waiting: VecDeque::new(), stop: Stop::No };
+        let ledger = &self.decoder.ledger;
+        let mut orders = Orders { commands, ledger, waiting: VecDeque::new(), stop: Stop::No };
         if self.step == 0 {
             self.evaluate(sink, &mut orders)?;
         }
@@ -355,8 +357,14 @@ impl<'a> Trainer<'a> {
 }
 
 impl Orders<'_> {
-    /// Takes what was said since the last look. A pause holds here until it ends.
+    /// Takes what was said since the last look. A pause holds here until it ends; the ledger's phase is idle meanwhile.
     fn look(&mut self, step: u64) {
+        let phase = self.ledger.phase();
+        self.take(step);
+        self.ledger.set_phase(phase);
+    }
+
+    fn take(&mut self, step: u64) {
         let mut paused = false;
         loop {
             let request = if paused {
@@ -374,6 +382,7 @@ impl Orders<'_> {
             match request.command {
                 Command::Pause => {
                     paused = true;
+                    self.ledger.set_phase(Phase::Idle);
                     answer(request, CommandReply::done(RunState::Paused, step));
                 }
                 Command::Resume => {

@@ -157,8 +157,12 @@ fn after_history(history: Vec<Stamped>, handle: RunHandle) -> RunHandle {
     let (sender, events) = mpsc::channel();
     let RunHandle { events: fresh, commands } = handle;
     std::thread::spawn(move || {
-        // A screen that is gone is no reason to stop anything.
-        history.into_iter().chain(fresh).try_for_each(|event| sender.send(event)).ok()
+        for event in history.into_iter().chain(fresh) {
+            // A screen that is gone is no reason to stop anything.
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
     });
     RunHandle { events, commands }
 }

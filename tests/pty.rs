@@ -465,3 +465,40 @@ fn the_program_alone_opens_the_page_of_the_demo_run_and_begins_nothing_before_it
     assert_eq!(terminal.exit_code(), 0);
     assert!(!terminal.folder.path().join("runs").exists());
 }
+
+#[test]
+fn the_program_trains_a_real_model_on_the_screen_from_start_to_quit() {
+    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
+    let place = tempfile::tempdir().expect("a folder");
+    let (model, rows, run) = (tiny.join("llama"), tiny.join("rows.jsonl"), place.path().join("run"));
+    let config = format!(
+        "[model]\nsource = {model:?}\n[data]\ntrain = {rows:?}\neval = {rows:?}\nmax_seq_length = 96\n\
+         [train]\nmax_steps = 1000000\nper_device_train_batch_size = 1\ngradient_accumulation_steps = 4\neval_steps = 1000\n\
+         save_steps = 1000\n[bleu]\nrun_after_training = false\n"
+    );
+    std::fs::write(place.path().join("tiny.toml"), config).expect("a configuration");
+    let file = place.path().join("tiny.toml");
+    let [file, folder] = [&file, &run].map(|p| p.to_str().expect("a path in UTF-8"));
+    let mut terminal = Terminal::program(&["train", file, "--run-dir", folder]);
+    terminal.wait_for("● running");
+    terminal.wait_for("1,000,000");
+    terminal.resize(160, 48);
+    terminal.send("\u{1b}[A\u{1b}[1;5Dx9%\u{fffd}".as_bytes());
+    terminal.resize(80, 24);
+    terminal.send(b"p");
+    terminal.wait_for("‖ paused");
+    terminal.send(b"p");
+    terminal.wait_for("● running");
+    terminal.send(b"w");
+    terminal.wait_for("saved at step");
+    terminal.send(b"e");
+    terminal.wait_for("evaluated at step");
+    terminal.send(b"q");
+    terminal.wait_for("stop and quit?");
+    terminal.send(b"y");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+    assert!(run.join("last/adapter_model.safetensors").is_file());
+    let log = std::fs::read_to_string(run.join("events.jsonl")).expect("a log");
+    assert!(log.lines().last().expect("a line").contains(r#""reason":"stopped""#));
+}

@@ -4,7 +4,6 @@
 use std::ops::Range;
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use gemm::Parallelism;
 use multiversion::multiversion;
 use rayon::prelude::*;
 
@@ -97,10 +96,10 @@ impl Heads {
                 // SAFETY: each (block, head) writes its own rows and columns of `out`; every matrix lies within its slice.
                 unsafe {
                     let shape = (block.len(), keys, d);
-                    multiply(shape, probabilities, keys, false, queries, keys_t, 1.0, Parallelism::None);
+                    multiply(shape, probabilities, keys, false, queries, keys_t, 1.0);
                     causal_softmax(scores, keys, block.start - row.start, self.scale());
                     let p = Strided::rows(scores, keys);
-                    multiply((block.len(), d, keys), out.at(q_at), width, false, p, values, 1.0, Parallelism::None);
+                    multiply((block.len(), d, keys), out.at(q_at), width, false, p, values, 1.0);
                 }
             }
         });
@@ -129,19 +128,18 @@ impl Heads {
                         let key_rows = Strided { data: k[kv_at..].as_ptr(), row: kv_width, col: 1 };
                         let keys_t = Strided { data: k[kv_at..].as_ptr(), row: 1, col: kv_width };
                         let values_t = Strided { data: v[kv_at..].as_ptr(), row: 1, col: kv_width };
-                        let one = Parallelism::None;
                         // SAFETY: dq's rows and columns belong to this head and block, dk's and dv's to this task.
                         unsafe {
-                            multiply((n, keys, d), p.as_mut_ptr(), keys, false, queries, keys_t, 1.0, one);
+                            multiply((n, keys, d), p.as_mut_ptr(), keys, false, queries, keys_t, 1.0);
                             causal_softmax(p, keys, block.start - row.start, self.scale());
-                            multiply((n, keys, d), dp.as_mut_ptr(), keys, false, d_outs, values_t, 1.0, one);
+                            multiply((n, keys, d), dp.as_mut_ptr(), keys, false, d_outs, values_t, 1.0);
                             let p_t = Strided::transposed(p, keys);
-                            multiply((keys, d, n), dv.at(kv_at), kv_width, true, p_t, d_outs, 1.0, one);
+                            multiply((keys, d, n), dv.at(kv_at), kv_width, true, p_t, d_outs, 1.0);
                             softmax_backward(p, dp, keys, self.scale());
                             let ds = Strided::rows(dp, keys);
-                            multiply((n, d, keys), dq.at(q_at), width, false, ds, key_rows, 1.0, one);
+                            multiply((n, d, keys), dq.at(q_at), width, false, ds, key_rows, 1.0);
                             let ds_t = Strided::transposed(dp, keys);
-                            multiply((keys, d, n), dk.at(kv_at), kv_width, true, ds_t, queries, 1.0, one);
+                            multiply((keys, d, n), dk.at(kv_at), kv_width, true, ds_t, queries, 1.0);
                         }
                     }
                 }

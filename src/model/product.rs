@@ -145,8 +145,15 @@ mod x86 {
     }
 }
 
-/// Columns of a piece: whole vectors, and so few that a piece of `b` stays in a core's second cache while it is used.
-const PIECE_COLUMNS: usize = 96;
+/// Columns of a piece: whole vectors of the kernels, and so few that a piece of `b` stays in a core's second cache while it is used.
+fn piece_columns() -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if x86::instructions() == Some(private_gemm_x86::InstrSet::Avx256) {
+        return 48;
+    }
+    96
+}
+
 /// The fewest rows that a piece is cut down to.
 const PIECE_ROWS: usize = 64;
 
@@ -166,7 +173,7 @@ pub fn multiply_parallel(
         // SAFETY: `out` is borrowed mutably, `a` and `b` were made of slices of the right size by the callers in this room.
         return unsafe { multiply((m, n, k), out.as_mut_ptr(), out_row, keep, a, b, scale) };
     }
-    let across = n.div_ceil(PIECE_COLUMNS);
+    let across = n.div_ceil(piece_columns());
     let columns = n.div_ceil(across).next_multiple_of(8);
     // Where the columns give too few pieces for all threads, the rows are cut too.
     let down = (3 * threads).div_ceil(across).min(m.div_ceil(PIECE_ROWS)).max(1);
@@ -334,6 +341,36 @@ mod tests {
             let grad = y.t().unwrap().matmul(&x).unwrap();
             let zero = Tensor::zeros((n, k), candle_core::DType::F32, &dev).unwrap();
             close(&add_tn(zero, &y, &x, 1.0).unwrap(), &grad);
+        }
+    }
+
+    #[test]
+    fn every_edge_of_the_kernels_equals_a_plain_sum_into_part_of_a_wider_matrix() {
+        let value = |i: usize| ((i * 2_654_435_761) % 1009) as f32 / 504.5 - 1.0;
+        for (m, n, k) in [(1, 1, 1), (1, 50, 9), (7, 24, 513), (25, 47, 64), (49, 8, 1030), (65, 49, 3), (130, 97, 520)]
+        {
+            let a: Vec<f32> = (0..m * k).map(value).collect();
+            let b: Vec<f32> = (0..n * k).map(|i| value(i + 7)).collect();
+            for (a_turned, b_turned, keep) in [(false, true, false), (false, false, true), (true, false, true)] {
+                let a_at = if a_turned { Strided::transposed(&a, m) } else { Strided::rows(&a, k) };
+                let b_at = if b_turned { Strided::transposed(&b, k) } else { Strided::rows(&b, n) };
+                let wide = n + 5;
+                let mut out = vec![2.0f32; m * wide];
+                multiply_parallel((m, n, k), &mut out, wide, keep, a_at, b_at, 0.5);
+                for (i, found) in out.iter().enumerate() {
+                    let (row, column) = (i / wide, i % wide);
+                    let terms = (0..if column < n { k } else { 0 }).map(|j| {
+                        let a = a[if a_turned { j * m + row } else { row * k + j }];
+                        let b = b[if b_turned { column * k + j } else { j * n + column }];
+                        f64::from(a) * f64::from(b)
+                    });
+                    let sum = 0.5 * terms.sum::<f64>() + if keep || column >= n { 2.0 } else { 0.0 };
+                    assert!(
+                        (f64::from(*found) - sum).abs() < 1e-3,
+                        "{m}x{n}x{k} at {row}, {column}: {found}, not {sum}"
+                    );
+                }
+            }
         }
     }
 }

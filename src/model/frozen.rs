@@ -8,12 +8,14 @@ use candle_core::{Device, Result, Tensor};
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::cpu;
 use super::product::{self, Strided, multiply_parallel};
+use super::{blocks, cpu};
 use crate::memory::ledger::{Category, Charge, Ledger};
 
 /// Rows of input up to which a weight is dequantised row by row instead of as a whole.
 const FEW_ROWS: usize = 4;
+/// Weights that a thread multiplies with few rows at a time: some ten microseconds of work, many times what handing it over takes.
+const WEIGHTS_PER_PIECE: usize = 1 << 16;
 
 /// The one place where weights are dequantised to, shared by all layers of a model; it grows to the largest of them.
 #[derive(Debug, Clone)]
@@ -97,8 +99,8 @@ impl Frozen {
             (Weight::Quantised(w), _) => product::nt(x, &w.dequantize(x.device())?.to_dtype(x.dtype())?)?,
             (Weight::Dense(w), Some(xs)) if tokens <= FEW_ROWS && cpu::view(w).is_some() => {
                 let out = match cpu::view(w) {
-                    Some(ws) => few_rows(&xs, self.in_features, self.out_features, |row, out| {
-                        out.copy_from_slice(&ws[row * self.in_features..][..self.in_features]);
+                    Some(ws) => few_rows(&xs, self.in_features, self.out_features, |row, _, sums| {
+                        dots(&ws[row * self.in_features..][..self.in_features], &xs, sums);
                     }),
                     None => Vec::new(),
                 };
@@ -208,34 +210,43 @@ impl Frozen {
         let row_bytes = row_bytes(dtype, self.in_features)?;
         // The type was accepted when the weight was loaded, so that a row cannot fail here.
         dequantise(dtype, &bytes[..row_bytes], &mut vec![0f32; self.in_features])?;
-        Ok(few_rows(x, self.in_features, self.out_features, |row, out| {
-            let _ = dequantise(dtype, &bytes[row * row_bytes..][..row_bytes], out);
+        Ok(few_rows(x, self.in_features, self.out_features, |row, buffer, sums| {
+            let bytes = &bytes[row * row_bytes..][..row_bytes];
+            if blocks::dots(dtype, bytes, x, sums) {
+                return;
+            }
+            let _ = dequantise(dtype, bytes, buffer);
+            dots(buffer, x, sums);
         }))
     }
 }
 
-/// Products of a few rows with a weight whose rows `row_into` lays into a buffer, one at a time.
-fn few_rows(x: &[f32], width: usize, outs: usize, row_into: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+/// Products of a few rows with a weight: `products(n, buffer, sums)` puts those of the weight's row n with each row of x into `sums`; the
+/// buffer has room for a row.
+fn few_rows(x: &[f32], width: usize, outs: usize, products: impl Fn(usize, &mut [f32], &mut [f32]) + Sync) -> Vec<f32> {
     let tokens = x.len() / width;
     let mut out = vec![0f32; tokens * outs];
     let shared = cpu::Shared(out.as_mut_ptr());
-    let piece = cpu::rows_per_piece(width).min(outs.div_ceil(rayon::current_num_threads())).max(1);
+    let piece = WEIGHTS_PER_PIECE.div_ceil(width).min(outs.div_ceil(rayon::current_num_threads())).max(1);
     (0..outs.div_ceil(piece)).into_par_iter().for_each(|p| {
-        let mut row = vec![0f32; width];
+        let (mut buffer, mut sums) = (vec![0f32; width], [0f32; FEW_ROWS]);
         for n in p * piece..((p + 1) * piece).min(outs) {
-            row_into(n, &mut row);
-            for t in 0..tokens {
+            products(n, &mut buffer, &mut sums[..tokens]);
+            for (t, sum) in sums[..tokens].iter().enumerate() {
                 // SAFETY: column n of the output belongs to this piece alone.
-                unsafe { *shared.at(t * outs + n) = dot(&row, &x[t * width..][..width]) };
+                unsafe { *shared.at(t * outs + n) = *sum };
             }
         }
     });
     out
 }
 
+/// The products of one row of weights with each row of x.
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    cpu::dot(a, b)
+fn dots(weights: &[f32], x: &[f32], sums: &mut [f32]) {
+    for (sum, x) in sums.iter_mut().zip(x.chunks_exact(weights.len())) {
+        *sum = cpu::dot(weights, x);
+    }
 }
 
 /// The bytes of a row of `width` weights.
@@ -252,15 +263,15 @@ pub fn row_bytes(dtype: GgmlDType, width: usize) -> Result<usize> {
 /// # Errors
 /// A type without a rule.
 pub fn dequantise(dtype: GgmlDType, bytes: &[u8], out: &mut [f32]) -> Result<()> {
-    fn blocks<T: k_quants::GgmlType>(bytes: &[u8], out: &mut [f32]) {
+    fn through_candle<T: k_quants::GgmlType>(bytes: &[u8], out: &mut [f32]) {
         // SAFETY: the bytes come from a vector of whole blocks of T, which has no invalid bit patterns.
         let blocks = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>()) };
         T::to_float(blocks, out);
     }
     match dtype {
-        GgmlDType::Q4_0 => q4_0(bytes, out),
-        GgmlDType::Q4_1 => q4_1(bytes, out),
-        GgmlDType::Q8_0 => q8_0(bytes, out),
+        GgmlDType::Q4_0 => blocks::q4_0(bytes, out),
+        GgmlDType::Q4_1 => blocks::q4_1(bytes, out),
+        GgmlDType::Q8_0 => blocks::q8_0(bytes, out),
         GgmlDType::F32 => {
             for (out, b) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
                 *out = f32::from_le_bytes(*b);
@@ -276,59 +287,17 @@ pub fn dequantise(dtype: GgmlDType, bytes: &[u8], out: &mut [f32]) -> Result<()>
                 *out = half::f16::from_le_bytes(*b).to_f32();
             }
         }
-        GgmlDType::Q5_0 => blocks::<k_quants::BlockQ5_0>(bytes, out),
-        GgmlDType::Q5_1 => blocks::<k_quants::BlockQ5_1>(bytes, out),
-        GgmlDType::Q2K => blocks::<k_quants::BlockQ2K>(bytes, out),
-        GgmlDType::Q3K => blocks::<k_quants::BlockQ3K>(bytes, out),
-        GgmlDType::Q4K => blocks::<k_quants::BlockQ4K>(bytes, out),
-        GgmlDType::Q5K => blocks::<k_quants::BlockQ5K>(bytes, out),
-        GgmlDType::Q6K => blocks::<k_quants::BlockQ6K>(bytes, out),
-        GgmlDType::Q8K => blocks::<k_quants::BlockQ8K>(bytes, out),
+        GgmlDType::Q5_0 => through_candle::<k_quants::BlockQ5_0>(bytes, out),
+        GgmlDType::Q5_1 => through_candle::<k_quants::BlockQ5_1>(bytes, out),
+        GgmlDType::Q2K => through_candle::<k_quants::BlockQ2K>(bytes, out),
+        GgmlDType::Q3K => through_candle::<k_quants::BlockQ3K>(bytes, out),
+        GgmlDType::Q4K => through_candle::<k_quants::BlockQ4K>(bytes, out),
+        GgmlDType::Q5K => through_candle::<k_quants::BlockQ5K>(bytes, out),
+        GgmlDType::Q6K => through_candle::<k_quants::BlockQ6K>(bytes, out),
+        GgmlDType::Q8K => through_candle::<k_quants::BlockQ8K>(bytes, out),
         other => candle_core::bail!("weights of type {other:?} cannot be dequantised"),
     }
     Ok(())
-}
-
-/// A finite half-precision scale to f32 without a call: shift into place, then correct the exponent by a product.
-#[inline(always)]
-fn scale(bytes: [u8; 2]) -> f32 {
-    let bits = u16::from_le_bytes(bytes) as u32;
-    let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
-    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn q4_0(bytes: &[u8], out: &mut [f32]) {
-    for (block, out) in bytes.as_chunks::<18>().0.iter().zip(out.as_chunks_mut::<32>().0) {
-        let d = scale([block[0], block[1]]);
-        for j in 0..16 {
-            let q = block[2 + j];
-            out[j] = ((q & 15) as i32 - 8) as f32 * d;
-            out[j + 16] = ((q >> 4) as i32 - 8) as f32 * d;
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn q4_1(bytes: &[u8], out: &mut [f32]) {
-    for (block, out) in bytes.as_chunks::<20>().0.iter().zip(out.as_chunks_mut::<32>().0) {
-        let (d, m) = (scale([block[0], block[1]]), scale([block[2], block[3]]));
-        for j in 0..16 {
-            let q = block[4 + j];
-            out[j] = (q & 15) as i32 as f32 * d + m;
-            out[j + 16] = (q >> 4) as i32 as f32 * d + m;
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn q8_0(bytes: &[u8], out: &mut [f32]) {
-    for (block, out) in bytes.as_chunks::<34>().0.iter().zip(out.as_chunks_mut::<32>().0) {
-        let d = scale([block[0], block[1]]);
-        for j in 0..32 {
-            out[j] = block[2 + j] as i8 as f32 * d;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -364,12 +333,5 @@ mod tests {
             assert!(distance(&rows, &expected) < 1e-6, "{dtype:?} rows");
         }
         assert!(ledger.by_category().contains_key(&Category::DequantScratch));
-    }
-
-    #[test]
-    fn half_precision_scales_are_exact_down_to_subnormals() {
-        for bits in (0u16..0x7c00).chain(0x8000..0xfc00) {
-            assert_eq!(scale(bits.to_le_bytes()), half::f16::from_bits(bits).to_f32(), "{bits:#x}");
-        }
     }
 }

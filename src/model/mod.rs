@@ -3,6 +3,7 @@
 pub mod adapter;
 pub mod attention;
 pub mod block;
+mod blocks;
 pub mod cpu;
 pub mod decoder;
 pub mod frozen;

@@ -9,6 +9,7 @@ pub mod event;
 pub mod formats;
 pub mod memory;
 pub mod model;
+pub mod pace;
 pub mod run;
 pub mod task;
 pub mod train;

@@ -17,20 +17,24 @@ const TABLE: &[(&str, &[&str])] = &[
     ("eval", &["units"]),
     ("extract", &["units"]),
     ("event", &["units", "config", "memory", "eval", "extract"]),
+    ("pace", &["event"]),
     ("train", &["units", "disk", "config", "memory", "formats", "data", "model", "event"]),
     ("task", &["units", "disk", "config", "formats", "memory", "data", "model", "eval", "extract", "event"]),
     (
         "run",
-        &["units", "disk", "config", "formats", "memory", "data", "model", "eval", "extract", "event", "train", "task"],
+        &[
+            "units", "disk", "config", "formats", "memory", "data", "model", "eval", "extract", "event", "pace",
+            "train", "task",
+        ],
     ),
-    ("ui", &["units", "config", "memory", "eval", "extract", "event"]),
+    ("ui", &["units", "config", "memory", "eval", "extract", "event", "pace"]),
     ("app", EVERY),
     ("cli", EVERY),
 ];
 
 const EVERY: &[&str] = &[
-    "units", "disk", "config", "formats", "memory", "data", "model", "eval", "extract", "event", "train", "task",
-    "run", "ui", "app", "cli",
+    "units", "disk", "config", "formats", "memory", "data", "model", "eval", "extract", "event", "pace", "train",
+    "task", "run", "ui", "app", "cli",
 ];
 
 /// Rooms that may hold tensors; in all others not even candle's name occurs.

@@ -1,8 +1,8 @@
 //! A run's events as lines for people without a screen: few, each with a reason. The same events give the same lines, live or from the log.
-//! What the screen shows is in `ui`; how long it still takes is folded in `eta`.
+//! What the screen shows is in `ui`; how long it still takes is folded in `pace`.
 
-use super::eta::Eta;
 use crate::event::{FinishReason, RunEvent, RunStarted, Stamped, StepDone};
+use crate::pace::Pace;
 use crate::units::{format_bytes, format_duration, printable};
 
 /// The least time between two lines about steps.
@@ -15,7 +15,7 @@ const AT_LEAST_MS: u64 = 60_000;
 /// The fold from events to lines. Losses and rates of a line are over all steps since the line before.
 #[derive(Debug, Default)]
 pub struct Lines {
-    eta: Eta,
+    pace: Pace,
     planned_steps: u64,
     since: Since,
     said_ms: Option<u64>,
@@ -37,7 +37,7 @@ struct Since {
 impl Lines {
     /// The lines that this event is worth.
     pub fn of(&mut self, stamped: &Stamped) -> Vec<String> {
-        self.eta.fold(stamped);
+        self.pace.fold(stamped);
         match &stamped.event {
             RunEvent::RunStarted(e) => self.started(e),
             RunEvent::MemoryPlanned(e) => {
@@ -137,8 +137,8 @@ impl Lines {
         let rate = tokens as f64 * 1e6 / duration_us.max(1) as f64;
         let width = self.planned_steps.to_string().len();
         let memory = self.used_bytes.map(|b| format!("  {}", format_bytes(b))).unwrap_or_default();
-        let left = self.eta.left().filter(|_| e.step < self.planned_steps);
-        let eta = left.map(|left| format!("  ETA {}", format_duration(left.as_secs_f64()))).unwrap_or_default();
+        let left = self.pace.left_seconds(now_ms).filter(|_| e.step < self.planned_steps);
+        let eta = left.map(|left| format!("  ETA {}", format_duration(left))).unwrap_or_default();
         vec![format!(
             "step {:>width$}/{}  loss {loss:.4}  lr {:.2e}  grad_norm {:.3}  {rate:.0} tok/s{memory}{eta}",
             e.step, self.planned_steps, e.learning_rate, e.grad_norm

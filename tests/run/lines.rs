@@ -2,7 +2,7 @@
 
 use finetop::event::*;
 use finetop::memory::ledger::Phase;
-use finetop::run::eta::Eta;
+use finetop::pace::Pace;
 use finetop::run::lines::Lines;
 use finetop::units::MIB;
 
@@ -165,7 +165,7 @@ fn eta_error(steps: u64, tenth: u64, step_ms: impl Fn(u64) -> u64, pause_ms: u64
     (start.config.train.eval_steps, start.config.train.save_steps) = (10, 15);
     run.say(0, RunEvent::RunStarted(start));
     run.eval(0, 3.0, false, 9000);
-    let (mut eta, mut folded, mut left, mut at) = (Eta::default(), 0, 0.0, 0);
+    let (mut pace, mut folded, mut left, mut at) = (Pace::default(), 0, 0.0, 0);
     for step in 1..=steps {
         run.step(step, step_ms(step));
         if step % 10 == 0 || step == steps {
@@ -175,15 +175,15 @@ fn eta_error(steps: u64, tenth: u64, step_ms: impl Fn(u64) -> u64, pause_ms: u64
             run.save(step, 700);
         }
         if step == tenth {
-            run.said[folded..].iter().for_each(|s| eta.fold(s));
+            run.said[folded..].iter().for_each(|s| pace.fold(s));
             folded = run.said.len();
-            (left, at) = (eta.left().unwrap().as_secs_f64(), run.ms);
+            (left, at) = (pace.left_seconds(run.ms).unwrap(), run.ms);
             run.ms += pause_ms;
         }
     }
     let really = (run.ms - at - pause_ms) as f64 / 1000.0;
-    run.said[folded..].iter().for_each(|s| eta.fold(s));
-    assert_eq!(eta.left().unwrap().as_secs(), 0);
+    run.said[folded..].iter().for_each(|s| pace.fold(s));
+    assert_eq!(pace.left_seconds(run.ms).unwrap() as u64, 0);
     (left - really).abs() / really
 }
 
@@ -198,17 +198,17 @@ fn the_eta_counts_evals_and_checkpoints_and_is_right_within_a_fifth_after_a_tent
 
 #[test]
 fn the_eta_is_unknown_before_the_first_step_and_starts_again_after_a_resume() {
-    let mut eta = Eta::default();
-    assert_eq!(eta.left(), None);
+    let mut pace = Pace::default();
+    assert_eq!(pace.left_seconds(0), None);
     let mut run = Clock { ms: 0, said: vec![] };
     run.say(0, started("x", None, 100));
     run.step(1, 60_000);
     run.say(0, started("x", Some(90), 100));
-    run.said.iter().for_each(|s| eta.fold(s));
-    assert_eq!(eta.left(), None);
+    run.said.iter().for_each(|s| pace.fold(s));
+    assert_eq!(pace.left_seconds(run.ms), None);
     let before = run.said.len();
     run.step(91, 1000);
-    run.said[before..].iter().for_each(|s| eta.fold(s));
+    run.said[before..].iter().for_each(|s| pace.fold(s));
     // Nine steps; what the eval and the checkpoint at the end take is not known yet.
-    assert_eq!(eta.left().unwrap().as_secs(), 9);
+    assert_eq!(pace.left_seconds(run.ms).unwrap() as u64, 9);
 }

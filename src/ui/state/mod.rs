@@ -1,10 +1,9 @@
 //! All that the screen shows, as one value. It changes in `update` alone; `view` reads it.
-//! The run itself is folded in `run`, its history is bounded in `series` and `memory`, its pace is measured in `timing`.
+//! The run itself is folded in `run`, its history is bounded in `series` and `memory`, its pace is measured in `crate::pace`.
 
 pub mod memory;
 pub mod run;
 pub mod series;
-pub mod timing;
 
 use std::path::PathBuf;
 
@@ -290,8 +289,8 @@ impl RunStage {
             return None;
         }
         let age = self.age_ms(clock)? as f64 / 1e3;
-        let timing = &self.view.timing;
-        let usual = timing.expected_step().unwrap_or(0.0).max(timing.expected_eval().unwrap_or(0.0));
+        let pace = &self.view.pace;
+        let usual = pace.expected_step().unwrap_or(0.0).max(pace.expected_eval().unwrap_or(0.0));
         (age > STALE_AFTER_S.max(2.0 * usual)).then_some(age)
     }
 

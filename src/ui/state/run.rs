@@ -8,10 +8,10 @@ use crate::event::{
     Stamped, StepDone, Warning,
 };
 use crate::memory::ledger::Phase;
+use crate::pace::{Pace, robust_mean};
 
 use super::memory::MemoryHistory;
 use super::series::Series;
-use super::timing::{Remaining, Timing, robust_mean};
 
 /// Steps that the smoothed loss looks back on: a twentieth of the run, between these.
 const SMOOTHING_WINDOW: (f64, f64) = (5.0, 50.0);
@@ -48,16 +48,11 @@ pub struct RunView {
     pub outcome: Option<RunFinished>,
     /// Of the newest event.
     pub elapsed_ms: u64,
-    pub timing: Timing,
+    pub pace: Pace,
     smoother: Smoother,
     next_seq: u64,
     /// `elapsed_ms` when the newest segment began.
     segment_elapsed_ms: u64,
-    last_step_ms: Option<u64>,
-    /// Whether something other than micro-batches happened since the last step.
-    interrupted_step: bool,
-    /// When the piece of work that is under way began, in `elapsed_ms`.
-    piece_began_ms: u64,
 }
 
 /// The micro-batches of one step.
@@ -97,8 +92,8 @@ impl RunView {
             return;
         }
         self.next_seq = stamped.seq + 1;
-        let before_ms = self.elapsed_ms;
         self.elapsed_ms = self.elapsed_ms.max(stamped.elapsed_ms);
+        self.pace.fold(stamped);
         match &stamped.event {
             RunEvent::RunStarted(started) => self.segment(started),
             RunEvent::MemoryPlanned(plan) => self.plan = Some(plan.clone()),
@@ -106,9 +101,6 @@ impl RunView {
             RunEvent::StepDone(step) => self.step(step),
             RunEvent::MemorySampled(sample) => self.memory.sample(self.elapsed_ms, sample),
             RunEvent::EvalDone(eval) => {
-                self.timing.eval(eval.duration_us as f64 / 1e6);
-                self.interrupted_step = true;
-                self.piece_began_ms = self.elapsed_ms;
                 if self.evals.len() >= MAX_EVALS {
                     let mut index = 0usize;
                     self.evals.retain(|e| {
@@ -118,12 +110,7 @@ impl RunView {
                 }
                 self.evals.push(eval.clone());
             }
-            RunEvent::CheckpointSaved(checkpoint) => {
-                self.timing.save(self.elapsed_ms.saturating_sub(before_ms) as f64 / 1e3);
-                self.interrupted_step = true;
-                self.piece_began_ms = self.elapsed_ms;
-                self.checkpoint = Some(checkpoint.clone());
-            }
+            RunEvent::CheckpointSaved(checkpoint) => self.checkpoint = Some(checkpoint.clone()),
             RunEvent::OutOfMemory(oom) => self.out_of_memory = Some(oom.clone()),
             RunEvent::BleuDone(bleu) => self.bleu = Some(bleu.clone()),
             RunEvent::Warning(warning) => {
@@ -167,10 +154,7 @@ impl RunView {
         self.current = CurrentStep::default();
         self.outcome = None;
         self.out_of_memory = None;
-        self.last_step_ms = None;
-        self.interrupted_step = true;
         self.segment_elapsed_ms = self.elapsed_ms;
-        self.piece_began_ms = self.elapsed_ms;
         self.started = Some(Box::new(started.clone()));
     }
 
@@ -189,14 +173,6 @@ impl RunView {
 
     fn step(&mut self, step: &StepDone) {
         let seconds = step.duration_us as f64 / 1e6;
-        let between = self.last_step_ms.filter(|_| !self.interrupted_step);
-        // From step to step, where nothing else came between: what happens outside a step's own clock counts too.
-        let wall = between.map_or(seconds, |last| (self.elapsed_ms.saturating_sub(last) as f64 / 1e3).max(seconds));
-        self.timing.step(wall);
-        self.last_step_ms = Some(self.elapsed_ms);
-        self.interrupted_step = false;
-        self.piece_began_ms = self.elapsed_ms;
-
         self.loss.push(step.step, step.loss);
         let smoothed = self.smoother.next(step.loss);
         self.smoothed.push(step.step, smoothed);
@@ -270,56 +246,14 @@ impl RunView {
         Some(started.started_unix_ms.saturating_add(self.elapsed_ms.saturating_sub(self.segment_elapsed_ms)))
     }
 
-    /// Steps, evals and checkpoints that are still to come, by the run's own settings.
-    pub fn remaining(&self) -> Option<Remaining> {
-        let started = self.started.as_ref()?;
-        let (total, done) = (started.planned_steps, self.steps_done());
-        let train = &started.config.train;
-        let mut evals = 0;
-        if started.config.data.eval.is_some() {
-            let last_eval = self.evals.last().map(|e| e.step);
-            // The eval that belongs to the last step may still be to come, and so may the one before the first.
-            let due = u64::from(last_eval < Some(done) && is_due(done, train.eval_steps, total) || last_eval.is_none());
-            evals = due + pieces(done, total, train.eval_steps);
-        }
-        let last_save = self.checkpoint.as_ref().map_or(0, |c| c.step);
-        let due = u64::from(done > 0 && last_save < done && is_due(done, train.save_steps, total));
-        let saves = due + pieces(done, total, train.save_steps);
-        Some(Remaining { steps: total.saturating_sub(done), evals, saves })
-    }
-
     /// Seconds until the run ends, by what steps, evals and checkpoints took so far; `now_ms` is in the run's `elapsed_ms`.
     /// `None` before the second step: the first one is no measure of the others.
     pub fn eta_seconds(&self, now_ms: u64) -> Option<f64> {
         if self.recent.len() < 2 {
             return None;
         }
-        let left = self.remaining()?;
-        let total = self.timing.estimate(left)?;
-        let done = self.steps_done();
-        let eval_due = left.evals > 0
-            && self.evals.last().map(|e| e.step) < Some(done)
-            && self.started.as_ref().is_some_and(|s| is_due(done, s.config.train.eval_steps, s.planned_steps));
-        let piece = if eval_due { self.timing.expected_eval() } else { self.timing.expected_step() };
-        // What is under way was begun some time ago, but it never takes less than nothing.
-        let under_way = (now_ms.saturating_sub(self.piece_began_ms) as f64 / 1e3).min(piece.unwrap_or(0.0));
-        Some((total - under_way).max(0.0))
+        self.pace.left_seconds(now_ms)
     }
-}
-
-/// Multiples of `every` in (done, total], and the end itself; 0 means only at the end.
-fn pieces(done: u64, total: u64, every: usize) -> u64 {
-    if done >= total {
-        return 0;
-    }
-    match every as u64 {
-        0 => 1,
-        every => total / every - done / every + u64::from(!total.is_multiple_of(every)),
-    }
-}
-
-fn is_due(step: u64, every: usize, total: u64) -> bool {
-    step >= total || every > 0 && step.is_multiple_of(every as u64)
 }
 
 /// An exponential moving average that its beginning does not bias: `s_t = Σ c^(t-i) x_i / Σ c^(t-i)`, so that `s_1 = x_1`.

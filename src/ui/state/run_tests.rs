@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::*;
 use crate::event::FinishReason;
+use crate::pace::Remaining;
 
 fn config(eval_steps: usize) -> RunConfig {
     RunConfig {
@@ -175,16 +176,16 @@ fn evals_and_checkpoints_to_come_are_counted_once() {
     run.eval(0, 2.5, false, 10);
     (1..=3).for_each(|step| run.step(step, 2.0, 10));
     // At steps 4, 8 and 10.
-    assert_eq!(run.view.remaining(), Some(Remaining { steps: 7, evals: 3, saves: 3 }));
+    assert_eq!(run.view.pace.remaining(), Some(Remaining { steps: 7, evals: 3, saves: 3 }));
     run.step(4, 2.0, 10);
-    assert_eq!(run.view.remaining(), Some(Remaining { steps: 6, evals: 3, saves: 3 }));
+    assert_eq!(run.view.pace.remaining(), Some(Remaining { steps: 6, evals: 3, saves: 3 }));
     run.eval(4, 2.0, true, 10);
     run.save(4, 10);
-    assert_eq!(run.view.remaining(), Some(Remaining { steps: 6, evals: 2, saves: 2 }));
+    assert_eq!(run.view.pace.remaining(), Some(Remaining { steps: 6, evals: 2, saves: 2 }));
     (5..=10).for_each(|step| run.step(step, 2.0, 10));
     run.eval(10, 1.9, true, 10);
     run.save(10, 10);
-    assert_eq!(run.view.remaining(), Some(Remaining { steps: 0, evals: 0, saves: 0 }));
+    assert_eq!(run.view.pace.remaining(), Some(Remaining { steps: 0, evals: 0, saves: 0 }));
 }
 
 #[test]

@@ -14,7 +14,7 @@ const OUTLIER: f64 = 4.0;
 /// From step to step, what lies between their own durations counts up to this share of them (reading rows, the log); a pause is more.
 const BETWEEN_STEPS: f64 = 0.25;
 
-/// The fold. What came before a resume counts no more: it may have been another machine.
+/// The fold. Steps from before a resume count no more, for it may be another machine; evals and checkpoints do until there are new ones.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pace {
     plan: Option<Plan>,
@@ -86,6 +86,8 @@ impl Pace {
                 eval_steps: started.config.data.eval.is_some().then_some(train.eval_steps as u64),
                 save_steps: train.save_steps as u64,
             }),
+            evals: std::mem::take(&mut self.evals),
+            saves: std::mem::take(&mut self.saves),
             done: from,
             // A segment that goes on from no checkpoint does the eval before training again.
             evaluated: Some(from).filter(|&from| from > 0),
@@ -93,6 +95,11 @@ impl Pace {
             piece_began_ms: now_ms,
             ..Pace::default()
         };
+    }
+
+    /// Steps that were measured in this segment, as far as they are looked back on.
+    pub fn measured_steps(&self) -> usize {
+        self.steps.len()
     }
 
     /// The mean of the last steps in seconds, those that held a stall left out.

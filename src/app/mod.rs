@@ -64,7 +64,7 @@ pub enum EndReason {
     /// The terminal is gone (SIGHUP, hang-up). Prints of this process go nowhere from now on; a run is to go on without a screen, and
     /// SIGTERM and SIGINT are the caller's to handle. SIGHUP stays without effect.
     TerminalGone,
-    /// SIGTERM or SIGINT, by its number. The next one ends the process by itself.
+    /// SIGTERM or SIGINT, by its number. Those that follow are the caller's to handle.
     Terminated(i32),
     /// The screen itself broke, with its message; the report of the panic was already printed. A run is to go on as above.
     Crashed(String),
@@ -131,7 +131,7 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
     let reason = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut tty, &mut session, &timer)));
     let reason = reason.unwrap_or_else(|cause| EndReason::Crashed(panic_text(cause.as_ref())));
     let goes_on = matches!(reason, EndReason::TerminalGone | EndReason::Crashed(_));
-    if goes_on {
+    if goes_on || matches!(reason, EndReason::Terminated(_)) {
         tty.hand_signals_over();
     }
     let stray = if reason == EndReason::TerminalGone {
@@ -144,6 +144,8 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
     drop(tty);
     let (ended, summary) = match session.state.run() {
         Some(run) if !run.is_live() => (true, outcome::summary(run, session.state.clock)),
+        // It failed before its first event.
+        None if matches!(session.state.stage, Stage::Failed(_)) => (true, Vec::new()),
         _ => (false, Vec::new()),
     };
     let start_error = match &session.state.stage {

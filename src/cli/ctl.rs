@@ -39,7 +39,7 @@ impl From<Word> for Command {
 pub fn ctl(run: &Path, word: Word, timeout_seconds: Option<u64>) -> Result<(), CliError> {
     let timeout = timeout_seconds.map(|s| Duration::from_secs(s.max(1)));
     let reply = control::send(run, &word.into(), timeout)?;
-    result(serde_json::to_string(&reply).map_err(|e| CliError::Failed(e.to_string()))?);
+    result(serde_json::to_string(&reply).map_err(|e| CliError::Failed(e.to_string()))?)?;
     match reply.error {
         _ if reply.ok => Ok(()),
         error => Err(CliError::Failed(error.unwrap_or_else(|| "refused without a reason".into()))),

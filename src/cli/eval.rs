@@ -40,9 +40,9 @@ pub fn eval(arguments: EvalArguments) -> Result<(), CliError> {
     let request = resolve(&arguments)?;
     let report = engine::eval_loss(&request)?;
     if arguments.json {
-        result(serde_json::to_string(&report).map_err(|e| CliError::Failed(e.to_string()))?);
+        result(serde_json::to_string(&report).map_err(|e| CliError::Failed(e.to_string()))?)?;
     } else {
-        result(line(&report));
+        result(line(&report))?;
     }
     Ok(())
 }

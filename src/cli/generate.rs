@@ -1,12 +1,12 @@
 //! `finetop generate`: plain text out of a model. The model is `engine`'s business.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::engine::{self, GenerateRequest};
-use super::{CliError, result};
+use super::{CliError, written};
 use crate::units::printable;
 
 #[derive(Debug, Args)]
@@ -32,15 +32,15 @@ pub fn generate(arguments: GenerateArguments) -> Result<(), CliError> {
         return Err(CliError::Usage(format!("--adapter {}: expected a folder with an adapter", folder.display())));
     }
     let request = GenerateRequest { model, adapter, chat, max_new_tokens: max_new_tokens as usize, prompt };
-    let mut out = io::stdout();
-    let raw = !out.is_terminal();
+    let raw = !io::stdout().is_terminal();
+    let mut last = Ok(true);
     let mut piece_out = |piece: &str| {
         // Line ends may pass; what would command a terminal may not.
         let safe = || piece.split('\n').map(printable).collect::<Vec<_>>().join("\n");
-        let _ = out.write_all(if raw { piece.to_string() } else { safe() }.as_bytes());
-        let _ = out.flush();
+        if matches!(last, Ok(true)) {
+            last = written(&if raw { piece.to_string() } else { safe() });
+        }
     };
     engine::generate(&request, &mut piece_out)?;
-    result("");
-    Ok(())
+    last.map(drop)
 }

@@ -152,9 +152,22 @@ fn say(line: impl Display) {
 }
 
 /// A line of results; false when nobody reads them any more.
-fn result(line: impl Display) -> bool {
+/// # Errors
+/// A standard output that takes nothing for another reason, such as a full disk.
+fn result(line: impl Display) -> Result<bool, CliError> {
+    written(&format!("{line}\n"))
+}
+
+/// Text of results, as it is.
+/// # Errors
+/// As [`result`].
+fn written(text: &str) -> Result<bool, CliError> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(CliError::Failed(format!("standard output: {e}"))),
+    }
 }
 
 /// A run by its folder, or by its name under `runs`.

@@ -22,6 +22,8 @@ use crate::units::printable;
 struct Starter {
     plan: Mutex<Option<Plan>>,
     run: Arc<Mutex<Option<OwnRun>>>,
+    /// Why the last try to start came to nothing.
+    failed: Mutex<Option<CliError>>,
 }
 
 /// The run of this process, while its thread lives and after.
@@ -47,37 +49,43 @@ fn held<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Launcher for Starter {
     fn start(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, String> {
+        self.launch(progress, cancel).map_err(|e| {
+            let told = e.to_string();
+            *held(&self.failed) = Some(e);
+            told
+        })
+    }
+}
+
+impl Starter {
+    fn launch(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, CliError> {
+        *held(&self.failed) = None;
         let mut slot = held(&self.plan);
-        let Some(plan) = slot.as_ref() else { return Err("the run was started already".into()) };
+        let Some(plan) = slot.as_ref() else { return Err(CliError::Failed("the run was started already".into())) };
         let mut told = |p: Progress| progress(Fetching { what: p.what, done: p.done_bytes, total: p.total_bytes });
         let files = if plan.demo {
-            source::demo_source(&mut told, cancel)
+            source::demo_source(&mut told, cancel).map_err(|e| CliError::Failed(e.to_string()))?
         } else {
-            Source::parse(&plan.config.model.source).and_then(|s| source::resolve(&s, &mut told, cancel))
+            let resolved =
+                Source::parse(&plan.config.model.source).and_then(|s| source::resolve(&s, &mut told, cancel));
+            resolved.map_err(|e| CliError::Usage(e.to_string()))?
         };
-        let files = files.map_err(|e| e.to_string())?;
-        let Some(mut plan) = slot.take() else { return Err("the run was started already".into()) };
+        let Some(mut plan) = slot.take() else { return Err(CliError::Failed("the run was started already".into())) };
         if plan.demo {
             plan.config.model.source = files.source.to_string();
         }
-        // If the folder cannot be made, the same plan may be tried again.
-        let again = Plan {
+        // Whatever comes of it before the first event, the same plan may be tried again.
+        *slot = Some(Plan {
             config: plan.config.clone(),
             place: plan.place.again(),
             init_adapter: plan.init_adapter.clone(),
             demo: plan.demo,
-        };
-        let folder = match plan.place.folder(&plan.config, plan.init_adapter.as_deref()) {
-            Ok(folder) => folder,
-            Err(e) => {
-                *slot = Some(again);
-                return Err(e.to_string());
-            }
-        };
+        });
+        let folder = plan.place.folder(&plan.config, plan.init_adapter.as_deref())?;
         let path = folder.path().to_path_buf();
         let history = replay::read(&path).map(|r| r.events).unwrap_or_default();
         let job = training::job(plan.config, files, plan.init_adapter);
-        let (handle, running) = worker::start(folder, job).map_err(|e| e.to_string())?;
+        let (handle, running) = worker::start(folder, job)?;
         let handle = after_history(history, handle);
         *held(&self.run) = Some(OwnRun { folder: path.clone(), running: Some(running), ending: None });
         let run = self.run.clone();
@@ -98,10 +106,11 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
         Place::New { name, .. } => name.clone(),
         Place::At(path) => path.display().to_string(),
         Place::Again(folder) => folder.run_id(),
+        Place::Reopened(path) => path.display().to_string(),
     };
     let page =
         StartPage { title, config: plan.config.clone(), model_place: None, planned_steps: None, rows: Vec::new() };
-    let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), run: Arc::default() });
+    let starter = Arc::new(Starter { plan: Mutex::new(Some(plan)), run: Arc::default(), failed: Mutex::default() });
     let screen = Screen::Start { page: Box::new(page), launcher: starter.clone(), at_once };
     let ended = app::run(screen, &environment).map_err(|e| CliError::Failed(e.to_string()))?;
     // The thread that starts a run may still be at it; it holds the plan meanwhile.
@@ -109,9 +118,10 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
     let own = held(&starter.run).take();
     say_left(&ended);
     let Some(mut own) = own else {
-        return match ended.start_error {
-            Some(why) => Err(CliError::Failed(why)),
-            None => Ok(()),
+        return match (held(&starter.failed).take(), ended.start_error) {
+            (Some(e), Some(_)) => Err(e),
+            (None, Some(why)) => Err(CliError::Failed(why)),
+            (_, None) => Ok(()),
         };
     };
     let given_up = ended.reason == EndReason::Quit && ended.run.as_ref().is_some_and(|run| run.owned && !run.ended);
@@ -123,8 +133,12 @@ pub fn train(plan: Plan, at_once: bool) -> Result<(), CliError> {
     if let (EndReason::Terminated(_), Some(commands)) = (&ended.reason, &commands) {
         let _ = commands.send(CommandRequest { command: Command::Stop, reply: None });
     }
-    let goes_on = matches!(ended.reason, EndReason::TerminalGone | EndReason::Crashed(_));
-    let _signals = commands.filter(|_| goes_on).map(StopOnSignals::start);
+    let signals_so_far = match ended.reason {
+        EndReason::Quit => None,
+        EndReason::TerminalGone | EndReason::Crashed(_) => Some(0),
+        EndReason::Terminated(_) => Some(1),
+    };
+    let _signals = commands.zip(signals_so_far).map(|(commands, said)| StopOnSignals::start_after(said, commands));
     own.ending();
     own.ending.map_or(Ok(()), |ending| told(&own.folder, ending))
 }

@@ -20,10 +20,16 @@ impl StopOnSignals {
     /// # Errors
     /// What the system says; then signals end the process at once.
     pub fn start(commands: Sender<CommandRequest>) -> io::Result<Self> {
+        Self::start_after(0, commands)
+    }
+
+    /// As [`Self::start`], where `said` signals were obeyed already.
+    /// # Errors
+    /// As there.
+    pub fn start_after(mut said: u32, commands: Sender<CommandRequest>) -> io::Result<Self> {
         let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         let handle = signals.handle();
         let body = move || {
-            let mut said = 0;
             for signal in signals.forever().filter(|s| *s != SIGHUP) {
                 said += 1;
                 match said {

@@ -18,6 +18,7 @@ use crate::run::lines::Lines;
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
 use crate::run::worker::{self, Job, JobError};
+use crate::units::printable;
 
 #[derive(Debug, Args)]
 pub struct TrainArguments {
@@ -56,9 +57,14 @@ pub struct Plan {
 
 /// Where a run is to live.
 pub enum Place {
-    New { dir: PathBuf, name: String },
+    New {
+        dir: PathBuf,
+        name: String,
+    },
     At(PathBuf),
     Again(Box<RunFolder>),
+    /// One that was begun before and is to be opened anew.
+    Reopened(PathBuf),
 }
 
 impl Plan {
@@ -80,16 +86,19 @@ impl Place {
         match self {
             Place::New { dir, name } => Place::New { dir: dir.clone(), name: name.clone() },
             Place::At(path) => Place::At(path.clone()),
-            Place::Again(folder) => Place::At(folder.path().to_path_buf()),
+            Place::Again(folder) => Place::Reopened(folder.path().to_path_buf()),
+            Place::Reopened(path) => Place::Reopened(path.clone()),
         }
     }
 
     /// Makes or opens the folder.
     pub fn folder(self, config: &RunConfig, init_adapter: Option<&Path>) -> Result<RunFolder, CliError> {
         let folder = match self {
-            Place::New { dir, name } => RunFolder::create(&dir, &name, unix_ms(), config)?,
+            Place::New { dir, name } => RunFolder::create(&dir, &name, unix_ms(), config)
+                .map_err(|e| CliError::Usage(format!("log.dir {}: no run can be made there: {e}", dir.display())))?,
             Place::At(path) => RunFolder::create_at(&path, config)?,
             Place::Again(folder) => return Ok(*folder),
+            Place::Reopened(path) => return Ok(RunFolder::open(&path)?),
         };
         if let Some(adapter) = init_adapter {
             folder.set_init_adapter(adapter)?;
@@ -150,8 +159,8 @@ fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
     if let Some(finished) = replay::finished(folder.path())?
         && finished.reason == FinishReason::Completed
     {
-        say(format_args!("{} has completed its {} steps", folder.path().display(), finished.steps));
-        result(folder.path().display());
+        say(printable(&format!("{} has completed its {} steps", folder.path().display(), finished.steps)));
+        result(folder.path().display())?;
         return Ok(None);
     }
     if config != own {
@@ -183,6 +192,7 @@ fn find(arguments: &TrainArguments) -> Result<PathBuf, CliError> {
 /// The run whose own `config.toml` this file is.
 fn own_run(file: &Path) -> Option<&Path> {
     let folder = file.parent().filter(|_| file.file_name().is_some_and(|n| n == "config.toml"))?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     store::is_run(folder).then_some(folder)
 }
 
@@ -202,12 +212,12 @@ fn overridden(own: &RunConfig, arguments: &TrainArguments, run: &Path) -> Result
             free.join(", ")
         )));
     }
-    let is_run = arguments.file.is_dir() || own_run(&arguments.file).is_some() || !arguments.file.exists();
+    let is_run = run_folder(arguments.file.clone()).is_dir() || own_run(&arguments.file).is_some();
     if !is_run {
         let file = parse::load(&arguments.file, set)?;
         for Difference { setting, first, second } in parse::differences(&config, &file) {
             let file = arguments.file.display();
-            say(format_args!("{} stays {first} as the run began; {file} says {second}", setting.key()));
+            say(printable(&format!("{} stays {first} as the run began; {file} says {second}", setting.key())));
         }
     }
     Ok(config)
@@ -221,12 +231,14 @@ pub fn without_screen(plan: Plan) -> Result<(), CliError> {
 /// Runs to the end and tells its lines; the folder's path is the result.
 fn to_the_end(Ready { folder, job }: Ready) -> Result<(), CliError> {
     let path = folder.path().to_path_buf();
+    let history = replay::read(&path).map(|r| r.events).unwrap_or_default();
     let (handle, running) = worker::start(folder, job)?;
     let signals = StopOnSignals::start(handle.commands.clone());
     if let Err(e) = &signals {
         say(format_args!("signals end this run without a checkpoint: {e}"));
     }
     let mut lines = Lines::default();
+    lines.remember(&history);
     for stamped in handle.events {
         lines.of(&stamped).into_iter().for_each(say);
     }
@@ -238,7 +250,7 @@ pub fn told(path: &Path, ending: worker::Ending) -> Result<(), CliError> {
     let Some(finished) = ending.finished else {
         return ending.error.map_or(Ok(()), |e| Err(e.into()));
     };
-    result(path.display());
+    result(path.display())?;
     match (finished.reason, ending.error) {
         // The last line has told it.
         (FinishReason::Failed, Some(JobError::Input(_))) => Err(CliError::Told(2)),

@@ -20,7 +20,7 @@ pub fn watch(run: &Path) -> Result<(), CliError> {
                 step = done.step;
             }
             for line in lines.of(&stamped) {
-                if !result(line) {
+                if !result(line)? {
                     return Ok(());
                 }
             }
@@ -28,11 +28,11 @@ pub fn watch(run: &Path) -> Result<(), CliError> {
         match follow.state() {
             LogState::Live => std::thread::sleep(POLL),
             LogState::Interrupted => {
-                result(format_args!("interrupted after step {step}; `finetop train … --resume` goes on with it"));
+                result(format_args!("interrupted after step {step}; `finetop train … --resume` goes on with it"))?;
                 break;
             }
             LogState::Empty => {
-                result("nothing was ever said in this run");
+                result("nothing was ever said in this run")?;
                 break;
             }
             LogState::Finished(_) => break,

@@ -35,6 +35,11 @@ struct Since {
 }
 
 impl Lines {
+    /// Takes in what was said before this process: it tells how long things take.
+    pub fn remember(&mut self, past: &[Stamped]) {
+        past.iter().for_each(|stamped| self.pace.fold(stamped));
+    }
+
     /// The lines that this event is worth.
     pub fn of(&mut self, stamped: &Stamped) -> Vec<String> {
         self.pace.fold(stamped);

@@ -85,24 +85,26 @@ impl MemoryWatch {
 #[derive(Debug, Default)]
 struct Sieve {
     peak: u64,
-    last: Option<(Duration, u64)>,
+    last: Option<(Duration, u64, Phase)>,
 }
 
 impl Sieve {
     fn passes(&mut self, now: Duration, sample: &MemorySampled) -> bool {
         let used = sample.device_used_bytes.or(sample.used_bytes).unwrap_or(0);
-        let Some((at, before)) = self.last else {
-            (self.peak, self.last) = (used, Some((now, used)));
+        let Some((at, before, phase)) = self.last else {
+            (self.peak, self.last) = (used, Some((now, used, sample.phase)));
             return true;
         };
         let passed = now.saturating_sub(at);
-        let changed = used.abs_diff(before) >= NEWS;
+        let changed = used.abs_diff(before) >= NEWS || sample.phase != phase;
         let peak = used >= self.peak + NEWS.max(self.peak / 200);
         // A paused run says nothing for the sake of saying something: nobody needs to wake up and draw.
         let works = sample.phase != Phase::Idle;
-        let passes = peak || (changed && passed >= BETWEEN) || (works && passed >= AT_LEAST);
+        // That a pause begins or ends is said nowhere else.
+        let turned = (sample.phase == Phase::Idle) != (phase == Phase::Idle);
+        let passes = peak || turned || (changed && passed >= BETWEEN) || (works && passed >= AT_LEAST);
         if passes {
-            self.last = Some((now, used));
+            self.last = Some((now, used, sample.phase));
             self.peak = self.peak.max(used);
         }
         passes

@@ -74,8 +74,8 @@ fn train(
     adapter.set_dropout(config.adapter.lora_dropout);
     let trainable_params = adapter.parameters();
     let mut trainer = Trainer::new(config, &decoder, adapter, &train_rows, eval_rows.as_ref()).map_err(failed)?;
-    if let Some(folder) = &checkpoint {
-        trainer.restore(folder).map_err(input)?;
+    if let (Some(folder), Some(resume)) = (&checkpoint, &resume) {
+        trainer.restore(folder, resume.best, resume.evaluated).map_err(input)?;
     }
     context.sink.emit(RunEvent::RunStarted(Box::new(RunStarted {
         schema: SCHEMA,
@@ -97,6 +97,10 @@ fn train(
     if config.train.warmup_steps > 0 && config.train.lr_scheduler_type == SchedulerType::Constant {
         let detail = "train.warmup_steps has no effect: transformers' constant schedule has no warmup".to_owned();
         context.sink.emit(RunEvent::Warning(Warning { kind: "warmup_ignored".into(), detail }));
+    }
+    if config.bleu.run_after_training && config.data.test.is_none() {
+        let detail = "bleu.run_after_training has nothing to score: there is no data.test".to_owned();
+        context.sink.emit(RunEvent::Warning(Warning { kind: "no_test_split".into(), detail }));
     }
     let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
     let ended = trainer.run(context.sink, context.commands, &mut checkpoints).map_err(|e| match e {

@@ -17,6 +17,7 @@ use super::store::{self, RunFolder, StoreError};
 use crate::event::{
     CheckpointSaved, CommandRequest, EventSink, FinishReason, RunEvent, RunFinished, RunHandle, Stamped, Warning,
 };
+use crate::train::checkpoint::Best;
 
 /// The name of the thread that a job runs on.
 pub const THREAD: &str = "finetop-trainer";
@@ -42,12 +43,16 @@ pub struct JobContext<'a> {
 }
 
 /// Where a resumed run goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResumePoint {
     /// For `run_started`'s `resumed_from`; 0 when no checkpoint was saved and everything is done again.
     pub step: u64,
     /// The folder of the last whole checkpoint.
     pub checkpoint: Option<PathBuf>,
+    /// The best eval after step 0, as the log has it: an eval on command may come after its step was saved.
+    pub best: Option<Best>,
+    /// Whether the log has the eval of this very step.
+    pub evaluated: bool,
 }
 
 /// How a job ended that did not fail.
@@ -191,17 +196,20 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
         return Ok(None);
     }
     let Some(&step) = folder.checkpoints().last() else {
-        return Ok(Some(ResumePoint { step: 0, checkpoint: None }));
+        return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false }));
     };
     let checkpoint = folder.checkpoint_path(step);
     folder.set_last(step)?;
     let best = past.events.iter().rev().find_map(|s| match &s.event {
-        RunEvent::EvalDone(e) if e.best && e.step > 0 && e.step <= step => Some(e.step),
+        RunEvent::EvalDone(e) if e.best && e.step > 0 && e.step <= step => {
+            Some(Best { step: e.step, eval_loss: e.eval_loss })
+        }
         _ => None,
     });
-    if let Some(best) = best.filter(|b| folder.checkpoint_path(*b).is_dir()) {
-        folder.set_best(best)?;
+    if let Some(best) = best.filter(|b| folder.checkpoint_path(b.step).is_dir()) {
+        folder.set_best(best.step)?;
     }
+    let evaluated = past.events.iter().any(|s| matches!(&s.event, RunEvent::EvalDone(e) if e.step == step));
     let is_said = |s: &Stamped| matches!(&s.event, RunEvent::CheckpointSaved(e) if e.step == step);
     if !past.events.iter().any(is_said) {
         let size_bytes = store::size_of_folder(&checkpoint)
@@ -209,7 +217,7 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
         let path = store::checkpoint_name(step);
         sink.complete_last_segment(RunEvent::CheckpointSaved(CheckpointSaved { step, path, size_bytes }));
     }
-    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint) }))
+    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint), best, evaluated }))
 }
 
 thread_local! {

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
@@ -68,6 +68,8 @@ struct Orders<'a> {
     ledger: &'a Ledger,
     waiting: VecDeque<CommandRequest>,
     stop: Stop,
+    /// How long pauses took so far.
+    paused: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,10 +120,11 @@ impl<'a> Trainer<'a> {
         self.steps.planned
     }
 
-    /// Goes on from a checkpoint whose adapter this trainer was made with.
+    /// Goes on from a checkpoint whose adapter this trainer was made with. What the log knows of evals counts: one on command may come
+    /// after its step was saved, and one that was due may have been dropped. `best` is the best one, `evaluated` whether this step has its own.
     /// # Errors
     /// Moments that are missing or lie; a checkpoint of other training data.
-    pub fn restore(&mut self, folder: &std::path::Path) -> Result<(), TrainError> {
+    pub fn restore(&mut self, folder: &std::path::Path, best: Option<Best>, evaluated: bool) -> Result<(), TrainError> {
         let state = checkpoint::read_state(folder)?;
         if state.train_fingerprint != self.train.fingerprint() {
             let what = format!(
@@ -132,7 +135,8 @@ impl<'a> Trainer<'a> {
         }
         checkpoint::read_moments(folder, &self.adapter, &mut self.optimizer, state.step)?;
         self.step = state.step;
-        self.best = state.best;
+        self.best = best.or(state.best);
+        self.evaluated = evaluated.then_some(state.step);
         Ok(())
     }
 
@@ -146,9 +150,11 @@ impl<'a> Trainer<'a> {
         checkpoints: &mut dyn Checkpoints,
     ) -> Result<Ended, TrainError> {
         let ledger = &self.decoder.ledger;
-        let mut orders = Orders { commands, ledger, waiting: VecDeque::new(), stop: Stop::No };
+        let mut orders = Orders { commands, ledger, waiting: VecDeque::new(), stop: Stop::No, paused: Duration::ZERO };
         if self.step == 0 {
             self.evaluate(sink, &mut orders)?;
+        } else if self.eval_is_due() && self.evaluate(sink, &mut orders)? {
+            self.save(sink, checkpoints)?;
         }
         self.obey(sink, &mut orders, checkpoints)?;
         while self.step < self.steps.planned && orders.stop == Stop::No {
@@ -157,23 +163,30 @@ impl<'a> Trainer<'a> {
                 break;
             }
             self.step = step;
-            let last = step == self.steps.planned;
-            let train = &self.config.train;
-            let eval_due = last || (train.eval_steps > 0 && step.is_multiple_of(train.eval_steps as u64));
-            let save_due = last || (train.save_steps > 0 && step.is_multiple_of(train.save_steps as u64));
-            let improved = eval_due && self.evaluate(sink, &mut orders)?;
+            let save_due = self.is_due(self.config.train.save_steps);
+            let improved = self.eval_is_due() && self.evaluate(sink, &mut orders)?;
             if improved || save_due {
                 self.save(sink, checkpoints)?;
             }
             self.obey(sink, &mut orders, checkpoints)?;
         }
-        self.decoder.ledger.set_phase(Phase::Idle);
-        if self.step == self.steps.planned {
+        // A last eval that was dropped on command is still to be made.
+        if self.step == self.steps.planned && !self.eval_is_due() {
             return Ok(Ended { reason: FinishReason::Completed, steps: self.step });
         }
         self.save(sink, checkpoints)?;
         self.obey(sink, &mut orders, checkpoints)?;
         Ok(Ended { reason: FinishReason::Stopped, steps: self.step })
+    }
+
+    /// Whether what happens every `every` steps (0: only at the end) happens after the step that was done last.
+    fn is_due(&self, every: usize) -> bool {
+        self.step == self.steps.planned || (every > 0 && self.step.is_multiple_of(every as u64))
+    }
+
+    fn eval_is_due(&self) -> bool {
+        let has_rows = self.eval.is_some_and(|e| e.len() > 0);
+        has_rows && self.is_due(self.config.train.eval_steps) && self.evaluated != Some(self.step)
     }
 
     /// The rows of a micro-batch, packed.
@@ -208,7 +221,7 @@ impl<'a> Trainer<'a> {
             seed: self.config.train.seed,
             step,
         };
-        let (mut loss_sum, mut tokens, mut busy) = (0f64, 0u64, std::time::Duration::ZERO);
+        let (mut loss_sum, mut tokens, mut busy) = (0f64, 0u64, Duration::ZERO);
         for (i, places) in micro_batches.iter().enumerate() {
             orders.look(self.step);
             if orders.stop == Stop::Now {
@@ -271,7 +284,7 @@ impl<'a> Trainer<'a> {
     fn evaluate(&mut self, sink: &mut dyn EventSink, orders: &mut Orders) -> Result<bool, TrainError> {
         let Some(eval) = self.eval.filter(|e| e.len() > 0) else { return Ok(false) };
         let step = self.step;
-        let started = Instant::now();
+        let (started, paused_before) = (Instant::now(), orders.paused);
         self.decoder.ledger.set_phase(Phase::Eval);
         let go_on = |_| {
             orders.look(step);
@@ -292,7 +305,8 @@ impl<'a> Trainer<'a> {
             self.best = Some(Best { step, eval_loss });
         }
         self.evaluated = Some(step);
-        let duration_us = started.elapsed().as_micros() as u64;
+        // What a pause took is no part of the work.
+        let duration_us = started.elapsed().saturating_sub(orders.paused - paused_before).as_micros() as u64;
         sink.emit(RunEvent::EvalDone(EvalDone { step, eval_loss, target_tokens, duration_us, best }));
         Ok(best)
     }
@@ -368,7 +382,10 @@ impl Orders<'_> {
         let mut paused = false;
         loop {
             let request = if paused {
-                match self.commands.recv() {
+                let began = Instant::now();
+                let request = self.commands.recv();
+                self.paused += began.elapsed();
+                match request {
                     Ok(request) => request,
                     Err(_) => return,
                 }

@@ -6,6 +6,7 @@ use super::format;
 use super::keymap::{Action, is_available};
 use super::message::{Clock, Effect, Fetching, Key, Message};
 use super::state::{Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State};
+use crate::memory::ledger::Phase;
 use crate::units::printable;
 
 /// How long a notice stays in the footer.
@@ -111,6 +112,15 @@ fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
             let began = clock.ms.saturating_sub(micro.duration_us / 1000);
             if run.control.paused_at_ms.is_some_and(|paused| began > paused) {
                 run.control.paused_at_ms = None;
+            }
+        }
+        // A pause from elsewhere shows in the phase alone; before the first piece of work nothing is paused.
+        RunEvent::MemorySampled(sample) => {
+            let worked = run.view.current.done > 0 || !run.view.evals.is_empty();
+            match (sample.phase == Phase::Idle, run.control.paused_at_ms) {
+                (true, None) if worked && age_ms < NEWS_MS => run.control.paused_at_ms = Some(clock.ms),
+                (false, Some(_)) if run.control.pausing.is_none() => run.control.paused_at_ms = None,
+                _ => {}
             }
         }
         RunEvent::RunStarted(_) => run.control = Control::default(),

@@ -9,7 +9,7 @@ Prints a table for each start; exit 1 if anything is out of bounds. About 10 min
 it the peer.
 
 usage: V/bin/python tests/peer/compare_losses.py --gguf FILE [--finetop BIN] [--python V/bin/python] [--peer FILE]
-       [--data DIR] [--out DIR] [--reuse DIR] [--checkpointing]
+       [--data DIR] [--out DIR] [--reuse DIR] [--only b0,br] [--checkpointing]
   --reuse DIR   takes the peer's side from DIR/b0 and DIR/br, written by an earlier run of this script
 """
 
@@ -31,12 +31,14 @@ def main():
     p = arguments(__doc__)
     p.add_argument("--steps", type=int, default=20)
     p.add_argument("--reuse")
+    p.add_argument("--only", default=",".join(STARTS), help="which starts: b0, br")
     p.add_argument("--checkpointing", action="store_true", help="finetop with gradient checkpointing (same numbers)")
     a = parsed(p)
     train, ev = (os.path.join(a.data, n) for n in ["train.jsonl", "eval.jsonl"])
     print(f"Machine: {machine()}\n")
     good = True
-    for key, (title, extra) in STARTS.items():
+    for key in a.only.split(","):
+        title, extra = STARTS[key]
         theirs = os.path.join(a.reuse or os.path.join(a.out, "peft"), key)
         if a.reuse:
             log = peer_log(theirs)

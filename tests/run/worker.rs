@@ -8,6 +8,8 @@ use finetop::run::replay::LogState;
 use finetop::run::store::{self, RunFolder};
 use finetop::run::worker::{self, Ending, Job, JobError, Outcome, ResumePoint};
 
+use finetop::train::checkpoint::Best;
+
 use super::support::*;
 
 fn folder(place: &tempfile::TempDir) -> RunFolder {
@@ -162,7 +164,9 @@ fn links_and_log_catch_up_with_a_checkpoint_saved_in_the_last_moment() {
     );
     assert_eq!(ending.finished, None);
     let checkpoint = path.canonicalize().unwrap().join("checkpoints/step-000003");
-    assert_eq!(resumes.recv().unwrap(), Some(ResumePoint { step: 3, checkpoint: Some(checkpoint) }));
+    let best = Some(Best { step: 3, eval_loss: 0.75 });
+    let expected = ResumePoint { step: 3, checkpoint: Some(checkpoint), best, evaluated: true };
+    assert_eq!(resumes.recv().unwrap(), Some(expected));
     assert_eq!((store::linked(&path, "best"), store::linked(&path, "last")), (Some(3), Some(3)));
     let said: Vec<_> = raw_log(&path).into_iter().filter(|l| l["event"] == "checkpoint_saved").collect();
     assert_eq!(said.last().unwrap()["path"], "checkpoints/step-000003");

@@ -249,7 +249,7 @@ impl RunView {
     /// Seconds until the run ends, by what steps, evals and checkpoints took so far; `now_ms` is in the run's `elapsed_ms`.
     /// `None` before the second step: the first one is no measure of the others.
     pub fn eta_seconds(&self, now_ms: u64) -> Option<f64> {
-        if self.recent.len() < 2 {
+        if self.pace.measured_steps() < 2 {
             return None;
         }
         self.pace.left_seconds(now_ms)

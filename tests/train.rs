@@ -179,6 +179,58 @@ fn a_run_that_is_killed_and_resumed_equals_one_that_was_not_byte_for_byte() {
 }
 
 #[test]
+fn an_eval_that_a_second_stop_cuts_off_is_made_by_the_resume() {
+    let place = prepared("max_steps = 2\neval_steps = 1\nsave_steps = 1\n");
+    let at = place.path();
+    let rows = fs::read_to_string(at.join("eval.jsonl")).unwrap();
+    fs::write(at.join("eval.jsonl"), rows.repeat(1600)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_finetop"))
+        .args(["train", "tiny.toml", "--headless", "--run-dir", "run"])
+        .current_dir(at)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let log = || fs::read_to_string(at.join("run/events.jsonl")).unwrap_or_default();
+    let until = Instant::now() + Duration::from_secs(120);
+    while !log().contains(r#""event":"step_done""#) {
+        assert!(Instant::now() < until && child.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    for signal in [libc::SIGTERM, libc::SIGINT] {
+        // SAFETY: the child is ours and not waited for yet.
+        assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+    }
+    assert!(child.wait().unwrap().success());
+    let run = at.join("run");
+    let evals = |events: &[Value]| of(events, "eval_done").map(|e| e["step"].as_u64().unwrap()).collect::<Vec<_>>();
+    let first = events(&run);
+    assert_eq!((evals(&first), first.last().unwrap()["reason"].as_str()), (vec![0], Some("stopped")));
+    done(finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run", "--resume"]));
+    let whole = events(&run);
+    assert_eq!((evals(&whole), whole.last().unwrap()["reason"].as_str()), (vec![0, 1, 2], Some("completed")));
+}
+
+#[test]
+fn an_adapter_that_was_trained_on_chats_is_prompted_by_chats() {
+    let place = prepared("max_steps = 2\neval_steps = 0\n");
+    let at = place.path();
+    let turn = |role: &str, content: &str| format!("{{\"role\": \"{role}\", \"content\": \"{content}\"}}");
+    let row = format!("{{\"messages\": [{}, {}]}}\n", turn("user", "name[lamp]"), turn("assistant", "A lamp."));
+    fs::write(at.join("train.jsonl"), row.repeat(8)).unwrap();
+    done(finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run"]));
+    let model = fixtures().join("llama");
+    let prompt_of = |more: &[&str]| {
+        let start = ["generate", "--model", model.to_str().unwrap(), "--adapter", "run/last", "--max-new-tokens", "2"];
+        let (_, err) = done(finetop(at, &[&start, more, &["name[lamp]"]].concat()));
+        err.lines().find(|l| l.starts_with("prompt of")).unwrap().split(" in ").next().unwrap().to_owned()
+    };
+    assert_eq!(prompt_of(&[]), prompt_of(&["--chat"]));
+    assert_ne!(prompt_of(&[]), prompt_of(&["--raw"]));
+}
+
+#[test]
 fn accumulation_and_checkpointing_change_memory_and_not_the_numbers() {
     let place = prepared("max_steps = 6\neval_steps = 0\n");
     let at = place.path();

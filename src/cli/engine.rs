@@ -83,7 +83,8 @@ pub struct GenerateRequest {
     /// As `model.source`; a path is relative to where the command was typed.
     pub model: String,
     pub adapter: Option<PathBuf>,
-    pub chat: bool,
+    /// Whether the prompt goes through the chat template; where nobody says, as the adapter was trained.
+    pub chat: Option<bool>,
     pub max_new_tokens: usize,
     pub prompt: String,
 }
@@ -208,7 +209,13 @@ pub fn generate(request: &GenerateRequest, out: &mut dyn FnMut(&str)) -> Result<
     let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
     let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
     let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(usage)?;
-    let prompt = prompt_tokens(&tokenizer, &request.prompt, request.chat).map_err(usage)?;
+    let trained_so = adapter.as_ref().and_then(|a| a.chat).unwrap_or(false);
+    if request.chat.is_none() && trained_so {
+        say(
+            "the adapter was trained through the chat template, and so the prompt goes through it; --raw leaves it as it is",
+        );
+    }
+    let prompt = prompt_tokens(&tokenizer, &request.prompt, request.chat.unwrap_or(trained_so)).map_err(usage)?;
     let written =
         write(&decoder, adapter.as_ref(), &tokenizer, &prompt, request.max_new_tokens, out).map_err(|e| match e {
             WriteError::Engine(e) => failed(e),

@@ -20,6 +20,9 @@ pub struct GenerateArguments {
     /// Put the prompt through the model's chat template
     #[arg(long)]
     chat: bool,
+    /// Take the prompt as it is, even with an adapter that was trained through the chat template
+    #[arg(long, conflicts_with = "chat")]
+    raw: bool,
     /// The longest text that is generated
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
@@ -27,18 +30,19 @@ pub struct GenerateArguments {
 }
 
 pub fn generate(arguments: GenerateArguments) -> Result<(), CliError> {
-    let GenerateArguments { model, adapter, chat, max_new_tokens, prompt } = arguments;
+    let GenerateArguments { model, adapter, chat, raw, max_new_tokens, prompt } = arguments;
+    let chat = (chat || raw).then_some(chat);
     if let Some(folder) = adapter.as_ref().filter(|f| !f.is_dir()) {
         return Err(CliError::Usage(format!("--adapter {}: expected a folder with an adapter", folder.display())));
     }
     let request = GenerateRequest { model, adapter, chat, max_new_tokens: max_new_tokens as usize, prompt };
-    let raw = !io::stdout().is_terminal();
+    let unseen = !io::stdout().is_terminal();
     let mut last = Ok(true);
     let mut piece_out = |piece: &str| {
         // Line ends may pass; what would command a terminal may not.
         let safe = || piece.split('\n').map(printable).collect::<Vec<_>>().join("\n");
         if matches!(last, Ok(true)) {
-            last = written(&if raw { piece.to_string() } else { safe() });
+            last = written(&if unseen { piece.to_string() } else { safe() });
         }
     };
     engine::generate(&request, &mut piece_out)?;

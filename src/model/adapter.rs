@@ -29,7 +29,12 @@ pub struct Adapter {
     pub dropout: f64,
     /// In the order of `TargetModule::ALL`.
     pub modules: Vec<TargetModule>,
+    /// Whether it was trained on rows that went through the chat template; `None` where its files do not say.
+    pub chat: Option<bool>,
 }
+
+/// finetop's own key in adapter_config.json: PEFT warns of keys that it does not know, and goes on.
+const CHAT_KEY: &str = "finetop_chat_template";
 
 /// Why an adapter could not be made, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +113,7 @@ impl Adapter {
             });
         }
         let modules = TargetModule::ALL.into_iter().filter(|m| modules.contains(m)).collect();
-        Ok(Adapter { blocks, r, lora_alpha, dropout, modules })
+        Ok(Adapter { blocks, r, lora_alpha, dropout, modules, chat: None })
     }
 
     /// Reads an adapter that PEFT or finetop wrote.
@@ -121,7 +126,7 @@ impl Adapter {
         let content = |what: String| AdapterError::Content { file: file.clone(), what };
         let bytes = std::fs::read(&file).map_err(|source| AdapterError::Io { file: file.clone(), source })?;
         let mut used = 0;
-        let adapter = Self::assemble(
+        let mut adapter = Self::assemble(
             decoder,
             (config.r, config.lora_alpha, config.lora_dropout),
             &config.target_modules,
@@ -147,6 +152,7 @@ impl Adapter {
                 Ok((a, read('B', [projection.out_features, config.r])?))
             },
         )?;
+        adapter.chat = config.chat;
         if used != header.tensors.len() {
             let layers = decoder.blocks.len();
             let found = header.tensors.len();
@@ -197,7 +203,7 @@ impl Adapter {
     /// Writes adapter_model.safetensors and adapter_config.json, which PEFT reads. The bytes depend on the values alone.
     pub fn save(&self, folder: &Path, base_model: &str) -> Result<(), AdapterError> {
         write_tensors(&folder.join(WEIGHTS_FILE), self.named(|_, p| p.value.clone())?)?;
-        let config = json!({
+        let mut config = json!({
             "alpha_pattern": {},
             "base_model_name_or_path": base_model,
             "bias": "none",
@@ -215,6 +221,9 @@ impl Adapter {
             "use_dora": false,
             "use_rslora": false,
         });
+        if let Some(chat) = self.chat {
+            config[CHAT_KEY] = json!(chat);
+        }
         let file = folder.join(CONFIG_FILE);
         let text = serde_json::to_string_pretty(&config).unwrap_or_default();
         write_atomically(&file, |w| writeln!(w, "{text}")).map_err(|source| AdapterError::Io { file, source })
@@ -251,6 +260,7 @@ pub struct AdapterFile {
     pub lora_alpha: f64,
     pub lora_dropout: f64,
     pub target_modules: Vec<TargetModule>,
+    pub chat: Option<bool>,
 }
 
 impl AdapterFile {
@@ -296,6 +306,7 @@ impl AdapterFile {
         let target_modules: Option<Vec<_>> = modules.iter().map(module).collect();
         let target_modules = target_modules
             .ok_or_else(|| expect("target_modules", "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj"))?;
-        Ok(AdapterFile { r, lora_alpha, lora_dropout, target_modules })
+        let chat = json.get(CHAT_KEY).and_then(Value::as_bool);
+        Ok(AdapterFile { r, lora_alpha, lora_dropout, target_modules, chat })
     }
 }

@@ -72,6 +72,8 @@ fn train(
     };
     fits(&adapter, config).map_err(input)?;
     adapter.set_dropout(config.adapter.lora_dropout);
+    let rows = train_rows.stats();
+    adapter.chat = Some(rows.chat_rows * 2 > rows.rows);
     let trainable_params = adapter.parameters();
     let mut trainer = Trainer::new(config, &decoder, adapter, &train_rows, eval_rows.as_ref()).map_err(failed)?;
     if let (Some(folder), Some(resume)) = (&checkpoint, &resume) {

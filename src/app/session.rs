@@ -114,8 +114,10 @@ impl Session {
                     self.key_waits = true;
                     self.tell(Message::Key(key));
                 }
-                // Nothing on the screen takes text yet.
-                Input::Paste(_) => {}
+                Input::Paste(text) => {
+                    self.key_waits = true;
+                    self.tell(Message::Paste(text));
+                }
             }
         }
         self.hear_launch();
@@ -200,6 +202,7 @@ impl Session {
                 }
             }
             Effect::Send(command) => self.send(command),
+            Effect::Copy(_) | Effect::Mouse(_) => {}
             Effect::Suspend if self.wish == Wish::GoOn => self.wish = Wish::Suspend,
             Effect::Suspend => {}
             Effect::Redraw => {

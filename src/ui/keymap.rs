@@ -2,7 +2,7 @@
 //! What an action does is in `update`.
 
 use super::message::Key;
-use super::state::{Activity, Stage, State};
+use super::state::{Activity, Stage, State, Tab};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -12,18 +12,81 @@ pub enum Action {
     Stop,
     Save,
     Evaluate,
+    TabTrain,
+    TabCharts,
+    TabLog,
+    NextTab,
+    PreviousTab,
+    SelectUp,
+    SelectDown,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Open,
+    CursorLeft,
+    CursorRight,
+    PanLeft,
+    PanRight,
+    ZoomIn,
+    ZoomOut,
+    WholeRun,
+    Follow,
+    NextChart,
+    PreviousChart,
+    Enlarge,
+    XAxis,
+    YScale,
+    SmoothMore,
+    SmoothLess,
+    Compare,
+    Search,
+    NextMatch,
+    PreviousMatch,
+    Filter,
+    Copy,
+    Clear,
     Outcome,
     Help,
+    Palette,
     Theme,
+    Mouse,
     Redraw,
     Suspend,
     Quit,
+}
+
+/// Actions that help shows together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    Run,
+    Move,
+    Charts,
+    Log,
+    Screen,
+}
+
+impl Group {
+    pub const ALL: [Group; 5] = [Group::Run, Group::Move, Group::Charts, Group::Log, Group::Screen];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Run => "run",
+            Group::Move => "move",
+            Group::Charts => "charts",
+            Group::Log => "log",
+            Group::Screen => "screen",
+        }
+    }
 }
 
 /// An action with its keys and words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     pub action: Action,
+    /// What the user's file of keys calls it.
+    pub name: &'static str,
+    pub group: Group,
     pub keys: Vec<Key>,
     /// For the footer: a word or two.
     pub short: &'static str,
@@ -40,25 +103,79 @@ pub struct Keymap {
 impl Default for Keymap {
     fn default() -> Self {
         use Action::*;
-        use Key::{Char, Ctrl, Enter, Esc};
-        let bind =
-            |action, keys: &[Key], short, description| Binding { action, keys: keys.to_vec(), short, description };
-        Keymap {
-            bindings: vec![
-                bind(Start, &[Enter], "start", "start the run that is shown"),
-                bind(CancelStart, &[Esc], "cancel", "cancel the preparation; what was fetched is kept"),
-                bind(PauseOrResume, &[Char('p'), Char(' ')], "pause", "pause after this micro-batch, or go on"),
-                bind(Stop, &[Char('s')], "stop", "stop with a checkpoint at the end of this step (asks)"),
-                bind(Save, &[Char('w')], "save", "write a checkpoint at the end of this step"),
-                bind(Evaluate, &[Char('e')], "eval", "measure the eval loss at the end of this step"),
-                bind(Outcome, &[Char('o'), Enter], "outcome", "show how the run ended"),
-                bind(Help, &[Char('?'), Key::F(1)], "help", "show this help"),
-                bind(Theme, &[Char('t')], "theme", "take the next colours"),
-                bind(Redraw, &[Ctrl('l')], "redraw", "draw the screen anew"),
-                bind(Suspend, &[Ctrl('z')], "suspend", "suspend finetop; `fg` brings it back"),
-                bind(Quit, &[Char('q'), Ctrl('c')], "quit", "quit; while training it asks what becomes of the run"),
-            ],
-        }
+        use Key::{BackTab, Char, Ctrl, Down, End, Enter, Esc, Home, Left, Right, Tab, Up};
+        let mut group = Group::Run;
+        let mut bindings = Vec::new();
+        let mut bind = |group, action, name, keys: &[Key], short, description| {
+            bindings.push(Binding { action, name, group, keys: keys.to_vec(), short, description });
+        };
+        bind(group, Start, "start", &[Enter], "start", "start the run that is shown");
+        bind(group, CancelStart, "cancel", &[Esc], "cancel", "cancel the preparation; what was fetched is kept");
+        bind(group, PauseOrResume, "pause", &[Char('p'), Char(' ')], "pause", "pause after this micro-batch, or go on");
+        bind(group, Stop, "stop", &[Char('s')], "stop", "stop with a checkpoint at the end of this step (asks)");
+        bind(group, Save, "save", &[Char('w')], "save", "write a checkpoint at the end of this step");
+        bind(group, Evaluate, "eval", &[Char('e')], "eval", "measure the eval loss at the end of this step");
+        group = Group::Move;
+        bind(group, TabTrain, "tab_train", &[Char('1')], "train", "the tab Train: the run at a glance");
+        bind(group, TabCharts, "tab_charts", &[Char('2')], "charts", "the tab Charts: every quantity over the run");
+        bind(group, TabLog, "tab_log", &[Char('3')], "log", "the tab Log: what the run said");
+        bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
+        bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
+        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry");
+        bind(group, SelectDown, "down", &[Down, Char('j')], "down", "down");
+        bind(group, PageUp, "page_up", &[Key::PageUp, Ctrl('u')], "page up", "a page up");
+        bind(group, PageDown, "page_down", &[Key::PageDown, Ctrl('d')], "page down", "a page down");
+        bind(group, First, "first", &[Home, Char('g')], "first", "the first one; on a chart, its left end");
+        bind(group, Last, "last", &[End, Char('G')], "last", "the last one; on a chart, its right end");
+        bind(group, Clear, "clear", &[Esc], "back", "back: drop cursor, selection, filter, other run, one at a time");
+        group = Group::Charts;
+        bind(group, CursorLeft, "cursor_left", &[Left, Char('h')], "left", "the crosshair a step to the left");
+        bind(group, CursorRight, "cursor_right", &[Right, Char('l')], "crosshair", "the crosshair a step to the right");
+        bind(group, ZoomIn, "zoom_in", &[Char('+'), Char('=')], "zoom", "zoom in on the x axis");
+        bind(group, ZoomOut, "zoom_out", &[Char('-')], "zoom out", "zoom out");
+        bind(group, PanLeft, "pan_left", &[Char('H'), Char('<')], "pan left", "what is shown moves to earlier steps");
+        bind(group, PanRight, "pan_right", &[Char('L'), Char('>')], "pan right", "what is shown moves to later steps");
+        bind(group, WholeRun, "whole_run", &[Char('0')], "all", "show the whole run again");
+        bind(group, Follow, "follow", &[Char('f')], "follow", "follow the newest, or hold still");
+        bind(group, NextChart, "next_chart", &[Char('c')], "chart", "the next quantity");
+        bind(group, PreviousChart, "previous_chart", &[Char('C')], "chart before", "the quantity before");
+        bind(group, Enlarge, "enlarge", &[Char('z'), Enter], "large", "one chart large, or all of them");
+        bind(group, XAxis, "x_axis", &[Char('x')], "x axis", "x by step, tokens or time");
+        bind(group, YScale, "y_scale", &[Char('y')], "y log", "y linear or logarithmic");
+        bind(group, SmoothMore, "smooth_more", &[Char(']')], "smooth", "smooth the loss more");
+        bind(group, SmoothLess, "smooth_less", &[Char('[')], "smooth less", "smooth the loss less");
+        bind(group, Compare, "compare", &[Char('r')], "other run", "lay another run over this one");
+        group = Group::Log;
+        bind(group, Open, "open", &[Enter], "open", "show the entry whole");
+        bind(group, Search, "search", &[Char('/')], "search", "search; the text is a regular expression");
+        bind(group, NextMatch, "next_match", &[Char('n')], "next", "the next match");
+        bind(group, PreviousMatch, "previous_match", &[Char('N')], "previous", "the match before");
+        bind(group, Filter, "filter", &[Char('&')], "filter", "show only what matches");
+        group = Group::Screen;
+        bind(group, Copy, "copy", &[Char('Y'), Char('y')], "copy", "copy what is selected to the clipboard (OSC 52)");
+        bind(group, Outcome, "outcome", &[Char('o'), Enter], "outcome", "show how the run ended");
+        bind(group, Help, "help", &[Char('?'), Key::F(1)], "help", "show this help");
+        bind(group, Palette, "palette", &[Char(':'), Ctrl('p')], "commands", "find a command by its name");
+        bind(group, Theme, "theme", &[Char('t')], "theme", "take the next colours");
+        bind(
+            group,
+            Mouse,
+            "mouse",
+            &[Char('m')],
+            "mouse",
+            "mouse on or off: wheel zooms, drag pans; text is then not selected",
+        );
+        bind(group, Redraw, "redraw", &[Ctrl('l')], "redraw", "draw the screen anew");
+        bind(group, Suspend, "suspend", &[Ctrl('z')], "suspend", "suspend finetop; `fg` brings it back");
+        bind(
+            group,
+            Quit,
+            "quit",
+            &[Char('q'), Ctrl('c')],
+            "quit",
+            "quit; while training it asks what becomes of the run",
+        );
+        Keymap { bindings }
     }
 }
 
@@ -75,8 +192,28 @@ impl Keymap {
 
     /// The bindings worth a place in the footer now, the most important first.
     pub fn footer(&self, state: &State) -> Vec<&Binding> {
-        let quiet = [Action::Theme, Action::Redraw, Action::Suspend];
-        self.bindings.iter().filter(|b| !quiet.contains(&b.action) && is_available(b.action, state)).collect()
+        const RUN: [Action; 6] =
+            [Action::Start, Action::CancelStart, Action::PauseOrResume, Action::Stop, Action::Save, Action::Evaluate];
+        const CHARTS: [Action; 8] = [
+            Action::Enlarge,
+            Action::NextChart,
+            Action::CursorRight,
+            Action::ZoomIn,
+            Action::Follow,
+            Action::XAxis,
+            Action::YScale,
+            Action::Compare,
+        ];
+        const LOG: [Action; 5] = [Action::Open, Action::Search, Action::Filter, Action::Follow, Action::Copy];
+        const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
+        let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
+            (true, Tab::Charts) => &CHARTS,
+            (true, Tab::Log) => &LOG,
+            _ => &RUN,
+        };
+        let wanted = of_tab.iter().chain(&ALWAYS);
+        let binding = |action: &Action| self.bindings.iter().find(|b| b.action == *action);
+        wanted.filter(|&&a| is_available(a, state)).filter_map(binding).collect()
     }
 
     /// The first key of an action, for texts that name it.
@@ -88,6 +225,8 @@ impl Keymap {
 /// Whether an action makes sense in this state.
 pub fn is_available(action: Action, state: &State) -> bool {
     let live = |test: fn(Activity) -> bool| state.run().is_some_and(|run| run.is_live() && test(run.activity()));
+    let has_run = state.run().is_some();
+    let on = |tabs: &[Tab]| has_run && tabs.contains(&state.tab);
     match action {
         Action::Start => state.page.is_some() && matches!(state.stage, Stage::Ready | Stage::Failed(_)),
         Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
@@ -98,8 +237,37 @@ pub fn is_available(action: Action, state: &State) -> bool {
             live(|a| a != Activity::Stopping)
                 && state.run().and_then(|r| r.view.started.as_ref()).is_some_and(|s| s.config.data.eval.is_some())
         }
+        Action::TabTrain | Action::TabCharts | Action::TabLog | Action::NextTab | Action::PreviousTab => has_run,
+        Action::SelectUp | Action::SelectDown => has_run,
+        Action::PageUp | Action::PageDown => on(&[Tab::Log, Tab::Train]),
+        Action::First | Action::Last => has_run,
+        Action::Clear => has_run,
+        Action::CursorLeft
+        | Action::CursorRight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::ZoomIn
+        | Action::ZoomOut
+        | Action::WholeRun
+        | Action::NextChart
+        | Action::PreviousChart
+        | Action::XAxis
+        | Action::YScale
+        | Action::SmoothMore
+        | Action::SmoothLess
+        | Action::Compare => on(&[Tab::Train, Tab::Charts]),
+        Action::Follow => has_run,
+        Action::Enlarge => on(&[Tab::Charts]),
+        Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch | Action::Filter => on(&[Tab::Log]),
+        Action::Copy => has_run,
         Action::Outcome => state.run().is_some_and(|run| !run.is_live()),
-        Action::Help | Action::Theme | Action::Redraw | Action::Suspend | Action::Quit => true,
+        Action::Help
+        | Action::Palette
+        | Action::Theme
+        | Action::Mouse
+        | Action::Redraw
+        | Action::Suspend
+        | Action::Quit => true,
     }
 }
 
@@ -108,17 +276,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_action_has_a_key_and_a_key_has_one_action_in_each_state() {
+    fn every_action_has_a_name_a_key_and_words() {
         let keymap = Keymap::default();
         for binding in keymap.bindings() {
             assert!(!binding.keys.is_empty() && !binding.description.is_empty(), "{:?}", binding.action);
+            let same = keymap.bindings().iter().filter(|b| b.name == binding.name || b.action == binding.action);
+            assert_eq!(same.count(), 1, "{}", binding.name);
         }
-        // Enter starts before a run and shows the outcome after it; no other key is shared.
-        let mut keys: Vec<Key> =
-            keymap.bindings().iter().flat_map(|b| b.keys.clone()).filter(|&k| k != Key::Enter).collect();
-        let count = keys.len();
-        keys.sort_by_key(|k| k.to_string());
-        keys.dedup();
-        assert_eq!(keys.len(), count);
     }
 }

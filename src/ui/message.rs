@@ -10,6 +10,10 @@ pub enum Message {
     /// Time goes by.
     Tick(Clock),
     Key(Key),
+    /// Text that was pasted, not typed: it goes where text is asked for, and never acts as keys.
+    Paste(String),
+    /// The mouse, where it was asked for.
+    Mouse(Mouse),
     /// The terminal was resized, or its content was lost: all has to be drawn anew.
     Redraw,
     /// The run is being prepared: something is fetched or read.
@@ -56,6 +60,10 @@ pub enum Effect {
     StartRun,
     CancelStart,
     Send(Command),
+    /// Put text into the clipboard of the terminal's user.
+    Copy(String),
+    /// Ask the terminal to say what the mouse does, or not to.
+    Mouse(bool),
     /// Give the terminal back and stop the process until it is continued.
     Suspend,
     /// Draw every cell anew.
@@ -85,6 +93,25 @@ pub enum Key {
     PageUp,
     PageDown,
     F(u8),
+}
+
+/// What the mouse did, and on which cell (0, 0 is the upper left one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mouse {
+    pub kind: MouseKind,
+    pub column: u16,
+    pub row: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MouseKind {
+    /// The left button went down.
+    Press,
+    /// It moved with the left button down.
+    Drag,
+    Release,
+    WheelUp,
+    WheelDown,
 }
 
 impl std::fmt::Display for Key {

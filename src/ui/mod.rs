@@ -11,7 +11,7 @@ pub mod update;
 pub mod view;
 pub mod widgets;
 
-pub use message::{Clock, Effect, Fetching, Key, Message};
+pub use message::{Clock, Effect, Fetching, Key, Message, Mouse, MouseKind};
 pub use state::State;
 pub use theme::Theme;
 pub use update::update;

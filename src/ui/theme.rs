@@ -31,6 +31,14 @@ pub enum Role {
     Loss,
     Eval,
     Best,
+    /// Another run, laid over this one.
+    Compare,
+    /// The crosshair on a chart, the cursor in a text.
+    Cursor,
+    /// The row that is selected.
+    Selected,
+    /// What was searched for, in a text.
+    Match,
     Good,
     Warn,
     Bad,
@@ -38,7 +46,7 @@ pub enum Role {
     Category(Category),
 }
 
-const PLAIN: [Role; 16] = [
+const PLAIN: [Role; 20] = [
     Role::Text,
     Role::Label,
     Role::Faint,
@@ -52,6 +60,10 @@ const PLAIN: [Role; 16] = [
     Role::Loss,
     Role::Eval,
     Role::Best,
+    Role::Compare,
+    Role::Cursor,
+    Role::Selected,
+    Role::Match,
     Role::Good,
     Role::Warn,
     Role::Bad,
@@ -79,6 +91,10 @@ impl Role {
             Role::Loss => "loss",
             Role::Eval => "eval",
             Role::Best => "best",
+            Role::Compare => "compare",
+            Role::Cursor => "cursor",
+            Role::Selected => "selected",
+            Role::Match => "match",
             Role::Good => "good",
             Role::Warn => "warn",
             Role::Bad => "bad",

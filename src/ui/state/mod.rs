@@ -1,7 +1,11 @@
 //! All that the screen shows, as one value. It changes in `update` alone; `view` reads it.
 //! The run itself is folded in `run`, its history is bounded in `series` and `memory`, its pace is measured in `crate::pace`.
 
+pub mod chart;
+pub mod field;
+pub mod log;
 pub mod memory;
+pub mod palette;
 pub mod run;
 pub mod series;
 
@@ -35,14 +39,18 @@ pub struct StartPage {
 pub enum Tab {
     #[default]
     Train,
+    Charts,
+    Log,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 1] = [Tab::Train];
+    pub const ALL: [Tab; 3] = [Tab::Train, Tab::Charts, Tab::Log];
 
     pub fn name(self) -> &'static str {
         match self {
             Tab::Train => "train",
+            Tab::Charts => "charts",
+            Tab::Log => "log",
         }
     }
 }
@@ -113,11 +121,13 @@ pub enum Activity {
 }
 
 /// What lies over the panels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Overlay {
     Help {
         scroll: u16,
     },
+    /// Commands, found by a few letters of their names.
+    Palette(palette::Palette),
     Ask(Question),
     /// The outcome of the run.
     Outcome,
@@ -158,6 +168,12 @@ pub struct State {
     pub page: Option<StartPage>,
     pub stage: Stage,
     pub tab: Tab,
+    /// How charts are looked at, on every tab that has one.
+    pub chart: chart::ChartView,
+    /// How the log is looked at.
+    pub log: log::LogView,
+    /// Whether the terminal says what the mouse does.
+    pub mouse: bool,
     pub overlay: Option<Overlay>,
     pub notice: Option<Notice>,
     pub keymap: Keymap,
@@ -196,6 +212,9 @@ impl State {
             page,
             stage,
             tab: Tab::default(),
+            chart: chart::ChartView::default(),
+            log: log::LogView::default(),
+            mouse: false,
             overlay: None,
             notice: None,
             keymap: Keymap::default(),

@@ -3,10 +3,13 @@
 
 mod accumulation;
 mod ask;
+mod charts;
 mod help;
+mod log;
 mod loss;
 mod memory;
 pub mod outcome;
+mod palette;
 mod progress;
 mod start;
 mod train;
@@ -39,12 +42,15 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     header(&mut pen, header_area, state);
     match (&state.stage, state.tab) {
         (Stage::Run(run), Tab::Train) => train::draw(&mut pen, body, state, run),
+        (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
+        (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         _ => start::draw(&mut pen, body, state),
     }
     footer(&mut pen, footer_area, state);
-    match state.overlay {
-        Some(Overlay::Help { scroll }) => help::draw(&mut pen, body, state, scroll),
-        Some(Overlay::Ask(question)) => ask::draw(&mut pen, body, state, question),
+    match &state.overlay {
+        Some(Overlay::Help { scroll }) => help::draw(&mut pen, body, state, *scroll),
+        Some(Overlay::Palette(palette)) => palette::draw(&mut pen, body, state, palette),
+        Some(Overlay::Ask(question)) => ask::draw(&mut pen, body, state, *question),
         Some(Overlay::Outcome) => {
             if let Some(run) = state.run() {
                 outcome::draw(&mut pen, body, run, state.clock);

@@ -4,6 +4,7 @@
 pub mod bars;
 pub mod canvas;
 pub mod chart;
+pub mod field;
 pub mod pen;
 pub mod stack;
 

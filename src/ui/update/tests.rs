@@ -5,7 +5,7 @@ use crate::event::{FinishReason, MicroBatchDone, RunFinished, Stamped};
 use crate::ui::state::StartPage;
 
 fn page() -> StartPage {
-    let log = include_str!("../../tests/fixtures/screen/run/events.jsonl");
+    let log = include_str!("../../../tests/fixtures/screen/run/events.jsonl");
     let first = log.lines().next().and_then(|line| serde_json::from_str(line).ok());
     let Some(Stamped { event: RunEvent::RunStarted(started), .. }) = first else {
         panic!("the fixture begins with a run")

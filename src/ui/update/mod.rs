@@ -1,11 +1,19 @@
 //! The one place where the screen changes: a message comes in, the state is another, effects are asked for. No clock, no terminal.
+//! What keys do to charts, log and palette is in the files beside this one.
+
+mod chart;
+mod log;
+mod palette;
 
 use crate::event::{Command, CommandReply, RunEvent, RunState};
 
 use super::format;
 use super::keymap::{Action, is_available};
 use super::message::{Clock, Effect, Fetching, Key, Message};
-use super::state::{Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State};
+use super::state::palette::Palette;
+use super::state::{
+    Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State, Tab,
+};
 use crate::memory::ledger::Phase;
 use crate::units::printable;
 
@@ -25,6 +33,14 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Tick(clock) => tick(state, clock, &mut effects),
         Message::Key(key) => {
             on_key(state, key, &mut effects);
+            state.revision += 1;
+        }
+        Message::Paste(text) => {
+            pasted(state, &text);
+            state.revision += 1;
+        }
+        Message::Mouse(mouse) => {
+            chart::mouse(state, mouse);
             state.revision += 1;
         }
         Message::Redraw => {
@@ -197,8 +213,18 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
     state.pulse = state.current_pulse();
 }
 
+/// What asks for text gets what was pasted.
+fn pasted(state: &mut State, text: &str) {
+    match &mut state.overlay {
+        Some(Overlay::Palette(palette)) => palette.query.insert(text),
+        Some(_) => {}
+        None => log::pasted(state, text),
+    }
+}
+
 fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     match state.overlay {
+        Some(Overlay::Palette(_)) if !is_everywhere(state, key) => return palette::key(state, key, effects),
         Some(Overlay::Ask(question)) if !is_everywhere(state, key) => return answer(state, question, key, effects),
         Some(Overlay::Help { scroll }) if !is_everywhere(state, key) => {
             state.overlay = match key {
@@ -214,6 +240,9 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
             return;
         }
         _ => {}
+    }
+    if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
+        return log::key(state, key);
     }
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
@@ -278,6 +307,57 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
                 effects.push(Effect::Send(Command::Eval));
             }
         }),
+        Action::TabTrain => state.tab = Tab::Train,
+        Action::TabCharts => state.tab = Tab::Charts,
+        Action::TabLog => state.tab = Tab::Log,
+        Action::NextTab => turn_tab(state, 1),
+        Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
+        Action::Search | Action::NextMatch | Action::PreviousMatch | Action::Filter | Action::Open => {
+            log::act(state, action, effects);
+        }
+        Action::SelectUp
+        | Action::SelectDown
+        | Action::PageUp
+        | Action::PageDown
+        | Action::First
+        | Action::Last
+        | Action::Clear
+        | Action::Copy
+        | Action::Follow
+            if state.tab == Tab::Log =>
+        {
+            log::act(state, action, effects);
+        }
+        Action::SelectUp
+        | Action::SelectDown
+        | Action::PageUp
+        | Action::PageDown
+        | Action::First
+        | Action::Last
+        | Action::Clear
+        | Action::Copy
+        | Action::Follow
+        | Action::CursorLeft
+        | Action::CursorRight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::ZoomIn
+        | Action::ZoomOut
+        | Action::WholeRun
+        | Action::NextChart
+        | Action::PreviousChart
+        | Action::Enlarge
+        | Action::XAxis
+        | Action::YScale
+        | Action::SmoothMore
+        | Action::SmoothLess
+        | Action::Compare => chart::act(state, action, effects),
+        Action::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
+        Action::Mouse => {
+            state.mouse = !state.mouse;
+            effects.push(Effect::Mouse(state.mouse));
+            notify(state, NoticeKind::Info, if state.mouse { "mouse on" } else { "mouse off: text can be selected" });
+        }
         Action::Outcome => state.overlay = Some(Overlay::Outcome),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
         Action::Theme => state.theme = state.theme.wrapping_add(1),
@@ -285,6 +365,11 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Quit => quit(state, effects),
     }
+}
+
+fn turn_tab(state: &mut State, by: usize) {
+    let at = Tab::ALL.iter().position(|&t| t == state.tab).unwrap_or(0);
+    state.tab = Tab::ALL[(at + by) % Tab::ALL.len()];
 }
 
 fn quit(state: &mut State, effects: &mut Vec<Effect>) {
@@ -333,5 +418,4 @@ fn send_stop(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 #[cfg(test)]
-#[path = "update_tests.rs"]
 mod tests;

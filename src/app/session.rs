@@ -80,6 +80,8 @@ impl Session {
             Ok(terminal) => terminal,
             Err(never) => match never {},
         };
+        let mut state = state;
+        update(&mut state, Message::Resized { width: size.width, height: size.height });
         Session {
             state,
             themes,
@@ -158,6 +160,7 @@ impl Session {
     /// The terminal has this size now; whatever it shows is drawn anew.
     pub fn resize(&mut self, size: Size) {
         self.terminal.backend_mut().resize(size);
+        self.tell(Message::Resized { width: size.width, height: size.height });
         self.tell(Message::Redraw);
     }
 

@@ -14,6 +14,11 @@ pub enum Message {
     Paste(String),
     /// The mouse, where it was asked for.
     Mouse(Mouse),
+    /// The terminal has so many columns and rows.
+    Resized {
+        width: u16,
+        height: u16,
+    },
     /// The terminal was resized, or its content was lost: all has to be drawn anew.
     Redraw,
     /// The run is being prepared: something is fetched or read.

@@ -1,5 +1,235 @@
-//! How a person looks at the charts: which one, over which axis, how closely, where the crosshair stands.
+//! How a person looks at the charts: which one, over which axis, how closely, where the crosshair stands, what is laid over.
 //! What is shown is in `run` and `series`; keys are in `update::chart`.
 
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ChartView {}
+use super::axis::XAxis;
+use super::run::RunView;
+use super::series::Series;
+use crate::ui::format;
+
+/// What a chart can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quantity {
+    /// Raw and smoothed, with the evals as points.
+    #[default]
+    Loss,
+    EvalLoss,
+    LearningRate,
+    GradNorm,
+    TokensPerSecond,
+    /// Seconds of the micro-batches.
+    MicroTime,
+}
+
+impl Quantity {
+    pub const ALL: [Quantity; 6] = [
+        Quantity::Loss,
+        Quantity::EvalLoss,
+        Quantity::LearningRate,
+        Quantity::GradNorm,
+        Quantity::TokensPerSecond,
+        Quantity::MicroTime,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantity::Loss => "loss",
+            Quantity::EvalLoss => "eval loss",
+            Quantity::LearningRate => "learning rate",
+            Quantity::GradNorm => "grad norm",
+            Quantity::TokensPerSecond => "tokens/s",
+            Quantity::MicroTime => "micro-batch time",
+        }
+    }
+
+    /// A value with its unit, where the name does not say it.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Quantity::Loss | Quantity::EvalLoss | Quantity::GradNorm => format::loss(value),
+            Quantity::LearningRate => format::scientific(value),
+            Quantity::TokensPerSecond => format::rate(value),
+            Quantity::MicroTime => format::took((value * 1e6).round().max(0.0) as u64),
+        }
+    }
+
+    /// The series by step; evals are points and have none.
+    pub fn series(self, run: &RunView) -> Option<&Series> {
+        match self {
+            Quantity::Loss => Some(&run.loss),
+            Quantity::EvalLoss => None,
+            Quantity::LearningRate => Some(&run.learning_rate),
+            Quantity::GradNorm => Some(&run.grad_norm),
+            Quantity::TokensPerSecond => Some(&run.tokens_per_second),
+            Quantity::MicroTime => Some(&run.micro_seconds),
+        }
+    }
+
+    fn index(self) -> usize {
+        Self::ALL.iter().position(|&q| q == self).unwrap_or(0)
+    }
+
+    /// The one so many places further, around.
+    pub fn turn(self, by: isize) -> Self {
+        let count = Self::ALL.len() as isize;
+        Self::ALL[(self.index() as isize + by).rem_euclid(count) as usize]
+    }
+}
+
+/// What is shown of the x axis, in steps whatever the axis is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    pub first: f64,
+    pub last: f64,
+}
+
+impl Window {
+    pub fn span(&self) -> f64 {
+        self.last - self.first
+    }
+}
+
+/// Another run, laid over the one that is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Other {
+    pub name: String,
+    pub view: RunView,
+}
+
+/// What is selected in the panel of accumulation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// A micro-batch of the newest step.
+    Micro(u64),
+    Step(u64),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChartView {
+    pub quantity: Quantity,
+    /// On the tab Charts: one of them large, not all.
+    pub large: bool,
+    pub x: XAxis,
+    log_y: [bool; Quantity::ALL.len()],
+    /// `None` shows the whole run.
+    pub window: Option<Window>,
+    /// Whether the window goes along with the newest step.
+    pub follow: bool,
+    /// The step under the crosshair.
+    pub cursor: Option<u64>,
+    pub other: Option<Box<Other>>,
+    pub pick: Option<Pick>,
+    /// Where the mouse went down, and what was shown then.
+    pub(in crate::ui) dragged_from: Option<(u16, Window)>,
+}
+
+impl Default for ChartView {
+    fn default() -> Self {
+        ChartView {
+            quantity: Quantity::default(),
+            large: false,
+            x: XAxis::default(),
+            log_y: [false; Quantity::ALL.len()],
+            window: None,
+            follow: true,
+            cursor: None,
+            other: None,
+            pick: None,
+            dragged_from: None,
+        }
+    }
+}
+
+impl ChartView {
+    /// Another run is looked at: what pointed into the one before goes, taste stays.
+    pub fn forget_run(&mut self) {
+        let ChartView { quantity, large, x, log_y, .. } = *self;
+        *self = ChartView { quantity, large, x, log_y, ..ChartView::default() };
+    }
+
+    pub fn is_log(&self, quantity: Quantity) -> bool {
+        self.log_y[quantity.index()]
+    }
+
+    pub fn toggle_log(&mut self, quantity: Quantity) {
+        self.log_y[quantity.index()] ^= true;
+    }
+
+    /// All there is, in steps.
+    pub fn whole(&self, run: &RunView) -> Window {
+        let reach = |view: &RunView| view.steps_done().max(view.evals.last().map_or(0, |e| e.step));
+        let first = |view: &RunView| match view.evals.first() {
+            Some(eval) if eval.step == 0 => 0,
+            _ => view.loss.span().map_or(0, |(first, _)| first),
+        };
+        let mut whole = Window { first: first(run) as f64, last: reach(run) as f64 };
+        if let Some(other) = &self.other {
+            whole.first = whole.first.min(first(&other.view) as f64);
+            whole.last = whole.last.max(reach(&other.view) as f64);
+        }
+        whole.last = whole.last.max(whole.first + 1.0);
+        whole
+    }
+
+    /// What is shown, in steps.
+    pub fn visible(&self, run: &RunView) -> Window {
+        let Some(window) = self.window else { return self.whole(run) };
+        if !self.follow {
+            return window;
+        }
+        let newest = run.steps_done() as f64;
+        let first = (newest - window.span()).max(0.0);
+        Window { first, last: first + window.span() }
+    }
+}
+
+/// One value under the crosshair: its name, its text, and whether it is the loss of an eval that was the best.
+pub type Value = (&'static str, String);
+
+/// Everything that is known of a step, for the crosshair: what is not known is left out.
+pub fn values_at(run: &RunView, step: u64) -> Vec<Value> {
+    let mut values = Vec::new();
+    for quantity in Quantity::ALL {
+        if quantity == Quantity::EvalLoss {
+            if let Some(eval) = run.evals.iter().rev().find(|e| e.step <= step) {
+                let at = if eval.step == step { String::new() } else { format!(" at {}", format::count(eval.step)) };
+                values.push(("eval", format!("{}{at}", format::loss(eval.eval_loss))));
+            }
+            continue;
+        }
+        let Some(series) = quantity.series(run) else { continue };
+        if let Some((_, lost)) = series.not_finite().iter().find(|(x, _)| *x == step) {
+            values.push((quantity.name(), lost.to_string()));
+            continue;
+        }
+        let Some(bucket) = series.at(step).filter(|b| b.last >= step) else { continue };
+        let (min, max) = (quantity.text(f64::from(bucket.min)), quantity.text(f64::from(bucket.max)));
+        values.push((quantity.name(), if min == max { min } else { format!("{min} to {max}") }));
+        if quantity == Quantity::Loss
+            && let Some(smoothed) = run.smoothed.at(step)
+        {
+            values.push(("smoothed", format::loss(f64::from(smoothed.close))));
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_turn_around() {
+        assert_eq!(Quantity::Loss.turn(-1), Quantity::MicroTime);
+        assert_eq!(Quantity::MicroTime.turn(1), Quantity::Loss);
+    }
+
+    #[test]
+    fn a_window_that_follows_ends_at_the_newest_step() {
+        let mut chart = ChartView { window: Some(Window { first: 10.0, last: 20.0 }), ..ChartView::default() };
+        let run = RunView::default();
+        assert_eq!(chart.visible(&run), Window { first: 0.0, last: 10.0 });
+        chart.follow = false;
+        assert_eq!(chart.visible(&run), Window { first: 10.0, last: 20.0 });
+        chart.window = None;
+        assert_eq!(chart.visible(&run), Window { first: 0.0, last: 1.0 });
+    }
+}

@@ -1,6 +1,7 @@
 //! All that the screen shows, as one value. It changes in `update` alone; `view` reads it.
 //! The run itself is folded in `run`, its history is bounded in `series` and `memory`, its pace is measured in `crate::pace`.
 
+pub mod axis;
 pub mod chart;
 pub mod field;
 pub mod log;
@@ -8,6 +9,7 @@ pub mod memory;
 pub mod palette;
 pub mod run;
 pub mod series;
+pub mod smooth;
 
 use std::path::PathBuf;
 
@@ -172,6 +174,8 @@ pub struct State {
     pub chart: chart::ChartView,
     /// How the log is looked at.
     pub log: log::LogView,
+    /// Columns and rows of the terminal, for keys and clicks that mean a place on it.
+    pub size: (u16, u16),
     /// Whether the terminal says what the mouse does.
     pub mouse: bool,
     pub overlay: Option<Overlay>,
@@ -214,6 +218,7 @@ impl State {
             tab: Tab::default(),
             chart: chart::ChartView::default(),
             log: log::LogView::default(),
+            size: (80, 24),
             mouse: false,
             overlay: None,
             notice: None,

@@ -10,11 +10,11 @@ use crate::event::{
 use crate::memory::ledger::Phase;
 use crate::pace::{Pace, robust_mean};
 
+use super::axis::Axis;
 use super::memory::MemoryHistory;
 use super::series::Series;
+use super::smooth::{Smoother, Smoothing};
 
-/// Steps that the smoothed loss looks back on: a twentieth of the run, between these.
-const SMOOTHING_WINDOW: (f64, f64) = (5.0, 50.0);
 /// Steps kept whole for the table of the last steps.
 const RECENT_STEPS: usize = 64;
 /// Steps that the shown speed looks back on.
@@ -23,6 +23,10 @@ const MAX_EVALS: usize = 8192;
 const MAX_WARNINGS: usize = 100;
 /// Micro-batches of one step kept whole; a step with more shows its last ones.
 const MAX_MICROS: usize = 4096;
+/// Of a step that is over, so many of its micro-batches.
+const MAX_MICROS_BEHIND: usize = 256;
+/// A micro-batch that took this many times the median of its step is odd.
+const ODD: f64 = 2.0;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunView {
@@ -33,6 +37,10 @@ pub struct RunView {
     pub learning_rate: Series,
     pub grad_norm: Series,
     pub tokens_per_second: Series,
+    /// Seconds of each micro-batch, by its step.
+    pub micro_seconds: Series,
+    /// Where steps lie by tokens and by time.
+    pub axis: Axis,
     pub last_step: Option<StepDone>,
     /// The step that is being accumulated, or the last one until the next begins.
     pub current: CurrentStep,
@@ -49,6 +57,7 @@ pub struct RunView {
     /// Of the newest event.
     pub elapsed_ms: u64,
     pub pace: Pace,
+    smoothing: Smoothing,
     smoother: Smoother,
     next_seq: u64,
     /// `elapsed_ms` when the newest segment began.
@@ -74,7 +83,8 @@ pub struct StepSummary {
     pub target_tokens: u64,
     pub tokens: u64,
     pub duration_us: u64,
-    pub micro_batches: u64,
+    /// Its micro-batches, if they were heard; of very many the last ones.
+    pub micros: Vec<MicroBatchDone>,
     pub peak_bytes: Option<u64>,
 }
 
@@ -119,6 +129,11 @@ impl RunView {
                     self.warnings.last.pop_front();
                 }
                 self.warnings.last.push_back(warning.clone());
+                if warning.kind == "not_finite" {
+                    // JSON has no such number; the warning is its event.
+                    let value = if warning.detail.contains("inf") { f64::INFINITY } else { f64::NAN };
+                    self.loss.push(self.current.step.max(self.steps_done()), value);
+                }
             }
             RunEvent::RunFinished(finished) => self.outcome = Some(finished.clone()),
         }
@@ -135,11 +150,11 @@ impl RunView {
                 &mut self.learning_rate,
                 &mut self.grad_norm,
                 &mut self.tokens_per_second,
+                &mut self.micro_seconds,
             ] {
                 series.truncate_after(from);
             }
-            let kept = self.smoothed.span().map_or(0, |(first, last)| last - first + 1);
-            self.smoother.go_on_from(self.smoothed.last(), kept);
+            self.axis.truncate_after(from);
             self.evals.retain(|e| Some(e.step) <= kept_to);
             self.recent.retain(|s| s.step <= from);
             if self.checkpoint.as_ref().is_some_and(|c| c.step > from) {
@@ -149,13 +164,27 @@ impl RunView {
                 self.last_step = None;
             }
         }
-        let (least, most) = SMOOTHING_WINDOW;
-        self.smoother.carry = 1.0 - 1.0 / (started.planned_steps as f64 / 20.0).clamp(least, most);
         self.current = CurrentStep::default();
         self.outcome = None;
         self.out_of_memory = None;
         self.segment_elapsed_ms = self.elapsed_ms;
         self.started = Some(Box::new(started.clone()));
+        self.smooth_anew();
+    }
+
+    /// How strongly the loss is smoothed.
+    pub fn smoothing(&self) -> Smoothing {
+        self.smoothing
+    }
+
+    pub fn set_smoothing(&mut self, smoothing: Smoothing) {
+        self.smoothing = smoothing;
+        self.smooth_anew();
+    }
+
+    fn smooth_anew(&mut self) {
+        self.smoother = Smoother::new(self.smoothing.window(self.planned_steps()));
+        self.smoothed = self.smoother.over(&self.loss);
     }
 
     fn micro_batch(&mut self, micro: &MicroBatchDone) {
@@ -168,6 +197,7 @@ impl RunView {
             self.current.micros.pop_front();
         }
         self.current.micros.push_back(micro.clone());
+        self.micro_seconds.push(micro.step, micro.duration_us as f64 / 1e6);
         self.memory.saw_peak(micro.peak_bytes.max(micro.used_bytes));
     }
 
@@ -176,6 +206,7 @@ impl RunView {
         self.loss.push(step.step, step.loss);
         let smoothed = self.smoother.next(step.loss);
         self.smoothed.push(step.step, smoothed);
+        self.axis.push(step.step, step.tokens, self.elapsed_ms);
         self.learning_rate.push(step.step, step.learning_rate);
         self.grad_norm.push(step.step, step.grad_norm);
         if seconds > 0.0 {
@@ -196,7 +227,8 @@ impl RunView {
             target_tokens: step.target_tokens,
             tokens: step.tokens,
             duration_us: step.duration_us,
-            micro_batches: if of_this_step { self.current.done } else { 0 },
+            micros: micros
+                .map_or_else(Vec::new, |m| m.iter().skip(m.len().saturating_sub(MAX_MICROS_BEHIND)).cloned().collect()),
             peak_bytes: micros.and_then(|m| m.iter().map(|m| m.peak_bytes.max(m.used_bytes)).max().flatten()),
         });
         self.last_step = Some(step.clone());
@@ -210,6 +242,15 @@ impl RunView {
 
     pub fn planned_steps(&self) -> Option<u64> {
         self.started.as_ref().map(|s| s.planned_steps)
+    }
+
+    /// Tokens that a whole step holds on average, by the rows of the data set and the batch that was asked for.
+    pub fn planned_step_tokens(&self) -> Option<f64> {
+        let started = self.started.as_ref()?;
+        let rows = started.rows.iter().find(|r| r.split == "train").filter(|r| r.rows > 0)?;
+        let train = &started.config.train;
+        let batch = train.per_device_train_batch_size.saturating_mul(train.gradient_accumulation_steps);
+        Some(rows.tokens as f64 / rows.rows as f64 * batch as f64)
     }
 
     /// The eval that the run itself called its best so far.
@@ -256,43 +297,38 @@ impl RunView {
     }
 }
 
-/// An exponential moving average that its beginning does not bias: `s_t = Σ c^(t-i) x_i / Σ c^(t-i)`, so that `s_1 = x_1`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Smoother {
-    /// `c`: how much of what was is carried on.
-    carry: f64,
-    sum: f64,
-    weight: f64,
-}
-
-impl Default for Smoother {
-    fn default() -> Self {
-        Smoother { carry: 0.8, sum: 0.0, weight: 0.0 }
-    }
-}
-
-impl Smoother {
-    fn next(&mut self, x: f64) -> f64 {
-        if !x.is_finite() {
-            return f64::NAN;
-        }
-        self.sum = self.carry * self.sum + x;
-        self.weight = self.carry * self.weight + 1.0;
-        self.sum / self.weight
-    }
-
-    /// As if it had ended at this value after so many steps.
-    fn go_on_from(&mut self, last: Option<f64>, steps: u64) {
-        let steps = i32::try_from(steps).unwrap_or(i32::MAX);
-        self.weight = last.map_or(0.0, |_| (1.0 - self.carry.powi(steps)) / (1.0 - self.carry));
-        self.sum = last.unwrap_or(0.0) * self.weight;
-    }
-}
-
 impl CurrentStep {
     /// Tokens and target tokens of the micro-batches done so far.
     pub fn tokens(&self) -> (u64, u64) {
         self.micros.iter().fold((0, 0), |(tokens, targets), m| (tokens + m.tokens, targets + m.target_tokens))
+    }
+}
+
+/// How many times the median of its neighbours each micro-batch took, where there are enough to say.
+pub fn slowness<'a>(micros: impl IntoIterator<Item = &'a MicroBatchDone>) -> Option<Slowness> {
+    let mut durations: Vec<(u64, u64)> = micros.into_iter().map(|m| (m.duration_us, m.micro)).collect();
+    if durations.len() < 3 {
+        return None;
+    }
+    durations.sort_unstable();
+    let median_us = durations[(durations.len() - 1) / 2].0.max(1);
+    let (slowest_us, micro) = durations[durations.len() - 1];
+    Some(Slowness { median_us, micro, times: slowest_us as f64 / median_us as f64 })
+}
+
+/// The slowest micro-batch of a step beside the others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Slowness {
+    pub median_us: u64,
+    /// The slowest one.
+    pub micro: u64,
+    /// How many times the median it took.
+    pub times: f64,
+}
+
+impl Slowness {
+    pub fn is_odd(&self) -> bool {
+        self.times >= ODD
     }
 }
 

@@ -4,6 +4,9 @@
 /// Buckets that a series holds before neighbours are merged; up to here each point is a bucket of its own.
 pub const MAX_BUCKETS: usize = 1 << 17;
 
+/// A run whose numbers are no numbers ends soon; a log that goes on with them is bounded here.
+const MAX_NOT_FINITE: usize = 256;
+
 /// One or more neighbouring points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bucket {
@@ -15,11 +18,14 @@ pub struct Bucket {
     /// The values of the first and of the last point, where a line enters and leaves.
     pub open: f32,
     pub close: f32,
+    /// Of all points in it.
+    pub mean: f32,
+    pub points: u32,
 }
 
 impl Bucket {
     fn point(x: u64, y: f32) -> Self {
-        Bucket { first: x, last: x, min: y, max: y, open: y, close: y }
+        Bucket { first: x, last: x, min: y, max: y, open: y, close: y, mean: y, points: 1 }
     }
 
     fn merge(&mut self, later: Bucket) {
@@ -27,6 +33,9 @@ impl Bucket {
         self.min = self.min.min(later.min);
         self.max = self.max.max(later.max);
         self.close = later.close;
+        let points = self.points + later.points;
+        self.mean += (later.mean - self.mean) * (later.points as f32 / points as f32);
+        self.points = points;
     }
 }
 
@@ -37,6 +46,7 @@ pub struct Series {
     limit: usize,
     points_per_bucket: usize,
     points_in_last: usize,
+    not_finite: Vec<(u64, f32)>,
 }
 
 impl Default for Series {
@@ -48,12 +58,32 @@ impl Default for Series {
 impl Series {
     /// A series that merges neighbours when it holds `limit` buckets (at least 2).
     pub fn with_limit(limit: usize) -> Self {
-        Series { buckets: Vec::new(), limit: limit.max(2), points_per_bucket: 1, points_in_last: 0 }
+        Series {
+            buckets: Vec::new(),
+            limit: limit.max(2),
+            points_per_bucket: 1,
+            points_in_last: 0,
+            not_finite: Vec::new(),
+        }
     }
 
-    /// Adds a point. One that is not finite, or lies before the last one, has no place on a line and is left out.
+    /// A series of these points.
+    pub fn of(points: impl IntoIterator<Item = (u64, f64)>) -> Self {
+        let mut series = Series::default();
+        points.into_iter().for_each(|(x, y)| series.push(x, y));
+        series
+    }
+
+    /// Adds a point. One that lies before the last one has no place on a line and is left out; one that is not finite is kept aside.
     pub fn push(&mut self, x: u64, y: f64) {
-        if !y.is_finite() || self.buckets.last().is_some_and(|b| x < b.last) {
+        if self.buckets.last().is_some_and(|b| x < b.last) {
+            return;
+        }
+        // Beyond an f32 it has no place either.
+        if !(y as f32).is_finite() {
+            if self.not_finite.len() < MAX_NOT_FINITE {
+                self.not_finite.push((x, y as f32));
+            }
             return;
         }
         let point = Bucket::point(x, y as f32);
@@ -74,6 +104,7 @@ impl Series {
 
     /// Drops what lies wholly beyond `x`, as when a run goes on from an earlier checkpoint.
     pub fn truncate_after(&mut self, x: u64) {
+        self.not_finite.retain(|(at, _)| *at <= x);
         let keep = self.buckets.partition_point(|b| b.first <= x);
         if keep < self.buckets.len() {
             self.buckets.truncate(keep);
@@ -84,6 +115,17 @@ impl Series {
 
     pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
+    }
+
+    /// Points that are no numbers, or infinite, with their x: the first ones.
+    pub fn not_finite(&self) -> &[(u64, f32)] {
+        &self.not_finite
+    }
+
+    /// The bucket that holds `x`, or the last one before it.
+    pub fn at(&self, x: u64) -> Option<&Bucket> {
+        let behind = self.buckets.partition_point(|b| b.first <= x);
+        self.buckets.get(behind.checked_sub(1)?)
     }
 
     pub fn first(&self) -> Option<f64> {
@@ -152,11 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finite_or_out_of_order_is_left_out() {
+    fn what_is_not_finite_is_kept_aside_and_what_is_out_of_order_is_left_out() {
         let mut series = Series::default();
         series.push(2, 1.0);
         series.push(1, 5.0);
-        series.push(3, f64::NAN);
+        series.push(3, f64::INFINITY);
         assert_eq!(series.buckets().len(), 1);
+        assert_eq!(series.not_finite(), [(3, f32::INFINITY)]);
+        series.truncate_after(2);
+        assert_eq!(series.not_finite(), []);
+    }
+
+    #[test]
+    fn a_bucket_knows_the_mean_of_its_points_and_is_found_by_any_of_them() {
+        let mut series = Series::with_limit(4);
+        (1..=8).for_each(|x| series.push(x, x as f64));
+        let bucket = series.at(4).expect("4 is in a bucket");
+        assert_eq!((bucket.first, bucket.last, bucket.mean, bucket.points), (3, 4, 3.5, 2));
+        assert_eq!(series.at(0), None);
+        assert_eq!(series.at(99).map(|b| b.close), Some(8.0));
     }
 }

@@ -1,10 +1,238 @@
 //! What keys and the mouse do to the charts, and to what is selected on the tab Train.
 
 use crate::ui::keymap::Action;
-use crate::ui::message::{Effect, Mouse};
-use crate::ui::state::State;
+use crate::ui::message::{Effect, Mouse, MouseKind};
+use crate::ui::state::axis::XAxis;
+use crate::ui::state::chart::{Pick, Window, values_at};
+use crate::ui::state::run::RunView;
+use crate::ui::state::smooth::Smoothing;
+use crate::ui::state::{NoticeKind, Stage, State, Tab};
+use crate::ui::view::place_of_chart;
+use crate::ui::widgets::chart::plot_area;
+
+use super::notify;
+
+/// What remains of the span when one zooms in.
+const ZOOM: f64 = 0.6;
+/// No fewer steps are shown.
+const LEAST_SPAN: f64 = 4.0;
+/// A pan goes by this share of what is shown.
+const PAN: f64 = 0.25;
+/// Presses of a key that take the crosshair over the whole chart.
+const STRIDES: u64 = 80;
+/// A page of the selection.
+const PAGE: usize = 5;
 
 /// Carries out an action of the tabs Train and Charts.
-pub fn act(_state: &mut State, _action: Action, _effects: &mut Vec<Effect>) {}
+pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    let Stage::Run(run) = &mut state.stage else { return };
+    let chart = &mut state.chart;
+    let visible = chart.visible(&run.view);
+    match action {
+        Action::CursorLeft | Action::CursorRight => move_cursor(state, action == Action::CursorRight),
+        Action::First | Action::Last => {
+            let at = if action == Action::First { visible.first } else { visible.last.min(reach(&run.view)) };
+            chart.cursor = Some(at.max(0.0).round() as u64);
+        }
+        Action::ZoomIn | Action::ZoomOut => {
+            let anchor = match chart.cursor {
+                Some(cursor) => cursor as f64,
+                None if chart.follow => visible.last,
+                None => (visible.first + visible.last) / 2.0,
+            };
+            zoom(state, if action == Action::ZoomIn { ZOOM } else { 1.0 / ZOOM }, anchor);
+        }
+        Action::PanLeft | Action::PanRight => {
+            if chart.window.is_none() {
+                let key = state.keymap.key(Action::ZoomIn).map(|k| k.to_string()).unwrap_or_default();
+                return notify(state, NoticeKind::Info, format!("the whole run is shown; {key} zooms in"));
+            }
+            let by = visible.span() * if action == Action::PanRight { PAN } else { -PAN };
+            show(state, visible, by);
+        }
+        Action::WholeRun => {
+            chart.window = None;
+            chart.follow = true;
+        }
+        Action::Follow => {
+            chart.follow = !chart.follow;
+            if !chart.follow {
+                chart.window = Some(visible);
+            } else if chart.window == Some(chart.whole(&run.view)) {
+                chart.window = None;
+            }
+            let told = if chart.follow { "following the newest step" } else { "holding still" };
+            notify(state, NoticeKind::Info, told);
+        }
+        Action::NextChart => chart.quantity = chart.quantity.turn(1),
+        Action::PreviousChart => chart.quantity = chart.quantity.turn(-1),
+        Action::Enlarge => chart.large = !chart.large,
+        Action::XAxis => {
+            chart.x = chart.x.next();
+            let told = format!("x by {}", chart.x.name());
+            notify(state, NoticeKind::Info, told);
+        }
+        Action::YScale => chart.toggle_log(chart.quantity),
+        Action::SmoothMore | Action::SmoothLess => {
+            let planned = run.view.planned_steps();
+            let smoothing = run.view.smoothing();
+            let next = if action == Action::SmoothMore { smoothing.more(planned) } else { smoothing.less(planned) };
+            run.view.set_smoothing(next);
+            if let Some(other) = &mut chart.other {
+                other.view.set_smoothing(next);
+            }
+            let told = match next {
+                Smoothing::Steps(1) => "the loss is not smoothed".to_owned(),
+                next => format!("the loss is smoothed over {:.0} steps", next.window(planned)),
+            };
+            notify(state, NoticeKind::Info, told);
+        }
+        Action::SelectUp | Action::SelectDown if state.tab == Tab::Charts => {
+            chart.quantity = chart.quantity.turn(if action == Action::SelectDown { 1 } else { -1 });
+        }
+        Action::SelectUp => chart.pick = pick(&run.view, chart.pick, -1),
+        Action::SelectDown => chart.pick = pick(&run.view, chart.pick, 1),
+        Action::PageUp => chart.pick = pick(&run.view, chart.pick, -(PAGE as isize)),
+        Action::PageDown => chart.pick = pick(&run.view, chart.pick, PAGE as isize),
+        Action::Clear => clear(state),
+        Action::Copy => copy(state, effects),
+        _ => {}
+    }
+}
 
-pub fn mouse(_state: &mut State, _mouse: Mouse) {}
+/// The last step that has a value.
+fn reach(run: &RunView) -> f64 {
+    run.steps_done() as f64
+}
+
+fn move_cursor(state: &mut State, right: bool) {
+    let Stage::Run(run) = &state.stage else { return };
+    let chart = &mut state.chart;
+    let visible = chart.visible(&run.view);
+    let last = chart.whole(&run.view).last.max(0.0) as u64;
+    let stride = (visible.span() as u64 / STRIDES).max(1);
+    let cursor = match chart.cursor {
+        None => (reach(&run.view) as u64).min(visible.last as u64),
+        Some(cursor) if right => (cursor + stride).min(last),
+        Some(cursor) => cursor.saturating_sub(stride),
+    };
+    chart.cursor = Some(cursor);
+    // What is shown goes along.
+    let (cursor, window) = (cursor as f64, chart.window);
+    if window.is_some() && cursor < visible.first {
+        show(state, visible, cursor - visible.first);
+    } else if window.is_some() && cursor > visible.last {
+        show(state, visible, cursor - visible.last);
+    }
+}
+
+/// Shows another part of the run, as wide as before, within it.
+fn show(state: &mut State, from: Window, by: f64) {
+    let Stage::Run(run) = &state.stage else { return };
+    let whole = state.chart.whole(&run.view);
+    let by = by.clamp((whole.first - from.first).min(0.0), (whole.last - from.last).max(0.0));
+    let window = Window { first: from.first + by, last: from.last + by };
+    state.chart.follow = state.chart.follow && by >= 0.0 || window.last >= whole.last && by > 0.0;
+    state.chart.window = Some(window);
+}
+
+/// Shows `factor` times as much around a step that stays where it is.
+fn zoom(state: &mut State, factor: f64, anchor: f64) {
+    let Stage::Run(run) = &state.stage else { return };
+    let (visible, whole) = (state.chart.visible(&run.view), state.chart.whole(&run.view));
+    let span = (visible.span() * factor).max(LEAST_SPAN.min(whole.span()));
+    if span >= whole.span() {
+        state.chart.window = None;
+        return;
+    }
+    let share = ((anchor - visible.first) / visible.span().max(1e-9)).clamp(0.0, 1.0);
+    let first =
+        (visible.first + share * (visible.span() - span)).clamp(whole.first, (whole.last - span).max(whole.first));
+    // What is looked at closely before the end stays in view; the end itself goes on being followed.
+    state.chart.follow = state.chart.follow && first + span >= visible.last - 1e-6;
+    state.chart.window = Some(Window { first, last: first + span });
+}
+
+/// The selection so many places further: micro-batches of the newest step, then steps from the newest back.
+fn pick(run: &RunView, from: Option<Pick>, by: isize) -> Option<Pick> {
+    let micros = run.current.micros.iter().map(|m| Pick::Micro(m.micro));
+    let all: Vec<Pick> = micros.chain(run.recent.iter().rev().map(|s| Pick::Step(s.step))).collect();
+    let last = all.len().checked_sub(1)?;
+    let at = from.and_then(|from| all.iter().position(|&p| p == from));
+    let next = match at {
+        Some(at) => at.saturating_add_signed(by).min(last),
+        None => 0,
+    };
+    all.get(next).copied()
+}
+
+/// Drops one thing after the other.
+fn clear(state: &mut State) {
+    let chart = &mut state.chart;
+    if chart.cursor.take().is_some() || chart.pick.take().is_some() || chart.other.take().is_some() {
+        return;
+    }
+    if state.tab == Tab::Charts {
+        chart.large = false;
+    }
+}
+
+fn copy(state: &mut State, effects: &mut Vec<Effect>) {
+    let Some(run) = state.run() else { return };
+    let step = state.chart.cursor.unwrap_or(run.view.steps_done());
+    let values: Vec<String> =
+        values_at(&run.view, step).iter().map(|(name, value)| format!("{name} {value}")).collect();
+    effects.push(Effect::Copy(format!("step {step}: {}", values.join(", "))));
+}
+
+/// The wheel zooms, a press sets the crosshair, a drag pans.
+pub fn mouse(state: &mut State, mouse: Mouse) {
+    if state.overlay.is_some() {
+        return;
+    }
+    if mouse.kind == MouseKind::Release {
+        state.chart.dragged_from = None;
+        return;
+    }
+    let Some((quantity, area)) = place_of_chart(state, mouse.column, mouse.row) else { return };
+    let Some(plot) = plot_area(area) else { return };
+    let Stage::Run(run) = &state.stage else { return };
+    let visible = state.chart.visible(&run.view);
+    let share = f64::from(mouse.column.saturating_sub(plot.x)) / f64::from(plot.width.saturating_sub(1).max(1));
+    let step =
+        step_at(run.view.axis.place(state.chart.x, visible.first), &run.view, state.chart.x, visible, share.min(1.0));
+    match mouse.kind {
+        MouseKind::WheelUp => zoom(state, ZOOM, step),
+        MouseKind::WheelDown => zoom(state, 1.0 / ZOOM, step),
+        MouseKind::Press => {
+            state.chart.quantity = quantity;
+            state.chart.cursor = Some(step.max(0.0).round() as u64);
+            state.chart.dragged_from = Some((mouse.column, visible));
+        }
+        MouseKind::Drag => {
+            if let Some((column, from)) = state.chart.dragged_from
+                && state.chart.window.is_some()
+            {
+                let moved = f64::from(column) - f64::from(mouse.column);
+                show(state, from, moved / f64::from(plot.width.max(1)) * from.span());
+                state.chart.follow = false;
+            }
+        }
+        MouseKind::Release => {}
+    }
+}
+
+/// The step that lies at a share of the axis's width: by halving, for places grow with steps.
+fn step_at(left: f64, run: &RunView, x: XAxis, visible: Window, share: f64) -> f64 {
+    let wanted = left + (run.axis.place(x, visible.last) - left) * share;
+    let (mut low, mut high) = (visible.first, visible.last);
+    for _ in 0..48 {
+        let middle = (low + high) / 2.0;
+        if run.axis.place(x, middle) < wanted { low = middle } else { high = middle }
+    }
+    high
+}
+
+#[cfg(test)]
+#[path = "chart_tests.rs"]
+mod tests;

@@ -10,6 +10,7 @@ use crate::event::{Command, CommandReply, RunEvent, RunState};
 use super::format;
 use super::keymap::{Action, is_available};
 use super::message::{Clock, Effect, Fetching, Key, Message};
+use super::state::log::LogView;
 use super::state::palette::Palette;
 use super::state::{
     Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State, Tab,
@@ -43,6 +44,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             chart::mouse(state, mouse);
             state.revision += 1;
         }
+        Message::Resized { width, height } => {
+            state.size = (width, height);
+            state.revision += 1;
+        }
         Message::Redraw => {
             effects.push(Effect::Redraw);
             state.revision += 1;
@@ -62,6 +67,8 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Attached { folder, owned } => {
             state.stage = Stage::Run(Box::new(RunStage::new(folder, owned)));
             state.overlay = None;
+            state.chart.forget_run();
+            state.log = LogView::default();
             state.revision += 1;
         }
         Message::Event(stamped) => on_event(state, &stamped),

@@ -3,8 +3,10 @@
 
 use ratatui::layout::Rect;
 
+use crate::event::MicroBatchDone;
 use crate::ui::format;
-use crate::ui::state::run::micro_loss;
+use crate::ui::state::chart::Pick;
+use crate::ui::state::run::{RunView, StepSummary, micro_loss, slowness};
 use crate::ui::state::{Activity, RunStage};
 use crate::ui::theme::Role;
 use crate::ui::widgets::{Pen, Words, bars, words};
@@ -19,6 +21,9 @@ struct Entry {
     duration_us: u64,
     bytes: Option<u64>,
     role: Role,
+    selected: bool,
+    /// One of its micro-batches took far longer than the others.
+    odd: bool,
 }
 
 /// Name of a column, its width with the gap before it, and the panel width from which it is shown.
@@ -27,14 +32,79 @@ const COLUMNS: [(&str, u16, u16); 5] =
 
 const NAME: u16 = 8;
 
-pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
+/// Cells that are kept for the strip of a step's micro-batches, where there are any to spare.
+const STRIP: u16 = 34;
+
+pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
     let view = &run.view;
+    let current = &view.current;
+    let inner = pen.panel(area, "accumulation", &title(view, area.width));
+    if inner.height == 0 {
+        return;
+    }
+    let working =
+        matches!(run.activity(), Activity::Running | Activity::Stopping | Activity::Pausing) && !current.complete;
+    let planned = view.started.as_ref().map(|s| s.config.train.gradient_accumulation_steps as u64);
+    let total = if current.micro_per_step > 0 { Some(current.micro_per_step) } else { planned };
+    if let Some(total) = total {
+        let selected = match pick {
+            Some(Pick::Micro(micro)) => micro.checked_sub(1),
+            _ => None,
+        };
+        bars::cells(pen, Rect { height: 1, ..inner }, current.done, total, working, selected);
+    }
+    if inner.height < 3 {
+        return;
+    }
+    heading(pen, Rect { y: inner.y + 1, height: 1, ..inner });
+    let below = below(view, pick, inner);
+    let table = Rect { y: inner.y + 2, height: inner.height - 2 - below.len() as u16, ..inner };
+
+    // Every micro-batch of the step has its row from the beginning, so that earlier steps do not jump with each one. Where rows are few,
+    // half of them show earlier steps, as far as there are any.
+    let room = table.height as usize;
+    let wanted = (total.unwrap_or(0) as usize).max(current.micros.len());
+    let for_steps = view.recent.len().min(room.saturating_sub(wanted).max(room / 2));
+    let for_micros = room - for_steps;
+    // The newest ones are shown, or those around the selection.
+    let last_micros = current.micros.len().saturating_sub(for_micros);
+    let skip_micros = match pick {
+        Some(Pick::Micro(micro)) => {
+            let at = current.micros.iter().position(|m| m.micro == micro).unwrap_or(0);
+            last_micros.min(at.saturating_sub(for_micros / 2))
+        }
+        _ => last_micros,
+    };
+    let slots = wanted.min(for_micros);
+    for (row, micro) in current.micros.iter().skip(skip_micros).take(for_micros).enumerate() {
+        line(pen, table, row as u16, &micro_entry(micro, pick));
+    }
+    let for_steps = room - slots.min(room);
+    let skip_steps = match pick {
+        Some(Pick::Step(step)) => {
+            let at = view.recent.iter().rev().position(|s| s.step == step).unwrap_or(0);
+            (at + 1).saturating_sub(for_steps)
+        }
+        _ => 0,
+    };
+    for (i, step) in view.recent.iter().rev().skip(skip_steps).take(for_steps).enumerate() {
+        let row = (slots + i) as u16;
+        let ends = line(pen, table, row, &step_entry(step, pick));
+        strip(pen, Rect { x: ends, width: table.right().saturating_sub(ends), ..table }, row, step);
+    }
+    for (i, words) in below.iter().enumerate() {
+        pen.line(inner, table.height + 2 + i as u16, words);
+    }
+}
+
+/// The step that is under way, and the sums of its micro-batches.
+fn title(view: &RunView, width: u16) -> Words {
     let current = &view.current;
     let mut right: Words = Vec::new();
     if current.micro_per_step > 0 {
         let (tokens, targets) = current.tokens();
         let micro = format!("{} / {}", format::count(current.done), format::count(current.micro_per_step));
-        if area.width >= 70 {
+        if width >= 70 {
             let sums = format!("{} tokens, {} targets  ", format::count(tokens), format::count(targets));
             right.extend(words([(&sums, Role::Label)]));
         }
@@ -45,43 +115,113 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
             (&micro, Role::Text),
         ]));
     }
-    let inner = pen.panel(area, "accumulation", &right);
-    if inner.height == 0 {
-        return;
-    }
-    let working =
-        matches!(run.activity(), Activity::Running | Activity::Stopping | Activity::Pausing) && !current.complete;
-    let planned = view.started.as_ref().map(|s| s.config.train.gradient_accumulation_steps as u64);
-    let total = if current.micro_per_step > 0 { Some(current.micro_per_step) } else { planned };
-    if let Some(total) = total {
-        bars::cells(pen, Rect { height: 1, ..inner }, current.done, total, working);
-    }
-    if inner.height < 3 {
-        return;
-    }
-    heading(pen, Rect { y: inner.y + 1, height: 1, ..inner });
-    let table = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
+    right
+}
 
-    // Every micro-batch of the step has its row from the beginning, so that earlier steps do not jump with each one. Where rows are few,
-    // half of them show earlier steps, as far as there are any.
-    let earlier: Vec<Entry> = view.recent.iter().rev().map(step_entry).collect();
-    let room = table.height as usize;
-    let wanted = (total.unwrap_or(0) as usize).max(current.micros.len());
-    let for_steps = earlier.len().min(room.saturating_sub(wanted).max(room / 2));
-    let for_micros = room - for_steps;
-    let micros: Vec<Entry> =
-        current.micros.iter().skip(current.micros.len().saturating_sub(for_micros)).map(micro_entry).collect();
-    let slots = wanted.min(for_micros);
-    for (row, entry) in micros.iter().enumerate() {
-        line(pen, table, row as u16, entry);
+/// The lines under the table: what is selected, else tokens against the plan and the share of padding.
+fn below(view: &RunView, pick: Option<Pick>, inner: Rect) -> Vec<Words> {
+    if inner.height < 7 {
+        return Vec::new();
     }
-    for (i, entry) in earlier.iter().take(room - slots.min(room)).enumerate() {
-        line(pen, table, (slots + i) as u16, entry);
+    match pick {
+        Some(Pick::Micro(micro)) => {
+            let Some(found) = view.current.micros.iter().find(|m| m.micro == micro) else { return Vec::new() };
+            detail_of_micro(view, found)
+        }
+        Some(Pick::Step(step)) => {
+            let Some(found) = view.recent.iter().find(|s| s.step == step) else { return Vec::new() };
+            detail_of_step(found)
+        }
+        None => {
+            // Rows lie end to end in one micro-batch: nothing is padded, whatever their lengths.
+            let tokens = format::or_unknown(view.last_step.as_ref().map(|s| s.tokens), format::count);
+            let plan = format::or_unknown(view.planned_step_tokens(), |t| format::count(t.round() as u64));
+            vec![words([
+                (&tokens, Role::Text),
+                (" tokens, plan ", Role::Label),
+                (&plan, Role::Text),
+                (", padding ", Role::Label),
+                ("0 %", Role::Text),
+            ])]
+        }
     }
 }
 
-fn micro_entry(micro: &crate::event::MicroBatchDone) -> Entry {
+fn detail_of_micro(view: &RunView, micro: &MicroBatchDone) -> Vec<Words> {
+    let targets = format!("{} of {}", format::count(micro.target_tokens), format::count(micro.tokens));
+    let mut second = words([
+        ("time ", Role::Label),
+        (&format::took(micro.duration_us), Role::Text),
+        ("  memory ", Role::Label),
+        (&format::or_unknown(micro.peak_bytes.max(micro.used_bytes), format_bytes), Role::Text),
+    ]);
+    if let Some(slow) = slowness(&view.current.micros) {
+        let times = micro.duration_us as f64 / slow.median_us as f64;
+        let role = if times >= 2.0 { Role::Warn } else { Role::Label };
+        second.extend(words([(&format!("  {times:.1} of the median"), role)]));
+    }
+    vec![
+        words([
+            (&format!("micro {}  ", format::count(micro.micro)), Role::Active),
+            ("loss ", Role::Label),
+            (&format::or_unknown(micro_loss(micro), format::loss), Role::Text),
+            ("  targets ", Role::Label),
+            (&targets, Role::Text),
+        ]),
+        second,
+    ]
+}
+
+fn detail_of_step(step: &StepSummary) -> Vec<Words> {
+    let targets = format!("{} of {}", format::count(step.target_tokens), format::count(step.tokens));
+    let mut second = words([
+        (&format!("{} micro-batches", format::count(step.micros.len() as u64)), Role::Label),
+        ("  peak ", Role::Label),
+        (&format::or_unknown(step.peak_bytes, format_bytes), Role::Text),
+    ]);
+    if let Some(slow) = slowness(&step.micros) {
+        let text = format!("  {} took {:.1}", format::count(slow.micro), slow.times);
+        let role = if slow.is_odd() { Role::Warn } else { Role::Label };
+        second.extend(words([(&text, role), (" medians", Role::Label)]));
+    }
+    vec![
+        words([
+            (&format!("step {}  ", format::count(step.step)), Role::Active),
+            ("loss ", Role::Label),
+            (&format::loss(step.loss), Role::Text),
+            ("  targets ", Role::Label),
+            (&targets, Role::Text),
+        ]),
+        second,
+    ]
+}
+
+/// How long each micro-batch of a step took, beside the longest of them, where there is room behind the columns.
+fn strip(pen: &mut Pen<'_>, area: Rect, row: u16, step: &StepSummary) {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let room = area.width.saturating_sub(2) as usize;
+    if step.micros.is_empty() || room < 4 {
+        return;
+    }
+    let longest = step.micros.iter().map(|m| m.duration_us).max().unwrap_or(1).max(1);
+    let odd = slowness(&step.micros).filter(|s| s.is_odd()).map(|s| s.micro);
+    let from = step.micros.len().saturating_sub(room);
+    for (i, micro) in step.micros[from..].iter().enumerate() {
+        let eighth = ((micro.duration_us * 8).div_ceil(longest).clamp(1, 8) - 1) as usize;
+        let is_odd = odd == Some(micro.micro);
+        let symbol = match pen.theme.is_ascii() {
+            true if is_odd => '!',
+            true => '.',
+            false => HEIGHTS[eighth],
+        };
+        pen.cell(area.x + 2 + i as u16, area.y + row, symbol, if is_odd { Role::Warn } else { Role::Done });
+    }
+}
+
+fn micro_entry(micro: &MicroBatchDone, pick: Option<Pick>) -> Entry {
     Entry {
+        selected: pick == Some(Pick::Micro(micro.micro)),
+        odd: false,
         name: format!("micro {}", format::short_count(micro.micro)),
         loss: micro_loss(micro),
         target_tokens: micro.target_tokens,
@@ -92,8 +232,10 @@ fn micro_entry(micro: &crate::event::MicroBatchDone) -> Entry {
     }
 }
 
-fn step_entry(step: &crate::ui::state::run::StepSummary) -> Entry {
+fn step_entry(step: &StepSummary, pick: Option<Pick>) -> Entry {
     Entry {
+        selected: pick == Some(Pick::Step(step.step)),
+        odd: slowness(&step.micros).is_some_and(|s| s.is_odd()),
         name: format!("step {}", format::short_count(step.step)),
         loss: Some(step.loss),
         target_tokens: step.target_tokens,
@@ -106,10 +248,11 @@ fn step_entry(step: &crate::ui::state::run::StepSummary) -> Entry {
 
 fn heading(pen: &mut Pen<'_>, area: Rect) {
     let names = COLUMNS.map(|(name, _, _)| name.to_owned());
-    columns(pen, area, 0, "", names, Role::Faint);
+    columns(pen, area, 0, "", names, [Role::Faint; 6]);
 }
 
-fn line(pen: &mut Pen<'_>, area: Rect, row: u16, entry: &Entry) {
+/// One line of the table; where it ends comes back.
+fn line(pen: &mut Pen<'_>, area: Rect, row: u16, entry: &Entry) -> u16 {
     let values = [
         format::or_unknown(entry.loss, format::loss),
         format::short_count(entry.target_tokens),
@@ -117,25 +260,34 @@ fn line(pen: &mut Pen<'_>, area: Rect, row: u16, entry: &Entry) {
         format::took(entry.duration_us),
         format::or_unknown(entry.bytes, format_bytes),
     ];
-    columns(pen, area, row, &entry.name, values, entry.role);
+    let mut roles = [Role::Label, entry.role, entry.role, entry.role, entry.role, entry.role];
+    if entry.odd {
+        roles[4] = Role::Warn;
+    }
+    if entry.selected {
+        roles = [Role::Selected; 6];
+    }
+    columns(pen, area, row, &entry.name, values, roles)
 }
 
-/// A name on the left, then the columns that this width has room for, each flush right.
-fn columns(pen: &mut Pen<'_>, area: Rect, row: u16, name: &str, values: [String; 5], role: Role) {
+/// A name on the left, then the columns that this width has room for, each flush right; where they end comes back.
+fn columns(pen: &mut Pen<'_>, area: Rect, row: u16, name: &str, values: [String; 5], roles: [Role; 6]) -> u16 {
     let shown = |needs: u16| area.width >= needs;
     let taken: u16 = COLUMNS.iter().filter(|(_, _, needs)| shown(*needs)).map(|(_, width, _)| width).sum();
     let name_width = NAME.max(area.width.saturating_sub(taken).min(NAME + 2)).min(area.width);
-    pen.text(Rect { width: name_width, ..area }, row, name, if role == Role::Faint { role } else { Role::Label });
-    // What is left over widens the gaps.
+    pen.text(Rect { width: name_width, ..area }, row, name, roles[0]);
+    // What is left over widens the gaps, up to where the strip of micro-batches has room.
     let count = COLUMNS.iter().filter(|(_, _, needs)| shown(*needs)).count() as u16;
-    let spare = (area.width.saturating_sub(name_width + taken) / count.max(1)).min(12);
+    let left_over = area.width.saturating_sub(name_width + taken);
+    let spare = (left_over.saturating_sub(STRIP.min(left_over / 2)) / count.max(1)).min(6);
     let mut x = area.x + name_width;
-    for ((_, width, needs), value) in COLUMNS.iter().zip(values) {
+    for (((_, width, needs), value), role) in COLUMNS.iter().zip(values).zip(&roles[1..]) {
         if !shown(*needs) {
             continue;
         }
         let width = (width + spare).min(area.right().saturating_sub(x));
-        pen.line_right(Rect { x, width, ..area }, row, &vec![(value.into(), role)]);
+        pen.line_right(Rect { x, width, ..area }, row, &vec![(value.into(), *role)]);
         x += width;
     }
+    x
 }

@@ -3,10 +3,10 @@
 
 mod accumulation;
 mod ask;
+mod chart;
 mod charts;
 mod help;
 mod log;
-mod loss;
 mod memory;
 pub mod outcome;
 mod palette;
@@ -18,6 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::format;
+use super::state::chart::Quantity;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
 use super::widgets::pen;
@@ -38,7 +39,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     }
     let header_area = Rect { height: 1, ..area };
     let footer_area = Rect { y: area.bottom() - 1, height: 1, ..area };
-    let body = Rect { y: area.y + 1, height: area.height - 2, ..area };
+    let body = body(area);
     header(&mut pen, header_area, state);
     match (&state.stage, state.tab) {
         (Stage::Run(run), Tab::Train) => train::draw(&mut pen, body, state, run),
@@ -58,6 +59,27 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         }
         None => {}
     }
+}
+
+/// The chart under a cell of the terminal, and the part of its panel that holds plot and axes.
+pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity, Rect)> {
+    let (width, height) = state.size;
+    if width < NEEDS.0 || height < NEEDS.1 || state.run().is_none() {
+        return None;
+    }
+    let body = body(Rect { x: 0, y: 0, width, height });
+    let charts = match state.tab {
+        Tab::Train => vec![(state.chart.quantity, train::areas(body)[0])],
+        Tab::Charts => charts::areas(body, state),
+        Tab::Log => Vec::new(),
+    };
+    let charts = charts.into_iter().map(|(quantity, area)| (quantity, chart::chart_area(area)));
+    charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
+}
+
+/// What lies between header and footer.
+fn body(area: Rect) -> Rect {
+    Rect { y: area.y + 1, height: area.height - 2, ..area }
 }
 
 /// What the run is up to, with the mark and the colour that say it at a glance.

@@ -5,11 +5,14 @@ use std::borrow::Cow;
 use ratatui::layout::Rect;
 
 use crate::ui::format;
+use crate::ui::keymap::Action;
 use crate::ui::message::Clock;
-use crate::ui::state::RunStage;
+use crate::ui::state::{RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::widgets::{Pen, Words, bars, words};
 use crate::units::{format_bytes, format_duration, printable};
+
+use super::charts;
 
 /// A row: how much it may be missed (0 never), its name, its words.
 struct Row {
@@ -20,8 +23,14 @@ struct Row {
 
 /// Width of the names on the left.
 const NAMES: u16 = 11;
+/// Width of the names of quantities.
+const WIDE_NAMES: u16 = 17;
 
-pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, clock: Clock) {
+pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
+    if let Some(step) = state.chart.cursor {
+        return under_crosshair(pen, area, state, run, step);
+    }
+    let clock = state.clock;
     let inner = pen.panel(area, "progress", &Vec::new());
     let view = &run.view;
     let (done, total) = (view.steps_done(), view.planned_steps());
@@ -54,6 +63,25 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, clock: Clock) {
     }
 }
 
+/// While the crosshair is on the chart, what lies under it takes this panel's place.
+fn under_crosshair(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage, step: u64) {
+    let back = state.keymap.key(Action::Clear).map(|k| k.to_string()).unwrap_or_default();
+    let title = format!("at step {}", format::count(step));
+    let inner = pen.panel(area, &title, &words([(&back, Role::Key), (" back", Role::Label)]));
+    let pieces = charts::crosshair(pen, state, run, step);
+    for (row, piece) in pieces.iter().enumerate() {
+        let Some((first, rest)) = piece.split_first() else { continue };
+        let name = first.0.trim();
+        if rest.is_empty() {
+            pen.text(inner, row as u16, name, first.1);
+            continue;
+        }
+        let names = WIDE_NAMES.min(inner.width);
+        pen.text(Rect { width: names.saturating_sub(1), ..inner }, row as u16, name, first.1);
+        pen.line(Rect { x: inner.x + names, width: inner.width - names, ..inner }, row as u16, rest);
+    }
+}
+
 fn rows(pen: &Pen<'_>, run: &RunStage, clock: Clock) -> Vec<Row> {
     let view = &run.view;
     let started = view.started.as_ref();
@@ -70,12 +98,14 @@ fn rows(pen: &Pen<'_>, run: &RunStage, clock: Clock) -> Vec<Row> {
     let step = value(format!("{done} / {total}"));
     let epoch = view.last_step.as_ref().map(|s| format!("epoch {:.2}", s.epoch));
     row(0, "step", epoch.map_or_else(|| step.clone(), |e| and(step.clone(), e)));
-    row(0, "ETA", value(format::or_unknown(run.eta_seconds(clock), format_duration)));
-    row(3, "elapsed", value(format::or_unknown(started, |_| format_duration(run.elapsed_ms(clock) as f64 / 1e3))));
+    let elapsed = started.map(|_| format!("after {}", format_duration(run.elapsed_ms(clock) as f64 / 1e3)));
+    let eta = value(format::or_unknown(run.eta_seconds(clock), format_duration));
+    row(0, "ETA", elapsed.map_or_else(|| eta.clone(), |elapsed| and(eta.clone(), elapsed)));
     row(1, "speed", value(format::or_unknown(view.speed(), |s| format!("{} tokens/s", format::rate(s)))));
     let last = view.last_step.as_ref();
-    row(4, "lr", value(format::or_unknown(last.map(|s| s.learning_rate), format::scientific)));
-    row(5, "grad norm", value(format::or_unknown(last.map(|s| s.grad_norm), format::loss)));
+    let rate = value(format::or_unknown(last.map(|s| s.learning_rate), format::scientific));
+    let norm = last.map(|s| format!("norm {}", format::loss(s.grad_norm)));
+    row(4, "lr", norm.map_or_else(|| rate.clone(), |norm| and(rate.clone(), norm)));
     let best = view.best_eval();
     row(
         2,
@@ -127,24 +157,21 @@ fn details(
     let value = |text: String| -> Words { vec![(Cow::Owned(text), Role::Text)] };
     let times = pen.theme.pick("×", "x");
     let train = &started.config.train;
-    row(9, "", Vec::new());
     let share = if started.total_params > 0 {
-        format!("  {:.2} %", started.trainable_params as f64 * 100.0 / started.total_params as f64)
+        format!("{:.2} %  ", started.trainable_params as f64 * 100.0 / started.total_params as f64)
     } else {
         String::new()
     };
     let of = format!(
-        "{} of {}{share}",
+        "{share}{} of {}",
         format::short_count(started.trainable_params),
         format::short_count(started.total_params)
     );
-    row(8, "trains", value(of));
+    row(6, "trains", value(of));
     let (batch, accumulation) = (train.per_device_train_batch_size, train.gradient_accumulation_steps);
-    row(
-        8,
-        "batch",
-        value(format!("{batch} {times} {accumulation} = {} rows a step", batch.saturating_mul(accumulation))),
-    );
+    let rows = format!("{batch} {times} {accumulation} = {} rows/step", batch.saturating_mul(accumulation));
+    row(6, "batch", value(rows));
+    row(9, "", Vec::new());
     for rows_of in &started.rows {
         let mut text = format!("{} {}", format::count(rows_of.rows), printable(&rows_of.split));
         if rows_of.skipped > 0 {

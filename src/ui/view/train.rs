@@ -1,11 +1,11 @@
-//! The tab Train: where its four panels lie. What is in them is in `loss`, `progress`, `accumulation` and `memory`.
+//! The tab Train: where its four panels lie. What is in them is in `chart`, `progress`, `accumulation` and `memory`.
 
 use ratatui::layout::Rect;
 
 use crate::ui::state::{RunStage, State};
 use crate::ui::widgets::Pen;
 
-use super::{accumulation, loss, memory, progress};
+use super::{accumulation, chart, memory, progress};
 
 /// The four areas: loss, progress, accumulation, memory. They fill the body without a gap and without overlap.
 pub fn areas(body: Rect) -> [Rect; 4] {
@@ -24,8 +24,8 @@ pub fn areas(body: Rect) -> [Rect; 4] {
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
     let [loss_area, progress_area, accumulation_area, memory_area] = areas(body);
-    loss::draw(pen, loss_area, run);
-    progress::draw(pen, progress_area, run, state.clock);
-    accumulation::draw(pen, accumulation_area, run);
+    chart::draw(pen, loss_area, run, &state.chart, state.chart.quantity, false);
+    progress::draw(pen, progress_area, state, run);
+    accumulation::draw(pen, accumulation_area, run, state.chart.pick);
     memory::draw(pen, memory_area, run);
 }

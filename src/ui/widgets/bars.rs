@@ -27,17 +27,18 @@ pub fn gauge(pen: &mut Pen<'_>, area: Rect, fraction: f64, done: Role) {
     }
 }
 
-/// `total` cells of which `done` are full; the next one is at work if `active`. Too many cells for the width become one bar.
-pub fn cells(pen: &mut Pen<'_>, area: Rect, done: u64, total: u64, active: bool) {
+/// `total` cells of which `done` are full; the next one is at work if `active`, and the one that is selected (from 0) stands out. Too many
+/// cells for the width become one bar.
+pub fn cells(pen: &mut Pen<'_>, area: Rect, done: u64, total: u64, active: bool, selected: Option<u64>) {
     let total = total.max(1);
     let done = done.min(total);
     let width = u64::from(area.width);
     if total * 3 > width + 1 {
         return gauge(pen, area, done as f64 / total as f64, Role::Done);
     }
-    let [full, at_work, empty] = match pen.theme.glyphs {
-        GlyphSet::Ascii => ['#', '=', '.'],
-        _ => ['█', '▒', '░'],
+    let [full, at_work, empty, chosen] = match pen.theme.glyphs {
+        GlyphSet::Ascii => ['#', '=', '.', '@'],
+        _ => ['█', '▒', '░', '▓'],
     };
     // Cells share the width without its gaps; the first ones take what is left over.
     let room = width - (total - 1);
@@ -49,6 +50,7 @@ pub fn cells(pen: &mut Pen<'_>, area: Rect, done: u64, total: u64, active: bool)
             i if i == done && active => (at_work, Role::Active),
             _ => (empty, Role::Track),
         };
+        let (symbol, role) = if selected == Some(i) { (chosen, Role::Active) } else { (symbol, role) };
         for _ in 0..cell_width {
             pen.cell(x, area.y, symbol, role);
             x += 1;

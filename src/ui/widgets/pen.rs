@@ -113,8 +113,7 @@ impl Pen<'_> {
             right.push((" ".into(), Role::Text));
             self.line_right(edge, 0, &right);
         }
-        let pad = u16::from(area.width > 8);
-        Rect { x: area.x + 1 + pad, y: area.y + 1, width: area.width - 2 - 2 * pad, height: area.height - 2 }
+        inside(area)
     }
 
     /// Empties an area, for what lies over others.
@@ -126,6 +125,15 @@ impl Pen<'_> {
             }
         }
     }
+}
+
+/// The area inside of a panel's frame, one cell in at the sides.
+pub fn inside(area: Rect) -> Rect {
+    if area.width < 2 || area.height < 2 {
+        return Rect { width: 0, height: 0, ..area };
+    }
+    let pad = u16::from(area.width > 8);
+    Rect { x: area.x + 1 + pad, y: area.y + 1, width: area.width - 2 - 2 * pad, height: area.height - 2 }
 }
 
 /// Text for a terminal that shows nothing else: what has no likeness becomes a question mark for each of its cells.

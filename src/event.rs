@@ -118,6 +118,11 @@ pub struct MemorySampled {
     pub device_used_bytes: Option<u64>,
     pub device_total_bytes: Option<u64>,
     pub others_bytes: Option<u64>,
+    /// What the machine, or the process's cgroup where that is tighter, has in all and still free.
+    #[serde(default)]
+    pub host_total_bytes: Option<u64>,
+    #[serde(default)]
+    pub host_available_bytes: Option<u64>,
     pub by_category: ByCategory,
 }
 

@@ -1,6 +1,7 @@
 //! What the terminal can show, found out from environment variables before the screen comes up: the terminal itself is never asked.
 //! `FINETOP_COLOR`, `FINETOP_GLYPHS` and `FINETOP_THEME` say it outright.
 
+use super::clipboard::Multiplexer;
 use crate::ui::Theme;
 use crate::ui::theme::{ColorDepth, GlyphSet};
 
@@ -13,6 +14,8 @@ pub struct TerminalEnvironment {
     pub theme: String,
     /// Whether the terminal can place text at all: a dumb one, or none, cannot.
     pub can_draw: bool,
+    /// What stands between this process and the terminal that people look at.
+    pub multiplexer: Multiplexer,
 }
 
 impl TerminalEnvironment {
@@ -36,7 +39,7 @@ impl TerminalEnvironment {
             .to_owned()
         });
         let can_draw = get("TERM").is_some_and(|term| term != "dumb");
-        TerminalEnvironment { depth, glyphs: glyphs(&get), theme, can_draw }
+        TerminalEnvironment { depth, glyphs: glyphs(&get), theme, can_draw, multiplexer: multiplexer(&get) }
     }
 
     /// The embedded themes as this terminal shows them, the chosen one first.
@@ -72,6 +75,19 @@ fn depth(get: &impl Fn(&str) -> Option<String>) -> ColorDepth {
         ColorDepth::Indexed256
     } else {
         ColorDepth::Ansi16
+    }
+}
+
+/// tmux and GNU screen tell their children; what was reached from within one of them over SSH knows only the `TERM` that both of them use.
+fn multiplexer(get: &impl Fn(&str) -> Option<String>) -> Multiplexer {
+    if get("TMUX").is_some() {
+        Multiplexer::Tmux
+    } else if get("STY").is_some() {
+        Multiplexer::Screen
+    } else if get("TERM").is_some_and(|term| term.starts_with("screen")) {
+        Multiplexer::Either
+    } else {
+        Multiplexer::None
     }
 }
 
@@ -136,6 +152,17 @@ mod tests {
         assert_eq!(with(&[("TERM", "xterm"), ("LANG", "ko_KR.utf8")]).glyphs, GlyphSet::Braille);
         assert_eq!(with(&[("TERM", "linux"), ("LANG", "C.UTF-8")]).glyphs, GlyphSet::Block);
         assert_eq!(with(&[("TERM", "vt100"), ("LANG", "C.UTF-8")]).glyphs, GlyphSet::Ascii);
+    }
+
+    #[test]
+    fn a_multiplexer_is_known_by_what_it_sets() {
+        assert_eq!(with(&[("TERM", "xterm")]).multiplexer, Multiplexer::None);
+        assert_eq!(
+            with(&[("TERM", "screen-256color"), ("TMUX", "/tmp/tmux-0/default,1,0")]).multiplexer,
+            Multiplexer::Tmux
+        );
+        assert_eq!(with(&[("TERM", "screen"), ("STY", "1.pts-0")]).multiplexer, Multiplexer::Screen);
+        assert_eq!(with(&[("TERM", "screen-256color")]).multiplexer, Multiplexer::Either);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Bytes from the terminal to keys, as a value that is fed and asked: no reading, no waiting, so that whoever reads can watch for the end
-//! of the terminal with the same `poll`. Unknown and late sequences (answers, mouse, focus) are swallowed whole and never act as keys.
-//! Source: ECMA-48 §5.4 for control sequences; xterm's ctlseqs for keys, bracketed paste and modifiers.
+//! of the terminal with the same `poll`. Unknown and late sequences (answers, focus) are swallowed whole and never act as keys.
+//! Source: ECMA-48 §5.4 for control sequences; xterm's ctlseqs for keys, bracketed paste, modifiers and the mouse (SGR, 1006).
 
-use crate::ui::Key;
+use crate::ui::{Key, Mouse, MouseKind};
 
 /// What a terminal sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub enum Input {
     Key(Key),
     /// Text that was pasted, not typed: it never acts as keys.
     Paste(String),
+    /// What the mouse did; terminals say it where they were asked to.
+    Mouse(Mouse),
 }
 
 const ESC: u8 = 0x1b;
@@ -62,6 +64,12 @@ impl Parser {
                     self.pending.drain(..length);
                     self.paste = Some(Vec::new());
                 }
+                // The rest of a long string is no keys: its introducer stays, and the byte that may begin its end.
+                Parsed::Incomplete if self.pending.len() > MAX_SEQUENCE && is_string(&self.pending) => {
+                    let last = self.pending.len() - 1;
+                    self.pending.drain(2..last);
+                    break;
+                }
                 Parsed::Incomplete if self.pending.len() > MAX_SEQUENCE => self.pending.clear(),
                 Parsed::Incomplete => break,
             }
@@ -96,6 +104,11 @@ impl Parser {
     }
 }
 
+/// Whether a string of the terminal begins here: OSC, DCS, APC, PM, SOS.
+fn is_string(bytes: &[u8]) -> bool {
+    matches!(bytes, [ESC, b']' | b'P' | b'_' | b'^' | b'X', ..])
+}
+
 fn parse(bytes: &[u8]) -> Parsed {
     let key = |length, key| Parsed::Taken(length, Some(Input::Key(key)));
     match *bytes {
@@ -107,8 +120,8 @@ fn parse(bytes: &[u8]) -> Parsed {
             None => Parsed::Incomplete,
             Some(&last) => Parsed::Taken(3, letter_key(last).map(Input::Key)),
         },
-        // Strings of the terminal (OSC, DCS, APC, PM, SOS) end with BEL or ESC \.
-        [ESC, b']' | b'P' | b'_' | b'^' | b'X', ref rest @ ..] => {
+        // They end with BEL or ESC \.
+        [ESC, _, ref rest @ ..] if is_string(bytes) => {
             let end = rest.iter().enumerate().find_map(|(i, &b)| match b {
                 0x07 => Some(i + 1),
                 ESC if rest.get(i + 1) == Some(&b'\\') => Some(i + 2),
@@ -168,6 +181,13 @@ fn control_sequence(rest: &[u8]) -> Parsed {
     }
     let length = 2 + end + 1;
     let parameters = &rest[..end];
+    if let Some(report) = parameters.strip_prefix(b"<") {
+        return Parsed::Taken(length, mouse(report, rest[end]).map(Input::Mouse));
+    }
+    // A terminal that does not know SGR reports says three bytes behind this; they would act as keys.
+    if parameters.is_empty() && rest[end] == b'M' {
+        return if rest.len() < 4 { Parsed::Incomplete } else { Parsed::Taken(length + 3, None) };
+    }
     let mut numbers = parameters.split(|&b| b == b';').map(|p| {
         // Sub-parameters after a colon are of no interest here.
         let digits = p.split(|&b| b == b':').next().unwrap_or_default();
@@ -187,6 +207,25 @@ fn control_sequence(rest: &[u8]) -> Parsed {
         _ => None,
     };
     Parsed::Taken(length, key.map(Input::Key))
+}
+
+/// `button ; column ; row`, counted from 1, and `M`, or `m` for a release.
+fn mouse(report: &[u8], last: u8) -> Option<Mouse> {
+    const MODIFIERS: i64 = 4 | 8 | 16;
+    let numbers =
+        std::str::from_utf8(report).ok()?.split(';').map(|n| n.parse::<i64>().ok()).collect::<Option<Vec<_>>>()?;
+    let [button, column, row] = numbers[..] else { return None };
+    let kind = match (button & !MODIFIERS, last) {
+        (0, b'M') => MouseKind::Press,
+        (0, b'm') => MouseKind::Release,
+        (32, b'M') => MouseKind::Drag,
+        (64, b'M') => MouseKind::WheelUp,
+        (65, b'M') => MouseKind::WheelDown,
+        _ => return None,
+    };
+    // A drag that leaves the window may be said to be at 0, or below: then it is at the edge.
+    let cell = |n: i64| n.saturating_sub(1).clamp(0, u16::MAX.into()) as u16;
+    Some(Mouse { kind, column: cell(column), row: cell(row) })
 }
 
 fn letter_key(last: u8) -> Option<Key> {
@@ -245,7 +284,7 @@ mod tests {
             .into_iter()
             .map(|input| match input {
                 Input::Key(key) => key,
-                Input::Paste(text) => panic!("{text:?} was pasted"),
+                other => panic!("{other:?} is no key"),
             })
             .collect()
     }
@@ -279,10 +318,61 @@ mod tests {
     }
 
     #[test]
-    fn answers_mouse_and_focus_are_no_keys() {
+    fn answers_and_focus_are_no_keys_however_long_they_are() {
         assert_eq!(keys(b"\x1b]11;rgb:1e1e/1e1e/1e1e\x07q"), [Key::Char('q')]);
         assert_eq!(keys(b"\x1bP1+r544e=787465726d\x1b\\q"), [Key::Char('q')]);
-        assert_eq!(keys(b"\x1b[?62;22c\x1b[<0;10;5M\x1b[I\x1b[Oq\x1b[12;40R"), [Key::Char('q')]);
+        assert_eq!(keys(b"\x1b[?62;22c\x1b[I\x1b[Oq\x1b[12;40R"), [Key::Char('q')]);
+        let clipboard = ["\x1b]52;c;", &"cXF4".repeat(5_000), "\x1b\\q"].concat();
+        let mut parser = Parser::default();
+        let inputs: Vec<Input> = clipboard.as_bytes().chunks(7).flat_map(|part| parser.feed(part)).collect();
+        assert_eq!(inputs, [Input::Key(Key::Char('q'))]);
+    }
+
+    fn mice(bytes: &[u8]) -> Vec<Mouse> {
+        let mut parser = Parser::default();
+        let inputs: Vec<Input> = bytes.chunks(3).flat_map(|part| parser.feed(part)).collect();
+        assert_eq!(parser.patience_ms(), None);
+        let mouse = |input| match input {
+            Input::Mouse(mouse) => mouse,
+            other => panic!("{other:?} is not the mouse"),
+        };
+        inputs.into_iter().map(mouse).collect()
+    }
+
+    #[test]
+    fn the_left_button_and_the_wheel_are_understood_whatever_modifiers_are_held() {
+        use MouseKind::*;
+        let at = |kind, column, row| Mouse { kind, column, row };
+        assert_eq!(
+            mice(b"\x1b[<0;10;5M\x1b[<32;11;5M\x1b[<0;11;5m\x1b[<64;1;1M\x1b[<65;80;24M\x1b[<20;3;4M\x1b[<48;3;5M"),
+            [
+                at(Press, 9, 4),
+                at(Drag, 10, 4),
+                at(Release, 10, 4),
+                at(WheelUp, 0, 0),
+                at(WheelDown, 79, 23),
+                at(Press, 2, 3),
+                at(Drag, 2, 4)
+            ]
+        );
+    }
+
+    #[test]
+    fn other_buttons_and_motions_are_swallowed_and_no_place_is_out_of_range() {
+        use MouseKind::*;
+        let at = |kind, column, row| Mouse { kind, column, row };
+        // Middle, right, motion without a button, a drag with the right one, the wheel sideways, a fourth button; nonsense.
+        assert_eq!(mice(b"\x1b[<1;2;2M\x1b[<2;2;2m\x1b[<35;2;2M\x1b[<34;2;2M\x1b[<66;2;2M\x1b[<128;2;2M"), []);
+        assert_eq!(
+            mice(b"\x1b[<M\x1b[<0M\x1b[<0;1M\x1b[<0;1;M\x1b[<0;1;1;1M\x1b[<-1;1;1M\x1b[<99999999999999999999;1;1M"),
+            []
+        );
+        assert_eq!(
+            mice(b"\x1b[<0;0;0M\x1b[<32;-7;3M\x1b[<32;65536;9999999M"),
+            [at(Press, 0, 0), at(Drag, 0, 2), at(Drag, u16::MAX, u16::MAX)]
+        );
+        // The older form, whose three bytes are no keys.
+        assert_eq!(mice(b"\x1b[M q!\x1b[M\xff\xff\xff\x1b[<0;1;1M"), [at(Press, 0, 0)]);
     }
 
     #[test]
@@ -304,7 +394,7 @@ mod tests {
                 seed ^= seed >> 7;
                 seed ^= seed << 17;
                 // Every second byte begins or continues a sequence.
-                let byte = if seed & 1 == 0 { b"\x1b[O]P~0;"[(seed >> 8) as usize % 8] } else { (seed >> 8) as u8 };
+                let byte = if seed & 1 == 0 { b"\x1b[O]P~<0;Mm"[(seed >> 8) as usize % 11] } else { (seed >> 8) as u8 };
                 parser.feed(&[byte]);
             }
             parser.give_up();

@@ -3,12 +3,14 @@
 //! however it ends, hands the run back to its caller. The screen itself is `ui`; `session` is this loop without a terminal.
 
 pub mod backend;
+pub mod clipboard;
 pub mod environment;
 pub mod input;
 pub mod session;
 mod stray;
 mod tty;
 
+use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +26,7 @@ use crate::ui::view::outcome;
 use crate::ui::{Clock, Fetching, Key, State};
 pub use environment::TerminalEnvironment;
 use input::{Input, Parser};
-use session::{FRAME_MS, Session, Wish};
+use session::{FRAME_MS, Request, Session, Wish};
 use tty::Tty;
 
 /// Prepares a run and starts it; called on a thread of its own.
@@ -128,7 +130,7 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
             session
         }
     };
-    let reason = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut tty, &mut session, &timer)));
+    let reason = panic::catch_unwind(AssertUnwindSafe(|| drive(&mut tty, &mut session, &timer, environment)));
     let reason = reason.unwrap_or_else(|cause| EndReason::Crashed(panic_text(cause.as_ref())));
     let goes_on = matches!(reason, EndReason::TerminalGone | EndReason::Crashed(_));
     if goes_on || matches!(reason, EndReason::Terminated(_)) {
@@ -163,16 +165,13 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
 }
 
 /// The loop: sleep until something happens, take everything in, draw at most once.
-fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer) -> EndReason {
+fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &TerminalEnvironment) -> EndReason {
     let mut parser = Parser::default();
     let mut inputs = Vec::new();
     loop {
         let wish = session.turn(timer.now(), inputs.drain(..));
         let writable = tty.is_writable();
-        if writable
-            && let Some(frame) = session.frame(timer.now())
-            && tty.write(&frame).is_err()
-        {
+        if writable && write(tty, session, timer, environment).is_err() {
             // Gone, or told to end: what it was is told by waiting for nothing.
             let woken = tty.wait(Some(0));
             return woken.ended_by.map_or(EndReason::TerminalGone, EndReason::Terminated);
@@ -213,6 +212,17 @@ fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer) -> EndReason {
         }
         tty.trim_stray();
     }
+}
+
+/// What the session wants of the terminal, then the next frame if it is due.
+fn write(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &TerminalEnvironment) -> io::Result<()> {
+    for request in session.take_requests() {
+        match request {
+            Request::Copy(text) => tty.write(&clipboard::sequence(&text, environment.multiplexer))?,
+            Request::Mouse(on) => tty.set_mouse(on)?,
+        }
+    }
+    session.frame(timer.now()).map_or(Ok(()), |frame| tty.write(&frame))
 }
 
 fn redraw(tty: &Tty, session: &mut Session) {

@@ -14,12 +14,14 @@ use super::backend::AnsiBackend;
 use super::input::Input;
 use super::{Cause, Launched, Launcher};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
-use crate::ui::{Clock, Effect, Fetching, Message, State, Theme, update, view};
+use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, State, Theme, update, view};
 
 /// At most ten frames a second for what happens by itself.
 pub const FRAME_MS: u64 = 100;
 /// An answer to a key waits less.
 const KEY_FRAME_MS: u64 = 15;
+/// A drag asks for a frame with each of its reports: a slow line would be behind for ever.
+const DRAG_FRAME_MS: u64 = 50;
 /// Events taken in between two looks at the keyboard.
 const EVENTS_PER_TURN: usize = 4096;
 /// So many in one turn come from a log, not from training.
@@ -31,6 +33,15 @@ pub enum Wish {
     GoOn,
     Suspend,
     Quit,
+}
+
+/// What the session wants of the terminal besides frames.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Text for the clipboard of the terminal's user.
+    Copy(String),
+    /// Say what the mouse does, or not.
+    Mouse(bool),
 }
 
 /// A run that the screen is attached to.
@@ -65,11 +76,13 @@ pub struct Session {
     source: Option<Source>,
     answers: Vec<(Command, Receiver<CommandReply>)>,
     wish: Wish,
+    requests: Vec<Request>,
     /// Events came in numbers: a log is being read, and more of it is on its way.
     events_pour: bool,
     drawn: Option<u64>,
     last_frame_ms: u64,
-    key_waits: bool,
+    /// How far apart frames are while an answer to the person is due.
+    hurry_ms: Option<u64>,
 }
 
 impl Session {
@@ -92,10 +105,11 @@ impl Session {
             source: None,
             answers: Vec::new(),
             wish: Wish::GoOn,
+            requests: Vec::new(),
             events_pour: false,
             drawn: None,
             last_frame_ms: 0,
-            key_waits: false,
+            hurry_ms: None,
         }
     }
 
@@ -110,17 +124,14 @@ impl Session {
     pub fn turn(&mut self, now: Clock, inputs: impl IntoIterator<Item = Input>) -> Wish {
         self.wish = Wish::GoOn;
         self.tell(Message::Tick(now));
-        for input in inputs {
-            match input {
-                Input::Key(key) => {
-                    self.key_waits = true;
-                    self.tell(Message::Key(key));
-                }
-                Input::Paste(text) => {
-                    self.key_waits = true;
-                    self.tell(Message::Paste(text));
-                }
+        let is_drag = |input: &Input| matches!(input, Input::Mouse(mouse) if mouse.kind == MouseKind::Drag);
+        let mut inputs = inputs.into_iter().peekable();
+        while let Some(input) = inputs.next() {
+            // A drag is where it is now; where it was in between is nobody's business.
+            if is_drag(&input) && inputs.peek().is_some_and(is_drag) {
+                continue;
             }
+            self.hear_input(input);
         }
         self.hear_launch();
         // Answers are fetched before events but told after them: what a run said before it answered comes first.
@@ -139,12 +150,17 @@ impl Session {
         }
         self.drawn = Some(self.state.revision());
         self.last_frame_ms = now.ms;
-        self.key_waits = false;
+        self.hurry_ms = None;
         let count = self.themes.len().max(1);
         let theme = self.themes.get(self.state.theme % count)?;
         let state = &self.state;
         let Ok(_) = self.terminal.draw(|frame| view(state, theme, frame));
         self.terminal.backend_mut().take_frame()
+    }
+
+    /// What the terminal is to do besides, since the last call; to be written between two frames, not within one.
+    pub fn take_requests(&mut self) -> Vec<Request> {
+        std::mem::take(&mut self.requests)
     }
 
     /// Milliseconds to sleep at most when nothing happens at the keyboard; `None` while nothing can change by itself.
@@ -184,9 +200,22 @@ impl Session {
         if self.drawn == Some(self.state.revision()) {
             return None;
         }
-        let apart = if self.key_waits { KEY_FRAME_MS } else { FRAME_MS };
+        let apart = self.hurry_ms.unwrap_or(FRAME_MS);
         let since = now.ms.saturating_sub(self.last_frame_ms);
         Some(if self.drawn.is_none() { 0 } else { apart.saturating_sub(since) })
+    }
+
+    fn hear_input(&mut self, input: Input) {
+        let (hurry_ms, message) = match input {
+            Input::Key(key) => (KEY_FRAME_MS, Message::Key(key)),
+            Input::Paste(text) => (KEY_FRAME_MS, Message::Paste(text)),
+            // It was switched off meanwhile, or somebody else left it on.
+            Input::Mouse(_) if !self.state.mouse => return,
+            Input::Mouse(mouse) if mouse.kind == MouseKind::Drag => (DRAG_FRAME_MS, Message::Mouse(mouse)),
+            Input::Mouse(mouse) => (KEY_FRAME_MS, Message::Mouse(mouse)),
+        };
+        self.hurry_ms = Some(self.hurry_ms.map_or(hurry_ms, |ms| ms.min(hurry_ms)));
+        self.tell(message);
     }
 
     fn tell(&mut self, message: Message) {
@@ -205,7 +234,8 @@ impl Session {
                 }
             }
             Effect::Send(command) => self.send(command),
-            Effect::Copy(_) | Effect::Mouse(_) => {}
+            Effect::Copy(text) => self.requests.push(Request::Copy(text)),
+            Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),
             Effect::Suspend if self.wish == Wish::GoOn => self.wish = Wish::Suspend,
             Effect::Suspend => {}
             Effect::Redraw => {

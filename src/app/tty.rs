@@ -17,8 +17,11 @@ use super::stray::Diverted;
 
 /// Alternate screen, hidden cursor, pasted text marked as such.
 const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[2J";
-/// Whatever was under way ends, then all of that backwards.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?2004l\x1b[?25h\x1b[?1049l";
+/// Presses and the wheel, drags, both in a form that knows no widest column.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+/// Whatever was under way ends, then all of that backwards; the mouse too, whether it was on or not: whoever leaves may not know it.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
 /// What the terminal was like, for whoever has to restore it: the guard, or the panic hook.
 struct Saved {
@@ -62,6 +65,7 @@ pub struct Tty {
     input: Input,
     output: OwnedFd,
     signals: Signals,
+    mouse: bool,
 }
 
 /// Standard input where that is the terminal, else the terminal by its own name.
@@ -92,7 +96,7 @@ impl Tty {
     pub fn open() -> io::Result<Self> {
         let input = if is_terminal(libc::STDIN_FILENO) { Input::Standard } else { Input::Opened(open_terminal()?) };
         let output = if is_terminal(libc::STDOUT_FILENO) { duplicate(libc::STDOUT_FILENO)? } else { open_terminal()? };
-        let tty = Tty { input, output, signals: Signals::register()? };
+        let tty = Tty { input, output, signals: Signals::register()?, mouse: false };
         tty.enter()?;
         Ok(tty)
     }
@@ -110,7 +114,7 @@ impl Tty {
         make_raw(input, termios)?;
         *slot = Some(Saved { input, output, termios, diverted: Diverted::begin() });
         drop(slot);
-        self.write(ENTER)
+        self.set_up()
     }
 
     /// Whoever had the terminal while the process was stopped may have left it as they liked: it is set again as the screen needs it.
@@ -118,7 +122,20 @@ impl Tty {
         if let Some(saved) = saved().as_ref() {
             make_raw(saved.input, saved.termios)?;
         }
-        self.write(ENTER)
+        self.set_up()
+    }
+
+    fn set_up(&self) -> io::Result<()> {
+        self.write(ENTER)?;
+        if self.mouse { self.write(MOUSE_ON) } else { Ok(()) }
+    }
+
+    /// The terminal says what the mouse does from now on, after `leave` and `enter` too, or it does not.
+    /// # Errors
+    /// Those of `write`.
+    pub fn set_mouse(&mut self, on: bool) -> io::Result<()> {
+        self.mouse = on;
+        self.write(if on { MOUSE_ON } else { MOUSE_OFF })
     }
 
     /// Columns and rows; `None` when the terminal does not say.

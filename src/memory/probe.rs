@@ -1,7 +1,9 @@
-//! What the system says about memory: the resident set of this process, its peak, and the limit that the machine or its cgroup sets.
+//! What the system says about memory: the resident set of this process, its peak, and what the machine or its cgroup has
+//! in all and still free.
 //! Read from `/proc` and `/sys/fs/cgroup`; what cannot be read is `None`, never zero.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 /// One reading of the process's memory, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,6 +28,33 @@ fn kib_field(text: &str, name: &str) -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
+/// What the machine, or a cgroup of this process where that is tighter, has for all its processes, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MachineMemory {
+    pub total_bytes: Option<u64>,
+    /// Free, or taken back by the system as soon as somebody needs it.
+    pub available_bytes: Option<u64>,
+}
+
+/// Reads `/proc/meminfo` and the cgroups that this process lives in.
+pub fn machine_memory() -> MachineMemory {
+    read_machine(Path::new("/proc"), Path::new("/sys/fs/cgroup"))
+}
+
+fn read_machine(proc: &Path, cgroups: &Path) -> MachineMemory {
+    let meminfo = fs::read_to_string(proc.join("meminfo")).unwrap_or_default();
+    let own = fs::read_to_string(proc.join("self/cgroup")).unwrap_or_default();
+    let limits: Vec<_> = own_cgroups(&own, cgroups).iter().filter_map(Cgroup::limit_and_free).collect();
+    let tightest = |machine: Option<u64>, of_cgroups: Option<u64>| [machine, of_cgroups].into_iter().flatten().min();
+    MachineMemory {
+        total_bytes: tightest(kib_field(&meminfo, "MemTotal:"), limits.iter().map(|&(limit, _)| limit).min()),
+        available_bytes: tightest(
+            kib_field(&meminfo, "MemAvailable:"),
+            limits.iter().filter_map(|&(_, free)| free).min(),
+        ),
+    }
+}
+
 /// Gives memory that was freed but is still held by the allocator back to the system, where the allocator can.
 pub fn give_back_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
@@ -43,25 +72,59 @@ pub fn auto_limit_bytes() -> Option<u64> {
     Some(cgroup_limit_bytes().map_or(machine, |c| c.min(machine)))
 }
 
-/// The tightest memory limit among the cgroups (v2, else v1) that this process lives in.
+/// The tightest memory limit among the cgroups that this process lives in.
 fn cgroup_limit_bytes() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let v2 = own.lines().find_map(|l| l.strip_prefix("0::")).map(|p| ("/sys/fs/cgroup", p, "memory.max"));
-    let v1 = own
-        .lines()
-        .find_map(|l| l.split_once(":memory:"))
-        .map(|(_, p)| ("/sys/fs/cgroup/memory", p, "memory.limit_in_bytes"));
-    [v2, v1].into_iter().flatten().filter_map(|(root, path, file)| tightest(root, path, file)).min()
+    own_cgroups(&own, Path::new("/sys/fs/cgroup")).iter().filter_map(Cgroup::limit).min()
 }
 
-fn tightest(root: &str, path: &str, file: &str) -> Option<u64> {
-    std::path::Path::new(path)
-        .ancestors()
-        .filter_map(|p| {
-            let text = fs::read_to_string(format!("{root}{}/{file}", p.display())).ok()?;
-            text.trim().parse::<u64>().ok().filter(|&b| b < 1 << 60)
-        })
-        .min()
+/// A cgroup's folder, and what its files are called there.
+struct Cgroup {
+    folder: PathBuf,
+    names: &'static Names,
+}
+
+struct Names {
+    limit: &'static str,
+    used: &'static str,
+    /// A line of `memory.stat`: pages of files that were not needed lately, which the system takes back first.
+    reclaimable: &'static str,
+}
+
+const V2: Names = Names { limit: "memory.max", used: "memory.current", reclaimable: "inactive_file " };
+const V1: Names =
+    Names { limit: "memory.limit_in_bytes", used: "memory.usage_in_bytes", reclaimable: "total_inactive_file " };
+
+/// The cgroups (v2 and v1) of `/proc/self/cgroup`, with those that they are in: each of them may set a limit.
+fn own_cgroups(own: &str, root: &Path) -> Vec<Cgroup> {
+    let v2 = own.lines().find_map(|l| l.strip_prefix("0::")).map(|path| (root.to_owned(), path, &V2));
+    let v1 = own.lines().find_map(|l| l.split_once(":memory:")).map(|(_, path)| (root.join("memory"), path, &V1));
+    let and_above = |(root, path, names): (PathBuf, &str, &'static Names)| {
+        let folder = move |p: &Path| Cgroup { folder: root.join(p.strip_prefix("/").unwrap_or(p)), names };
+        Path::new(path).to_owned().ancestors().map(folder).collect::<Vec<_>>()
+    };
+    [v2, v1].into_iter().flatten().flat_map(and_above).collect()
+}
+
+impl Cgroup {
+    /// `None` where it sets none: `max`, or in v1 a number beyond any machine.
+    fn limit(&self) -> Option<u64> {
+        self.number(self.names.limit).filter(|&bytes| bytes < 1 << 60)
+    }
+
+    fn limit_and_free(&self) -> Option<(u64, Option<u64>)> {
+        let limit = self.limit()?;
+        let used = self.number(self.names.used).map(|used| {
+            let stat = fs::read_to_string(self.folder.join("memory.stat")).unwrap_or_default();
+            let reclaimable = stat.lines().find_map(|l| l.strip_prefix(self.names.reclaimable)?.trim().parse().ok());
+            used.saturating_sub(reclaimable.unwrap_or(0))
+        });
+        Some((limit, used.map(|used| limit.saturating_sub(used))))
+    }
+
+    fn number(&self, file: &str) -> Option<u64> {
+        fs::read_to_string(self.folder.join(file)).ok()?.trim().parse().ok()
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +136,65 @@ mod tests {
         let read = parse_status("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n");
         assert_eq!(read, HostMemory { used_bytes: Some(1 << 20), peak_bytes: Some(2 << 20) });
         assert_eq!(parse_status("Name:\tx\n"), HostMemory::default());
+    }
+
+    fn machine(files: &[(&str, &str)]) -> MachineMemory {
+        let root = tempfile::tempdir().expect("a folder");
+        for (name, text) in files {
+            let file = root.path().join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            fs::write(file, text).expect("a file");
+        }
+        read_machine(&root.path().join("proc"), &root.path().join("cgroup"))
+    }
+
+    const MEMINFO: (&str, &str) =
+        ("proc/meminfo", "MemTotal:    8000 kB\nMemFree:    1 kB\nMemAvailable:    3000 kB\n");
+
+    fn kib(total: u64, available: u64) -> MachineMemory {
+        MachineMemory { total_bytes: Some(total << 10), available_bytes: Some(available << 10) }
+    }
+
+    #[test]
+    fn a_machine_without_limits_has_what_it_says_itself_and_what_cannot_be_read_is_unknown() {
+        assert_eq!(machine(&[MEMINFO]), kib(8000, 3000));
+        let unlimited = [MEMINFO, ("proc/self/cgroup", "0::/a\n"), ("cgroup/a/memory.max", "max\n")];
+        assert_eq!(machine(&unlimited), kib(8000, 3000));
+        assert_eq!(machine(&[]), MachineMemory::default());
+        assert_eq!(machine(&[("proc/meminfo", "MemTotal: many\n")]), MachineMemory::default());
+    }
+
+    #[test]
+    fn the_tightest_cgroup_counts_and_file_pages_that_nobody_needs_are_free() {
+        let v2 = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/a/b\n"),
+            ("cgroup/a/memory.max", "2048000\n"),
+            ("cgroup/a/memory.current", "1536000\n"),
+            ("cgroup/a/memory.stat", "anon 5\ninactive_file 512000\n"),
+            // Its own limit is wider, and what it holds is not said.
+            ("cgroup/a/b/memory.max", "4096000\n"),
+        ];
+        assert_eq!(machine(&v2), kib(2000, 1000));
+        // A limit that is wider than the machine leaves the machine's own.
+        let wide = [
+            MEMINFO,
+            ("proc/self/cgroup", "0::/\n"),
+            ("cgroup/memory.max", "99999999999"),
+            ("cgroup/memory.current", "7"),
+        ];
+        assert_eq!(machine(&wide), kib(8000, 3000));
+    }
+
+    #[test]
+    fn the_older_cgroups_are_read_likewise() {
+        let v1 = [
+            MEMINFO,
+            ("proc/self/cgroup", "4:memory:/a\n1:cpu:/a\n"),
+            ("cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("cgroup/memory/memory.limit_in_bytes", "1024000\n"),
+            ("cgroup/memory/memory.usage_in_bytes", "2048000\n"),
+        ];
+        assert_eq!(machine(&v1), kib(1000, 0));
     }
 }

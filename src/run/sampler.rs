@@ -63,6 +63,7 @@ impl MemoryWatch {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Without the machine's own memory, which is read for a sample that is said: other processes move it all the time.
     fn sample(&self) -> MemorySampled {
         let used_bytes = probe::host_memory().used_bytes;
         let mut settings = self.settings();
@@ -76,9 +77,16 @@ impl MemoryWatch {
             device_used_bytes: device.used_bytes,
             device_total_bytes: device.total_bytes,
             others_bytes: device.others_bytes,
+            host_total_bytes: None,
+            host_available_bytes: None,
             by_category: with_unaccounted(self.ledger.by_category(), measured),
         }
     }
+}
+
+fn with_machine(sample: MemorySampled) -> MemorySampled {
+    let machine = probe::machine_memory();
+    MemorySampled { host_total_bytes: machine.total_bytes, host_available_bytes: machine.available_bytes, ..sample }
 }
 
 /// Whether a sample is worth a line, given those before it. Time comes from outside.
@@ -128,7 +136,7 @@ impl Sampler {
                 if sink.is_running() {
                     let sample = watch.sample();
                     if sieve.passes(begun.elapsed(), &sample) {
-                        sink.emit(RunEvent::MemorySampled(sample));
+                        sink.emit(RunEvent::MemorySampled(with_machine(sample)));
                     }
                 }
             }
@@ -160,6 +168,8 @@ mod tests {
             device_used_bytes: None,
             device_total_bytes: None,
             others_bytes: None,
+            host_total_bytes: None,
+            host_available_bytes: None,
             by_category: Default::default(),
         }
     }
@@ -184,6 +194,17 @@ mod tests {
         let seconds = |phase| (0..=25).map(|s| (s * 1000, 500, phase)).collect::<Vec<_>>();
         assert_eq!(passed(&seconds(Phase::Forward)), [0, 10_000, 20_000]);
         assert_eq!(passed(&seconds(Phase::Idle)), [0]);
+    }
+
+    #[test]
+    fn what_other_processes_take_of_the_machine_is_told_but_is_no_news() {
+        let mut sieve = Sieve::default();
+        let with = |available| MemorySampled { host_available_bytes: Some(available), ..sample(500, Phase::Forward) };
+        assert!(sieve.passes(Duration::ZERO, &with(900 * MIB)));
+        assert!(!sieve.passes(Duration::from_secs(5), &with(MIB)));
+        let told = with_machine(sample(500, Phase::Forward));
+        assert!(told.host_available_bytes <= told.host_total_bytes, "{told:?}");
+        assert_eq!(told.host_total_bytes.is_some(), cfg!(target_os = "linux"));
     }
 
     #[test]

@@ -119,6 +119,8 @@ impl Maker {
             device_used_bytes: None,
             device_total_bytes: None,
             others_bytes: None,
+            host_total_bytes: Some(8 * GIB),
+            host_available_bytes: Some(5 * GIB - used),
             by_category: with_unaccounted(by_category, Some(used)),
         }));
     }

@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use finetop::app::Launched;
 use finetop::app::environment::TerminalEnvironment;
 use finetop::app::input::Input;
-use finetop::app::session::{Session, Wish};
+use finetop::app::session::{Request, Session, Wish};
 use finetop::event::{Command, CommandReply, CommandRequest, RunHandle, RunState, Stamped};
 use finetop::ui::state::State;
-use finetop::ui::{Clock, Key};
+use finetop::ui::{Clock, Key, Mouse, MouseKind};
 use ratatui::layout::Size;
 
 use crate::fixture;
@@ -171,4 +171,28 @@ fn quitting_a_training_run_stops_it_with_a_checkpoint_and_waits_for_its_end() {
     assert_eq!(driven.turn(50, &[]), Wish::GoOn);
     drop(events_in);
     assert_eq!(driven.turn(50, &[]), Wish::Quit);
+}
+
+#[test]
+fn a_storm_of_the_mouse_is_one_message_a_turn_and_few_frames() {
+    let mut driven = Driven::new(State::ready(fixture::page()), 80, 24);
+    driven.turn(50, &[]);
+    let drags = |n: u16| (0..n).map(|column| Input::Mouse(Mouse { kind: MouseKind::Drag, column, row: 3 }));
+    let now = |ms| Clock { ms, unix_ms: fixture::BEGAN_UNIX_MS };
+    // Nobody asked for it.
+    let before = driven.session.state.revision();
+    driven.session.turn(now(100), drags(500));
+    assert_eq!(driven.session.state.revision(), before);
+    driven.session.turn(now(150), [Input::Key(Key::Char('m'))]);
+    assert_eq!(driven.session.take_requests(), [Request::Mouse(true)]);
+    assert_eq!(driven.session.take_requests(), []);
+    assert!(driven.session.frame(now(150)).is_some());
+    let before = driven.session.state.revision();
+    driven.session.turn(now(160), drags(500));
+    assert_eq!(driven.session.state.revision(), before + 1);
+    assert_eq!(driven.session.patience_ms(now(160)), Some(40));
+    // A press between two drags is not lost.
+    let press = Input::Mouse(Mouse { kind: MouseKind::Press, column: 1, row: 1 });
+    driven.session.turn(now(170), drags(9).chain([press]).chain(drags(9)));
+    assert_eq!(driven.session.state.revision(), before + 4);
 }

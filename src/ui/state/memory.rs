@@ -117,6 +117,8 @@ mod tests {
             device_used_bytes: None,
             device_total_bytes: None,
             others_bytes: None,
+            host_total_bytes: None,
+            host_available_bytes: None,
             by_category: ByCategory::from([(Category::Adapter, 10)]),
         }
     }

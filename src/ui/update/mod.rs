@@ -9,7 +9,7 @@ use crate::event::{Command, CommandReply, RunEvent, RunState};
 
 use super::format;
 use super::keymap::{Action, is_available};
-use super::message::{Clock, Effect, Fetching, Key, Message};
+use super::message::{Clock, Effect, Fetching, Key, Message, Mouse, MouseKind};
 use super::state::log::LogView;
 use super::state::palette::Palette;
 use super::state::{
@@ -27,6 +27,11 @@ const NEWS_MS: i64 = 10_000;
 /// The stretch over which the speed of fetching is measured.
 const SPEED_OVER_MS: u64 = 3_000;
 
+/// What a clipboard is given at most: terminals and what stands before them drop longer sequences, or choke.
+const COPY_MAX_BYTES: usize = 100_000;
+/// Entries that one turn of the wheel moves by.
+const WHEEL_ENTRIES: usize = 3;
+
 /// Takes one message in; what the outside has to do about it comes back.
 pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -41,7 +46,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.revision += 1;
         }
         Message::Mouse(mouse) => {
-            chart::mouse(state, mouse);
+            on_mouse(state, mouse, &mut effects);
             state.revision += 1;
         }
         Message::Resized { width, height } => {
@@ -92,7 +97,33 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Answered { command, reply } => answered(state, &command, &reply),
     }
+    for effect in &mut effects {
+        if let Effect::Copy(text) = effect {
+            copied(state, text);
+        }
+    }
     effects
+}
+
+/// Bounds what is copied, and says how much it is.
+fn copied(state: &mut State, text: &mut String) {
+    // It may come from a model or a file, and wherever it is pasted a control character may act.
+    text.retain(|c| !c.is_control() || matches!(c, '\n' | '\t'));
+    let all = text.chars().count() as u64;
+    let mut end = text.len().min(COPY_MAX_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    let kept = text.chars().count() as u64;
+    let characters = if kept == 1 { "character" } else { "characters" };
+    let notice = if kept < all {
+        format!("copied the first {} of {} characters", format::count(kept), format::count(all))
+    } else {
+        format!("copied {} {characters}", format::count(kept))
+    };
+    notify(state, NoticeKind::Good, notice);
+    state.revision += 1;
 }
 
 fn with_run(state: &mut State, change: impl FnOnce(&mut RunStage, Clock)) {
@@ -257,6 +288,24 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
         } else if let Some(why) = why_not(action, state) {
             notify(state, NoticeKind::Info, why);
         }
+    }
+}
+
+/// What lies over the panels keeps the mouse from them; of help, the wheel is the arrow keys.
+fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
+    let wheel = match mouse.kind {
+        MouseKind::WheelUp => Some((Action::SelectUp, Key::Up)),
+        MouseKind::WheelDown => Some((Action::SelectDown, Key::Down)),
+        _ => None,
+    };
+    match (&state.overlay, wheel) {
+        (Some(Overlay::Help { .. }), Some((_, key))) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
+        (Some(_), _) => {}
+        (None, Some((action, _))) if state.tab == Tab::Log && is_available(action, state) => {
+            (0..WHEEL_ENTRIES).for_each(|_| act(state, action, effects));
+        }
+        (None, _) if state.tab == Tab::Log => {}
+        (None, _) => chart::mouse(state, mouse),
     }
 }
 

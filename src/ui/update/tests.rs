@@ -230,3 +230,41 @@ fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
     assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
     assert_eq!(update(&mut state, Message::Key(Key::Ctrl('c'))), [Effect::CancelStart, Effect::Quit]);
 }
+
+#[test]
+fn what_is_copied_is_bounded_harmless_and_said() {
+    let mut state = attached(true);
+    let mut copy = |text: &str| {
+        let mut text = text.to_owned();
+        copied(&mut state, &mut text);
+        (text, state.notice.as_ref().map(|n| n.text.clone()).unwrap_or_default())
+    };
+    assert_eq!(copy("loss\t1.2\n"), ("loss\t1.2\n".into(), "copied 9 characters".into()));
+    assert_eq!(copy("a\u{1b}[201~\r\u{9b}"), ("a[201~".into(), "copied 6 characters".into()));
+    assert_eq!(copy("é").1, "copied 1 character");
+    let (text, notice) = copy(&"중".repeat(40_000));
+    assert_eq!(text, "중".repeat(33_333));
+    assert_eq!(notice, "copied the first 33,333 of 40,000 characters");
+}
+
+#[test]
+fn the_mouse_is_off_until_it_is_asked_for() {
+    let mut state = attached(true);
+    assert!(!state.mouse);
+    assert_eq!(key(&mut state, 'm'), [Effect::Mouse(true)]);
+    assert_eq!(key(&mut state, 'm'), [Effect::Mouse(false)]);
+    assert!(!state.mouse);
+}
+
+#[test]
+fn the_wheel_scrolls_help_and_a_question_keeps_the_mouse_to_itself() {
+    let mut state = attached(true);
+    let wheel = Message::Mouse(Mouse { kind: MouseKind::WheelDown, column: 0, row: 0 });
+    key(&mut state, '?');
+    update(&mut state, wheel.clone());
+    assert_eq!(state.overlay, Some(Overlay::Help { scroll: 3 }));
+    update(&mut state, Message::Key(Key::Esc));
+    key(&mut state, 's');
+    assert_eq!(update(&mut state, wheel), []);
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::Stop)));
+}

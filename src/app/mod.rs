@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod clipboard;
 pub mod environment;
+mod errands;
 pub mod input;
 pub mod session;
 mod stray;

@@ -11,6 +11,7 @@ use ratatui::Terminal;
 use ratatui::layout::{Rect, Size};
 
 use super::backend::AnsiBackend;
+use super::errands;
 use super::input::Input;
 use super::{Cause, Launched, Launcher};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
@@ -75,6 +76,8 @@ pub struct Session {
     abandoned: Option<JoinHandle<()>>,
     source: Option<Source>,
     answers: Vec<(Command, Receiver<CommandReply>)>,
+    /// What is looked for or read on threads of their own; each says one thing.
+    errands: Vec<Receiver<Message>>,
     wish: Wish,
     requests: Vec<Request>,
     /// Events came in numbers: a log is being read, and more of it is on its way.
@@ -104,6 +107,7 @@ impl Session {
             abandoned: None,
             source: None,
             answers: Vec::new(),
+            errands: Vec::new(),
             wish: Wish::GoOn,
             requests: Vec::new(),
             events_pour: false,
@@ -134,6 +138,7 @@ impl Session {
             self.hear_input(input);
         }
         self.hear_launch();
+        self.hear_errands();
         // Answers are fetched before events but told after them: what a run said before it answered comes first.
         let answers = self.fetch_answers();
         self.hear_events();
@@ -169,7 +174,7 @@ impl Session {
             return Some(1);
         }
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
-        let alive = (self.state.is_alive() || !self.answers.is_empty()).then_some(FRAME_MS);
+        let alive = (self.state.is_alive() || !self.answers.is_empty() || !self.errands.is_empty()).then_some(FRAME_MS);
         [self.frame_due_in(now), notice, alive].into_iter().flatten().min()
     }
 
@@ -234,6 +239,10 @@ impl Session {
                 }
             }
             Effect::Send(command) => self.send(command),
+            Effect::ListRuns { beside } => self.errand(move || Message::RunsListed(errands::runs_beside(&beside))),
+            Effect::ReadRun { folder, name } => {
+                self.errand(move || Message::RunRead { name, result: errands::read(&folder) })
+            }
             Effect::Copy(text) => self.requests.push(Request::Copy(text)),
             Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),
             Effect::Suspend if self.wish == Wish::GoOn => self.wish = Wish::Suspend,
@@ -318,6 +327,27 @@ impl Session {
             let reply = CommandReply::refused("the run does not listen any more");
             self.tell(Message::Answered { command, reply });
         }
+    }
+
+    /// Does something that takes time on a thread of its own; what it says is heard in a later turn.
+    fn errand(&mut self, work: impl FnOnce() -> Message + Send + 'static) {
+        let (said, heard) = channel();
+        let body = move || _ = said.send(work());
+        if thread::Builder::new().name("finetop-errand".into()).spawn(body).is_ok() {
+            self.errands.push(heard);
+        }
+    }
+
+    fn hear_errands(&mut self) {
+        let mut heard = Vec::new();
+        self.errands.retain(|errand| match errand.try_recv() {
+            Ok(message) => {
+                heard.push(message);
+                false
+            }
+            Err(e) => e == TryRecvError::Empty,
+        });
+        heard.into_iter().for_each(|message| self.tell(message));
     }
 
     fn fetch_answers(&mut self) -> Vec<(Command, CommandReply)> {

@@ -64,6 +64,15 @@ pub fn read(run: &Path) -> Result<Replay, StoreError> {
     Ok(Replay { events, state: follow.state(), skipped: follow.skipped })
 }
 
+/// Hands the events of a whole log over one by one, those of steps that a later segment does again too; what lies behind is not kept.
+/// # Errors
+/// A folder that holds no run, or what the file system says.
+pub fn each(run: &Path, mut take: impl FnMut(Stamped)) -> Result<(), StoreError> {
+    let mut follow = Follow::open(run)?;
+    while follow.step(&mut take)? {}
+    Ok(())
+}
+
 /// How the last segment of a run ended, whoever holds the run now.
 /// # Errors
 /// A folder that holds no run, or what the file system says.

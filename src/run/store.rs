@@ -327,6 +327,15 @@ pub fn newest(runs: &Path, name: &str) -> Option<PathBuf> {
     })
 }
 
+/// The runs in a folder, the newest first.
+pub fn runs(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).map(|entries| entries.flatten().map(|e| e.path()).collect()).unwrap_or_default();
+    let mut runs: Vec<PathBuf> = Vec::into_iter(entries).filter(|path| is_run(path)).collect();
+    let changed = |path: &PathBuf| fs::metadata(events(path)).and_then(|m| m.modified()).ok();
+    runs.sort_by_cached_key(|path| std::cmp::Reverse(changed(path)));
+    runs
+}
+
 fn no_run(path: &Path, missing: &'static str) -> StoreError {
     StoreError::NoRun { path: path.to_path_buf(), missing }
 }

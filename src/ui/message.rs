@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use crate::event::{Command, CommandReply, Stamped};
 
+use super::state::run::RunView;
+use super::state::runs::FoundRun;
+
 /// Everything that the screen hears of.
 #[derive(Debug, Clone)]
 pub enum Message {
@@ -36,6 +39,13 @@ pub enum Message {
     StreamClosed {
         cause: Option<String>,
     },
+    /// The runs that were found beside the one that is shown.
+    RunsListed(Vec<FoundRun>),
+    /// Another run was read to be laid over, or why it could not be.
+    RunRead {
+        name: String,
+        result: Result<Box<RunView>, String>,
+    },
     /// The run's answer to a command.
     Answered {
         command: Command,
@@ -65,6 +75,14 @@ pub enum Effect {
     StartRun,
     CancelStart,
     Send(Command),
+    /// Look for other runs in the folder that this run's folder lies in.
+    ListRuns {
+        beside: PathBuf,
+    },
+    ReadRun {
+        folder: PathBuf,
+        name: String,
+    },
     /// Put text into the clipboard of the terminal's user.
     Copy(String),
     /// Ask the terminal to say what the mouse does, or not to.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use finetop::event::{Command, CommandReply, RunState};
 use finetop::ui::state::State;
+use finetop::ui::state::runs::FoundRun;
 use finetop::ui::theme::{ColorDepth, GlyphSet, Palette, Role, Theme};
 use finetop::ui::{Clock, Fetching, Key, Message, update, view};
 use ratatui::Terminal;
@@ -73,6 +74,72 @@ fn a_run_in_full_swing_looks_as_stored() {
     assert!(frame.is_ascii(), "{frame}");
     compare("train-ascii-80x24", &frame);
     compare("train-block-80x24", &text(&draw(&state, &theme("mono", GlyphSet::Block), 80, 24)));
+}
+
+/// The sizes that every panel and overlay is looked at.
+pub const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
+
+fn compare_at_all_sizes(name: &str, state: &State) {
+    let dark = theme("dark", GlyphSet::Braille);
+    for (width, height) in SIZES {
+        compare(&format!("{name}-{width}x{height}"), &text(&draw(state, &dark, width, height)));
+    }
+}
+
+#[test]
+fn the_charts_are_a_grid_or_one_of_them_large() {
+    let mut state = running();
+    press(&mut state, Key::Char('2'));
+    compare_at_all_sizes("charts", &state);
+    press(&mut state, Key::Char('l'));
+    (0..6).for_each(|_| press(&mut state, Key::Char('h')));
+    press(&mut state, Key::Char('+'));
+    compare_at_all_sizes("charts-crosshair", &state);
+    for key in ['z', 'x', 'y', 'c', 'c', 'c', 'c', 'c'] {
+        press(&mut state, Key::Char(key));
+    }
+    compare_at_all_sizes("chart-large", &state);
+}
+
+#[test]
+fn another_run_is_chosen_and_laid_over() {
+    let mut state = running();
+    press(&mut state, Key::Char('r'));
+    let run = |name: &str| FoundRun { folder: PathBuf::from("/home/kim/runs").join(name), name: name.into() };
+    let found = vec![run("20260503-221500-listings"), run("20260503-180000-\u{1b}[31mlistings")];
+    update(&mut state, Message::RunsListed(found));
+    press(&mut state, Key::Char('j'));
+    compare_at_all_sizes("other-run", &state);
+    press(&mut state, Key::Char('k'));
+    let asked = update(&mut state, Message::Key(Key::Enter));
+    assert!(matches!(&asked[..], [finetop::ui::Effect::ReadRun { name, .. }] if name == "20260503-221500-listings"));
+    // The whole run beside its own first two thirds, a little worse.
+    let mut other = finetop::ui::state::run::RunView::default();
+    for mut stamped in fixture::stored() {
+        if let finetop::event::RunEvent::StepDone(step) = &mut stamped.event {
+            step.loss += 0.2;
+        }
+        other.fold(&stamped);
+    }
+    let name = "20260503-221500-listings".to_owned();
+    update(&mut state, Message::RunRead { name, result: Ok(Box::new(other)) });
+    press(&mut state, Key::Char('2'));
+    press(&mut state, Key::Char('z'));
+    press(&mut state, Key::Left);
+    compare_at_all_sizes("beside", &state);
+}
+
+#[test]
+fn what_is_selected_in_the_accumulation_is_told_whole() {
+    let mut state = running();
+    press(&mut state, Key::Char('j'));
+    press(&mut state, Key::Down);
+    compare_at_all_sizes("micro-selected", &state);
+    for _ in 0..2 {
+        press(&mut state, Key::Down);
+    }
+    press(&mut state, Key::Left);
+    compare_at_all_sizes("step-selected", &state);
 }
 
 #[test]

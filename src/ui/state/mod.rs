@@ -8,6 +8,7 @@ pub mod log;
 pub mod memory;
 pub mod palette;
 pub mod run;
+pub mod runs;
 pub mod series;
 pub mod smooth;
 
@@ -130,9 +131,13 @@ pub enum Overlay {
     },
     /// Commands, found by a few letters of their names.
     Palette(palette::Palette),
+    /// Which other run is laid over this one.
+    Runs(runs::RunPicker),
     Ask(Question),
-    /// The outcome of the run.
-    Outcome,
+    /// The outcome of the run, and which of the next commands is selected.
+    Outcome {
+        selected: usize,
+    },
 }
 
 /// A question before something that cannot be taken back.

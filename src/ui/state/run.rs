@@ -26,7 +26,7 @@ const MAX_MICROS: usize = 4096;
 /// Of a step that is over, so many of its micro-batches.
 const MAX_MICROS_BEHIND: usize = 256;
 /// A micro-batch that took this many times the median of its step is odd.
-const ODD: f64 = 2.0;
+pub const ODD: f64 = 2.0;
 
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunView {

@@ -4,6 +4,7 @@
 mod chart;
 mod log;
 mod palette;
+mod runs;
 
 use crate::event::{Command, CommandReply, RunEvent, RunState};
 
@@ -15,6 +16,7 @@ use super::state::palette::Palette;
 use super::state::{
     Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State, Tab,
 };
+use super::view::outcome;
 use crate::memory::ledger::Phase;
 use crate::units::printable;
 
@@ -94,6 +96,14 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             if state.leaving {
                 effects.push(Effect::Quit);
             }
+        }
+        Message::RunsListed(found) => {
+            runs::listed(state, found);
+            state.revision += 1;
+        }
+        Message::RunRead { name, result } => {
+            runs::read(state, name, result);
+            state.revision += 1;
         }
         Message::Answered { command, reply } => answered(state, &command, &reply),
     }
@@ -184,7 +194,7 @@ fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
             if state.leaving {
                 state.leave_by_ms = Some(clock.ms + LEAVE_WITHIN_MS);
             } else if age_ms < NEWS_MS {
-                state.overlay = Some(Overlay::Outcome);
+                state.overlay = Some(Overlay::Outcome { selected: 0 });
             }
         }
         _ => {}
@@ -263,6 +273,7 @@ fn pasted(state: &mut State, text: &str) {
 fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     match state.overlay {
         Some(Overlay::Palette(_)) if !is_everywhere(state, key) => return palette::key(state, key, effects),
+        Some(Overlay::Runs(_)) if !is_everywhere(state, key) => return runs::key(state, key, effects),
         Some(Overlay::Ask(question)) if !is_everywhere(state, key) => return answer(state, question, key, effects),
         Some(Overlay::Help { scroll }) if !is_everywhere(state, key) => {
             state.overlay = match key {
@@ -272,10 +283,10 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
             };
             return;
         }
-        // The outcome hides nothing that a key could want: any key but its own ones goes on to the keymap.
-        Some(Overlay::Outcome) if matches!(key, Key::Esc | Key::Enter | Key::Char('o' | ' ')) => {
-            state.overlay = None;
-            return;
+        Some(Overlay::Outcome { selected }) => {
+            if on_outcome(state, selected, key, effects) {
+                return;
+            }
         }
         _ => {}
     }
@@ -307,6 +318,28 @@ fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
         (None, _) if state.tab == Tab::Log => {}
         (None, _) => chart::mouse(state, mouse),
     }
+}
+
+/// The outcome hides nothing that a key could want: false for any key that is not its own, which then goes on to the keymap.
+fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Effect>) -> bool {
+    if matches!(key, Key::Esc | Key::Enter | Key::Char('o' | ' ')) {
+        state.overlay = None;
+        return true;
+    }
+    let Some(run) = state.run() else { return false };
+    let commands = outcome::next_commands(run);
+    let last = commands.len().saturating_sub(1);
+    let selected = match state.keymap.action(key, state) {
+        Some(Action::SelectUp) => selected.saturating_sub(1),
+        Some(Action::SelectDown) => (selected + 1).min(last),
+        Some(Action::Copy | Action::YScale) => {
+            effects.extend(commands.get(selected).cloned().map(Effect::Copy));
+            return true;
+        }
+        _ => return false,
+    };
+    state.overlay = Some(Overlay::Outcome { selected });
+    true
 }
 
 /// Keys that mean the same whatever lies over the panels.
@@ -406,15 +439,15 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::XAxis
         | Action::YScale
         | Action::SmoothMore
-        | Action::SmoothLess
-        | Action::Compare => chart::act(state, action, effects),
+        | Action::SmoothLess => chart::act(state, action, effects),
+        Action::Compare => runs::open(state, effects),
         Action::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
         Action::Mouse => {
             state.mouse = !state.mouse;
             effects.push(Effect::Mouse(state.mouse));
             notify(state, NoticeKind::Info, if state.mouse { "mouse on" } else { "mouse off: text can be selected" });
         }
-        Action::Outcome => state.overlay = Some(Overlay::Outcome),
+        Action::Outcome => state.overlay = Some(Overlay::Outcome { selected: 0 }),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
         Action::Theme => state.theme = state.theme.wrapping_add(1),
         Action::Redraw => effects.push(Effect::Redraw),

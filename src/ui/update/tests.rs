@@ -156,11 +156,24 @@ fn a_question_whose_run_has_ended_sends_nothing() {
 fn the_end_of_a_run_is_shown_and_what_came_long_ago_is_not_news() {
     let mut state = attached(true);
     finish(&mut state, 1);
-    assert_eq!(state.overlay, Some(Overlay::Outcome));
+    assert_eq!(state.overlay, Some(Overlay::Outcome { selected: 0 }));
     assert_eq!(update(&mut state, Message::Key(Key::Esc)), []);
     assert_eq!(state.overlay, None);
     update(&mut state, Message::Key(Key::Enter));
-    assert_eq!(state.overlay, Some(Overlay::Outcome));
+    assert_eq!(state.overlay, Some(Overlay::Outcome { selected: 0 }));
+}
+
+#[test]
+fn the_commands_to_try_next_can_be_copied_from_the_card() {
+    let mut state = attached(false);
+    finish(&mut state, 1);
+    let commands = outcome::next_commands(state.run().expect("a run"));
+    update(&mut state, Message::Key(Key::Down));
+    let copied = key(&mut state, 'y');
+    assert_eq!(copied, [Effect::Copy(commands[commands.len().min(2) - 1].clone())]);
+    assert!(matches!(state.overlay, Some(Overlay::Outcome { .. })));
+    key(&mut state, '2');
+    assert_eq!(state.tab, Tab::Charts, "other keys go on");
 }
 
 #[test]

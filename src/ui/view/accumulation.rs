@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::event::MicroBatchDone;
 use crate::ui::format;
 use crate::ui::state::chart::Pick;
-use crate::ui::state::run::{RunView, StepSummary, micro_loss, slowness};
+use crate::ui::state::run::{ODD, RunView, StepSummary, micro_loss, slowness};
 use crate::ui::state::{Activity, RunStage};
 use crate::ui::theme::Role;
 use crate::ui::widgets::{Pen, Words, bars, words};
@@ -57,7 +57,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
         return;
     }
     heading(pen, Rect { y: inner.y + 1, height: 1, ..inner });
-    let below = below(view, pick, inner);
+    let below = below(pen, view, pick, inner);
     let table = Rect { y: inner.y + 2, height: inner.height - 2 - below.len() as u16, ..inner };
 
     // Every micro-batch of the step has its row from the beginning, so that earlier steps do not jump with each one. Where rows are few,
@@ -119,18 +119,18 @@ fn title(view: &RunView, width: u16) -> Words {
 }
 
 /// The lines under the table: what is selected, else tokens against the plan and the share of padding.
-fn below(view: &RunView, pick: Option<Pick>, inner: Rect) -> Vec<Words> {
+fn below(pen: &Pen<'_>, view: &RunView, pick: Option<Pick>, inner: Rect) -> Vec<Words> {
     if inner.height < 7 {
         return Vec::new();
     }
     match pick {
         Some(Pick::Micro(micro)) => {
             let Some(found) = view.current.micros.iter().find(|m| m.micro == micro) else { return Vec::new() };
-            detail_of_micro(view, found)
+            detail_of_micro(pen, view, found)
         }
         Some(Pick::Step(step)) => {
             let Some(found) = view.recent.iter().find(|s| s.step == step) else { return Vec::new() };
-            detail_of_step(found)
+            detail_of_step(pen, found)
         }
         None => {
             // Rows lie end to end in one micro-batch: nothing is padded, whatever their lengths.
@@ -147,53 +147,43 @@ fn below(view: &RunView, pick: Option<Pick>, inner: Rect) -> Vec<Words> {
     }
 }
 
-fn detail_of_micro(view: &RunView, micro: &MicroBatchDone) -> Vec<Words> {
-    let targets = format!("{} of {}", format::count(micro.target_tokens), format::count(micro.tokens));
-    let mut second = words([
-        ("time ", Role::Label),
-        (&format::took(micro.duration_us), Role::Text),
-        ("  memory ", Role::Label),
-        (&format::or_unknown(micro.peak_bytes.max(micro.used_bytes), format_bytes), Role::Text),
-    ]);
+fn detail_of_micro(pen: &Pen<'_>, view: &RunView, micro: &MicroBatchDone) -> Vec<Words> {
+    let mut second = words([(&format::took(micro.duration_us), Role::Text)]);
     if let Some(slow) = slowness(&view.current.micros) {
         let times = micro.duration_us as f64 / slow.median_us as f64;
-        let role = if times >= 2.0 { Role::Warn } else { Role::Label };
-        second.extend(words([(&format!("  {times:.1} of the median"), role)]));
+        let text = format!(" = {times:.1} {} median", pen.theme.pick("×", "x"));
+        second.extend(words([(&text, if times >= ODD { Role::Warn } else { Role::Label })]));
     }
-    vec![
-        words([
-            (&format!("micro {}  ", format::count(micro.micro)), Role::Active),
-            ("loss ", Role::Label),
-            (&format::or_unknown(micro_loss(micro), format::loss), Role::Text),
-            ("  targets ", Role::Label),
-            (&targets, Role::Text),
-        ]),
-        second,
-    ]
+    second.extend(words([
+        ("  memory ", Role::Label),
+        (&format::or_unknown(micro.peak_bytes.max(micro.used_bytes), format_bytes), Role::Text),
+    ]));
+    let name = format!("micro {}", format::count(micro.micro));
+    vec![facts(&name, micro_loss(micro), micro.target_tokens, micro.tokens), second]
 }
 
-fn detail_of_step(step: &StepSummary) -> Vec<Words> {
-    let targets = format!("{} of {}", format::count(step.target_tokens), format::count(step.tokens));
-    let mut second = words([
-        (&format!("{} micro-batches", format::count(step.micros.len() as u64)), Role::Label),
-        ("  peak ", Role::Label),
-        (&format::or_unknown(step.peak_bytes, format_bytes), Role::Text),
-    ]);
+fn detail_of_step(pen: &Pen<'_>, step: &StepSummary) -> Vec<Words> {
+    let peak = format::or_unknown(step.peak_bytes, format_bytes);
+    let mut second = words([("peak ", Role::Label), (&peak, Role::Text)]);
     if let Some(slow) = slowness(&step.micros) {
-        let text = format!("  {} took {:.1}", format::count(slow.micro), slow.times);
-        let role = if slow.is_odd() { Role::Warn } else { Role::Label };
-        second.extend(words([(&text, role), (" medians", Role::Label)]));
+        let times = pen.theme.pick("×", "x");
+        let text = format!("  micro {} took {:.1} {times} median", format::count(slow.micro), slow.times);
+        second.extend(words([(&text, if slow.is_odd() { Role::Warn } else { Role::Label })]));
     }
-    vec![
-        words([
-            (&format!("step {}  ", format::count(step.step)), Role::Active),
-            ("loss ", Role::Label),
-            (&format::loss(step.loss), Role::Text),
-            ("  targets ", Role::Label),
-            (&targets, Role::Text),
-        ]),
-        second,
-    ]
+    let name = format!("step {}", format::count(step.step));
+    vec![facts(&name, Some(step.loss), step.target_tokens, step.tokens), second]
+}
+
+/// `micro 2  loss 1.279  targets 91 of 327`
+fn facts(name: &str, loss: Option<f64>, targets: u64, tokens: u64) -> Words {
+    let targets = format!("{} of {}", format::short_count(targets), format::short_count(tokens));
+    words([
+        (&format!("{name}  "), Role::Active),
+        ("loss ", Role::Label),
+        (&format::or_unknown(loss, format::loss), Role::Text),
+        ("  targets ", Role::Label),
+        (&targets, Role::Text),
+    ])
 }
 
 /// How long each micro-batch of a step took, beside the longest of them, where there is room behind the columns.

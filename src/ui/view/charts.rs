@@ -13,11 +13,13 @@ use crate::units::printable;
 use super::chart::{self, x_text};
 
 /// Rows below the charts.
-const BELOW: u16 = 2;
+fn rows_below(state: &State) -> u16 {
+    if state.chart.cursor.is_some() && state.chart.other.is_some() { 3 } else { 2 }
+}
 
 /// The charts and where they lie.
 pub fn areas(body: Rect, state: &State) -> Vec<(Quantity, Rect)> {
-    let body = Rect { height: body.height.saturating_sub(BELOW), ..body };
+    let body = Rect { height: body.height.saturating_sub(rows_below(state)), ..body };
     if state.chart.large {
         return vec![(state.chart.quantity, body)];
     }
@@ -41,7 +43,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
         let selected = !state.chart.large && quantity == state.chart.quantity;
         chart::draw(pen, area, run, &state.chart, quantity, selected);
     }
-    let below = BELOW.min(body.height);
+    let below = rows_below(state).min(body.height);
     let lines = Rect { x: body.x + 1, y: body.bottom() - below, width: body.width.saturating_sub(2), height: below };
     let pieces = match state.chart.cursor {
         Some(step) => crosshair(pen, state, run, step),
@@ -54,11 +56,14 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
 fn flow(pen: &mut Pen<'_>, area: Rect, pieces: Vec<Words>) {
     let mut line: Words = Vec::new();
     let mut row = 0;
-    for piece in pieces {
+    for mut piece in pieces {
         if pen::width(&line) + pen::width(&piece) > area.width as usize && !line.is_empty() && row + 1 < area.height {
             pen.line(area, row, &line);
             row += 1;
             line.clear();
+        }
+        if let Some(first) = piece.first_mut().filter(|_| line.is_empty()) {
+            first.0 = first.0.trim_start().to_owned().into();
         }
         line.extend(piece);
     }
@@ -70,33 +75,29 @@ pub fn crosshair(pen: &Pen<'_>, state: &State, run: &RunStage, step: u64) -> Vec
     let view = &run.view;
     let place = |axis| x_text(axis, view.axis.place(axis, step as f64));
     use crate::ui::state::axis::XAxis::{Time, Tokens};
-    let mut pieces = vec![
-        words([("step ", Role::Label), (&format::count(step), Role::Active)]),
-        words([(&format!("  {}  {} tokens", place(Time), place(Tokens)), Role::Label)]),
-    ];
-    let loss_of = |name: &str| matches!(name, "loss" | "smoothed");
-    for (name, value) in values_at(view, step) {
-        let role = if loss_of(name) {
-            Role::Loss
-        } else if name == "eval" {
-            Role::Eval
-        } else {
-            Role::Text
-        };
+    let of_loss = |name: &str| matches!(name, "loss" | "smoothed" | "eval");
+    let (losses, rest): (Vec<_>, Vec<_>) = values_at(view, step).into_iter().partition(|(name, _)| of_loss(name));
+    let mut pieces = vec![words([("step ", Role::Label), (&format::count(step), Role::Active)])];
+    for (name, value) in losses {
+        let role = if name == "eval" { Role::Eval } else { Role::Loss };
         pieces.push(words([(&format!("  {name} "), Role::Label), (&value, role)]));
     }
     if let Some(other) = &state.chart.other {
-        let mut other_values = values_at(&other.view, step);
-        other_values.retain(|(name, _)| loss_of(name) || *name == "eval");
-        if other_values.is_empty() {
+        let mut values = values_at(&other.view, step);
+        values.retain(|(name, _)| of_loss(name));
+        if values.is_empty() {
             let text = format!("  {} has no step {}", printable(&other.name), format::count(step));
             pieces.push(words([(&text, Role::Compare)]));
         }
-        for (name, value) in other_values {
+        for (name, value) in values {
             let mark = pen.theme.pick("━", "+");
             pieces.push(words([(&format!("  {mark} {name} "), Role::Label), (&value, Role::Compare)]));
         }
     }
+    for (name, value) in rest {
+        pieces.push(words([(&format!("  {name} "), Role::Label), (&value, Role::Text)]));
+    }
+    pieces.push(words([(&format!("  {} tokens  {}", place(Tokens), place(Time)), Role::Label)]));
     pieces
 }
 
@@ -117,11 +118,11 @@ fn how(state: &State, run: &RunStage) -> Vec<Words> {
     };
     let smoothing = view.smoothing().window(view.planned_steps());
     let mut pieces = vec![
-        piece("x", chart.x.name()),
-        piece("y", if chart.is_log(chart.quantity) { "logarithmic" } else { "linear" }),
-        piece("shown", &shown),
+        piece("x ", chart.x.name()),
+        piece("y ", if chart.is_log(chart.quantity) { "logarithmic" } else { "linear" }),
+        piece("shown ", &shown),
         piece("", if chart.follow { "following" } else { "holding" }),
-        piece("smoothed over", &format!("{smoothing:.0} steps")),
+        piece("smoothed over ", &format!("{smoothing:.0} steps")),
     ];
     if let Some(other) = &chart.other {
         pieces.push(words([("beside ", Role::Label), (&printable(&other.name), Role::Compare)]));

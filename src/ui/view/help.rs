@@ -26,6 +26,7 @@ fn lines(pen: &Pen<'_>, state: &State) -> Vec<Words> {
     meaning(theme.pick("◆", "@"), Role::Best, "the best eval so far; its checkpoint is kept as `best`");
     meaning("targets", Role::Label, "tokens that have a loss; `tokens` counts prompts too");
     meaning("unaccounted", Role::Label, "memory that is measured, but charged to no part of the engine");
+    meaning("F B O E S", Role::Label, "phases: forward, backward, optimizer, eval, checkpoint; L load, - idle");
     meaning("ETA", Role::Label, "what is left to do, by what it took so far; pauses do not count");
     meaning(theme.pick("—", "-"), Role::Label, "not known");
     lines

@@ -1,14 +1,14 @@
-//! The memory panel: used of the limit as a bar of categories, peak, categories over time, and a legend that leaves nothing out:
-//! what is measured but not charged to anybody has its own place.
+//! The memory panel: used of the limit as a bar of categories, peak and headroom, the host, categories and phases over time, and a legend that
+//! leaves nothing out: what is measured but not charged to anybody has its own place.
 
 use ratatui::layout::Rect;
 
-use crate::memory::ledger::Category;
+use crate::memory::ledger::{Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
 use crate::ui::theme::Role;
 use crate::ui::widgets::stack::{self, Moment};
-use crate::ui::widgets::{Pen, Words, bars, words};
+use crate::ui::widgets::{Pen, Words, bars, pen, words};
 use crate::units::format_bytes;
 
 /// The category in words.
@@ -65,6 +65,20 @@ fn letter(category: Category) -> char {
     }
 }
 
+/// What stands for a phase in the strip under the timeline.
+pub fn phase_letter(phase: Phase) -> char {
+    match phase {
+        Phase::Load => 'L',
+        Phase::Forward => 'F',
+        Phase::Backward => 'B',
+        Phase::Optimizer => 'O',
+        Phase::Eval => 'E',
+        Phase::Checkpoint => 'S',
+        Phase::Generate => 'G',
+        Phase::Idle => '-',
+    }
+}
+
 pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let memory = &run.view.memory;
     let phase = memory.last.as_ref().filter(|_| run.is_live()).map(|m| m.phase.name());
@@ -75,7 +89,6 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     }
     let newest = memory.newest();
     let limit = memory.limit_bytes.or_else(|| run.view.plan.as_ref().and_then(|p| p.limit_bytes));
-    let used = newest.and_then(|p| p.used_bytes);
     let parts: Vec<(u64, Role, char)> = newest
         .iter()
         .flat_map(|p| Category::ALL.map(|c| (p.stack[c as usize], Role::Category(c), letter(c))))
@@ -83,8 +96,28 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
         .collect();
     let top = memory.peak_bytes.max(newest.map(|p| p.height())).unwrap_or(0);
     bars::parts(pen, Rect { height: 1, ..inner }, &parts, limit.unwrap_or(top).max(top), memory.peak_bytes);
+    used_and_peak(pen, Rect { y: inner.y + 1, height: 1, ..inner }, run, limit);
 
-    let bytes = if inner.width < 36 { format::short_bytes } else { format_bytes };
+    let mut body = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
+    if body.height >= 6 {
+        let line = Rect { height: 1, ..body };
+        pen.line(line, 0, &fitting(room_left(run, limit, line.width), line.width));
+        (body.y, body.height) = (body.y + 1, body.height - 1);
+    }
+    if inner.height >= 12 {
+        more(pen, &mut body, run);
+    }
+    let legend = legend_rows(&parts, body);
+    let height = body.height - legend;
+    draw_legend(pen, Rect { y: body.y + height, height: legend, ..body }, &parts);
+    timeline(pen, Rect { height, ..body }, run);
+}
+
+/// `289 MiB of 2.00 GiB        peak 422 MiB`
+fn used_and_peak(pen: &mut Pen<'_>, row: Rect, run: &RunStage, limit: Option<u64>) {
+    let memory = &run.view.memory;
+    let used = memory.newest().and_then(|p| p.used_bytes);
+    let bytes = if row.width < 36 { format::short_bytes } else { format_bytes };
     let mut line: Words = words([(&format::or_unknown(used, bytes), Role::Text)]);
     match limit {
         Some(limit) => line.extend(words([(" of ", Role::Label), (&bytes(limit), Role::Text)])),
@@ -95,24 +128,99 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
         ("peak ", Role::Label),
         (&format::or_unknown(memory.peak_bytes, bytes), if over { Role::Bad } else { Role::Text }),
     ]);
-    let x = pen.line_right(inner, 1, &peak);
-    pen.line(Rect { width: x.saturating_sub(inner.x + 1), ..inner }, 1, &line);
+    let x = pen.line_right(row, 0, &peak);
+    pen.line(Rect { width: x.saturating_sub(row.x + 1), ..row }, 0, &line);
+}
 
-    let mut body = Rect { y: inner.y + 2, height: inner.height - 2, ..inner };
-    if inner.height >= 12 {
-        more(pen, &mut body, run);
+/// What is left: below the limit at the peak, on the machine, and what others hold of the device. The most important first.
+fn room_left(run: &RunStage, limit: Option<u64>, width: u16) -> Vec<Words> {
+    let memory = &run.view.memory;
+    let bytes = if width < 48 { format::short_bytes } else { format_bytes };
+    let headroom = match (limit, memory.peak_bytes) {
+        (Some(limit), Some(peak)) if peak > limit => Some((format!("-{}", bytes(peak - limit)), Role::Bad)),
+        (Some(limit), Some(peak)) => Some((bytes(limit - peak), Role::Text)),
+        _ => None,
+    };
+    let (headroom, role) = headroom.unwrap_or((format::UNKNOWN.to_owned(), Role::Text));
+    let mut pieces = vec![words([("headroom ", Role::Label), (&headroom, role)])];
+    let Some(sample) = &memory.last else { return pieces };
+    if let Some(others) = sample.others_bytes {
+        pieces.push(words([("others ", Role::Label), (&bytes(others), Role::Text)]));
     }
-    let legend = legend_rows(&parts, body);
-    let height = body.height - legend;
-    draw_legend(pen, Rect { y: body.y + height, height: legend, ..body }, &parts);
-    if height > 0 {
-        let stacks = Category::ALL.map(|c| (Role::Category(c), letter(c)));
-        let points = memory.points();
-        let moments = points.iter().map(|p| Moment { x: p.elapsed_ms, parts: &p.stack });
-        let first = points.first().map_or(0, |p| p.elapsed_ms);
-        let last = points.last().map_or(0, |p| p.elapsed_ms);
-        let scale = points.iter().map(|p| p.height().max(p.stack.iter().sum())).max().unwrap_or(0);
-        stack::draw(pen, Rect { height, ..body }, moments, &stacks, (first, last), scale);
+    if let Some(free) = sample.host_available_bytes {
+        let of = sample.host_total_bytes.map(|total| format!(" of {}", bytes(total))).unwrap_or_default();
+        let of = if width < 30 { String::new() } else { of };
+        pieces.push(words([("host free ", Role::Label), (&bytes(free), Role::Text), (&of, Role::Label)]));
+    }
+    pieces
+}
+
+/// Pieces on one line as far as they fit, with gaps between.
+fn fitting(pieces: Vec<Words>, width: u16) -> Words {
+    let mut line: Words = Vec::new();
+    for mut piece in pieces {
+        let gap = if line.is_empty() { 0 } else { 2 };
+        // Where the total does not fit, the free part alone may.
+        while pen::width(&line) + gap + pen::width(&piece) > width as usize && piece.len() > 2 {
+            piece.pop();
+        }
+        if pen::width(&line) + gap + pen::width(&piece) > width as usize {
+            continue;
+        }
+        if gap > 0 {
+            line.push(("  ".into(), Role::Text));
+        }
+        line.append(&mut piece);
+    }
+    line
+}
+
+/// Categories over time, and under them each column's phase.
+fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
+    if area.height == 0 {
+        return;
+    }
+    let points = run.view.memory.points();
+    let stacks = Category::ALL.map(|c| (Role::Category(c), letter(c)));
+    let with_phases = area.height >= 2;
+    let graph = Rect { height: area.height - u16::from(with_phases), ..area };
+    let moments = points.iter().map(|p| Moment { x: p.elapsed_ms, parts: &p.stack });
+    let first = points.first().map_or(0, |p| p.elapsed_ms);
+    let last = points.last().map_or(0, |p| p.elapsed_ms);
+    let scale = points.iter().map(|p| p.height().max(p.stack.iter().sum())).max().unwrap_or(0);
+    stack::draw(pen, graph, moments, &stacks, (first, last), scale);
+    if !with_phases {
+        return;
+    }
+    let width = area.width as usize;
+    // Forward and backward are everywhere: a rarer phase is shown where there was one, else that of the highest moment.
+    let rarity = |phase: Phase| match phase {
+        Phase::Checkpoint => 4,
+        Phase::Eval | Phase::Generate => 3,
+        Phase::Load | Phase::Optimizer => 2,
+        Phase::Idle => 1,
+        Phase::Forward | Phase::Backward => 0,
+    };
+    let mut telling: Vec<Option<(u8, u64, Phase)>> = vec![None; width];
+    for point in points {
+        let column = stack::column(point.elapsed_ms, (first, last), width);
+        let Some(slot) = telling.get_mut(column) else { continue };
+        let (rare, height) = (rarity(point.phase), point.height());
+        if slot.is_none_or(|(r, h, _)| (rare, height) >= (r, h)) {
+            *slot = Some((rare, height, point.phase));
+        }
+    }
+    let mut shown = None;
+    for (i, column) in telling.into_iter().enumerate() {
+        shown = column.map(|(_, _, phase)| phase).or(shown);
+        let Some(phase) = shown else { continue };
+        let role = match phase {
+            Phase::Eval => Role::Eval,
+            Phase::Checkpoint => Role::Good,
+            Phase::Idle | Phase::Load => Role::Faint,
+            _ => Role::Label,
+        };
+        pen.cell(area.x + i as u16, area.bottom() - 1, phase_letter(phase), role);
     }
 }
 
@@ -126,11 +234,7 @@ fn more(pen: &mut Pen<'_>, body: &mut Rect, run: &RunStage) {
         && let (Some(used), Some(total)) = (sample.device_used_bytes, sample.device_total_bytes)
     {
         let text = format!("{} of {}", format_bytes(used), format_bytes(total));
-        let mut line = words([("whole device    ", Role::Label), (&text, Role::Text)]);
-        if let Some(others) = sample.others_bytes {
-            line.extend(words([("  others ", Role::Label), (&format_bytes(others), Role::Text)]));
-        }
-        lines.push(line);
+        lines.push(words([("on the device   ", Role::Label), (&text, Role::Text)]));
     }
     for line in &lines {
         pen.line(*body, 0, line);

@@ -11,6 +11,7 @@ mod memory;
 pub mod outcome;
 mod palette;
 mod progress;
+mod runs;
 mod start;
 mod train;
 
@@ -50,11 +51,12 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     footer(&mut pen, footer_area, state);
     match &state.overlay {
         Some(Overlay::Help { scroll }) => help::draw(&mut pen, body, state, *scroll),
+        Some(Overlay::Runs(picker)) => runs::draw(&mut pen, body, picker),
         Some(Overlay::Palette(palette)) => palette::draw(&mut pen, body, state, palette),
         Some(Overlay::Ask(question)) => ask::draw(&mut pen, body, state, *question),
-        Some(Overlay::Outcome) => {
+        Some(Overlay::Outcome { selected }) => {
             if let Some(run) = state.run() {
-                outcome::draw(&mut pen, body, run, state.clock);
+                outcome::draw(&mut pen, body, run, state.clock, *selected);
             }
         }
         None => {}

@@ -115,7 +115,7 @@ pub fn summary(run: &RunStage, clock: Clock) -> Vec<String> {
     lines
 }
 
-pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock) {
+pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock, selected: usize) {
     let (title, bad) = match run.activity() {
         Activity::Finished(FinishReason::Completed) => ("the run is complete", false),
         Activity::Finished(FinishReason::Stopped) => ("the run was stopped", false),
@@ -145,15 +145,20 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock) {
     }
     lines.push(Vec::new());
     lines.push(words([("next", Role::Label)]));
-    for command in &commands {
+    for (index, command) in commands.iter().enumerate() {
         for (i, part) in format::wrap(command, text_width.saturating_sub(4)).iter().enumerate() {
-            let indent = if i == 0 { "  " } else { "    " };
-            lines.push(words([(indent, Role::Text), (part, Role::Key)]));
+            let mark = if index == selected { pen.theme.pick("▸ ", "> ") } else { "  " };
+            let indent = if i == 0 { mark } else { "    " };
+            lines.push(words([(indent, Role::Key), (part, Role::Key)]));
         }
     }
     let area = centered(body, width, lines.len() as u16 + 2);
     pen.clear(area);
-    let inner = pen.panel(area, title, &words([("Esc", Role::Key), (" close", Role::Label)]));
+    let inner = pen.panel(
+        area,
+        title,
+        &words([("y", Role::Key), (" copy  ", Role::Label), ("Esc", Role::Key), (" close", Role::Label)]),
+    );
     for (row, line) in lines.iter().enumerate() {
         pen.line(inner, row as u16, line);
     }

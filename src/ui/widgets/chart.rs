@@ -250,31 +250,33 @@ fn axes(pen: &mut Pen<'_>, area: Rect, plot: Rect, height: &Height, chart: &Char
         let label = Rect { width: AXIS, ..area };
         pen.line_right(label, row, &vec![((chart.y_text)(value).into(), Role::Faint)]);
     }
-    let bottom = Rect { y: plot.bottom(), height: 1, ..plot };
-    let unit = if chart.x_unit.is_empty() { String::new() } else { format!("{} ", chart.x_unit) };
-    let mut left_ends = pen.text(bottom, 0, &(chart.x_text)(chart.x.0), Role::Faint);
-    let end = format!("{unit}{}", (chart.x_text)(chart.x.1));
-    let mut right_begins = pen.line_right(bottom, 0, &vec![(end.into(), Role::Faint)]);
+    x_axis(pen, Rect { y: plot.bottom(), height: 1, ..plot }, chart);
+}
+
+/// Places under the chart, the most important first: what lies under the crosshair, the ends, quarters where there is room. One that would
+/// touch another is left out.
+fn x_axis(pen: &mut Pen<'_>, row: Rect, chart: &Chart<'_>) {
     let scale = Scale::of(chart.x);
+    let column = |x: f64| scale.place(x, row.width as usize) as u16;
+    let mut taken: Vec<(u16, u16)> = Vec::new();
+    let mut put = |pen: &mut Pen<'_>, text: &str, middle: u16, role: Role| {
+        let width = (text.chars().count() as u16).min(row.width);
+        let from = middle.saturating_sub(width / 2).min(row.width - width);
+        if taken.iter().all(|&(a, b)| from >= b + 2 || from + width + 2 <= a) {
+            taken.push((from, from + width));
+            pen.text(Rect { x: row.x + from, width, ..row }, 0, text, role);
+        }
+    };
     if let Some(cursor) = chart.cursor.filter(|&c| scale.holds(c)) {
-        // The place under the crosshair is what matters now: it is written over what it touches.
-        let text = (chart.x_text)(cursor);
-        let width = (text.chars().count() as u16).min(bottom.width);
-        let x = plot.x + scale.place(cursor, plot.width as usize) as u16;
-        let x = x.saturating_sub(width / 2).clamp(bottom.x, bottom.right() - width);
-        pen.text(Rect { x, width, ..bottom }, 0, &text, Role::Active);
-        (left_ends, right_begins) = (bottom.right(), bottom.x);
+        put(pen, &(chart.x_text)(cursor), column(cursor), Role::Active);
     }
-    if plot.width >= 60 {
-        // In between there is room for more, each under its column.
-        for quarter in 1..4 {
-            let share = f64::from(quarter) / 4.0;
-            let text = (chart.x_text)(chart.x.0 + (chart.x.1 - chart.x.0) * share);
-            let width = text.chars().count() as u16;
-            let x = (plot.x + (share * f64::from(plot.width - 1)) as u16).saturating_sub(width / 2);
-            if x > left_ends + 2 && x + width + 2 < right_begins {
-                left_ends = pen.text(Rect { x, width, ..bottom }, 0, &text, Role::Faint);
-            }
+    let unit = if chart.x_unit.is_empty() { String::new() } else { format!("{} ", chart.x_unit) };
+    put(pen, &format!("{unit}{}", (chart.x_text)(chart.x.1)), row.width, Role::Faint);
+    put(pen, &(chart.x_text)(chart.x.0), 0, Role::Faint);
+    if row.width >= 60 {
+        for quarter in [2.0, 1.0, 3.0] {
+            let x = chart.x.0 + (chart.x.1 - chart.x.0) * quarter / 4.0;
+            put(pen, &(chart.x_text)(x), column(x), Role::Faint);
         }
     }
 }

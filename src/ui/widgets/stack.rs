@@ -31,10 +31,8 @@ pub fn draw<'a>(
     }
     let width = area.width as usize;
     let mut columns: Vec<Option<&[u64]>> = vec![None; width];
-    let span = x.1.saturating_sub(x.0).max(1);
     for moment in moments {
-        let column = u128::from(moment.x.saturating_sub(x.0)) * (width as u128 - 1) / u128::from(span);
-        let Some(slot) = columns.get_mut(column as usize) else { continue };
+        let Some(slot) = columns.get_mut(column(moment.x, x, width)) else { continue };
         let height = |parts: &[u64]| parts.iter().sum::<u64>();
         if slot.is_none_or(|old| height(moment.parts) >= height(old)) {
             *slot = Some(moment.parts);
@@ -47,6 +45,12 @@ pub fn draw<'a>(
             draw_column(pen, Rect { x: area.x + i as u16, width: 1, ..area }, heights, parts, scale);
         }
     }
+}
+
+/// The column that a moment between `x` (from, to) falls into.
+pub fn column(at: u64, x: (u64, u64), width: usize) -> usize {
+    let span = x.1.saturating_sub(x.0).max(1);
+    (u128::from(at.saturating_sub(x.0)) * (width.max(1) as u128 - 1) / u128::from(span)) as usize
 }
 
 /// Eighths of a cell from the bottom: a cell that two parts share shows the lower one as a block on the upper one's colour.

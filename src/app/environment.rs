@@ -41,7 +41,7 @@ impl TerminalEnvironment {
 
     /// The embedded themes as this terminal shows them, the chosen one first.
     pub fn themes(&self) -> Vec<Theme> {
-        let mut themes = Theme::embedded(self.depth, self.glyphs);
+        let mut themes = Theme::all(&crate::ui::theme::Palette::embedded(), self.depth, self.glyphs);
         if let Some(chosen) = themes.iter().position(|t| t.name == self.theme) {
             themes.rotate_left(chosen);
         }

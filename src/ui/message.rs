@@ -71,7 +71,7 @@ pub enum Effect {
     Quit,
 }
 
-/// A key press, without the terminal's dialect.
+/// A key press, without the terminal's dialect. How keys are named is in `keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     Char(char),
@@ -112,17 +112,4 @@ pub enum MouseKind {
     Release,
     WheelUp,
     WheelDown,
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Key::Char(' ') => f.write_str("Space"),
-            Key::Char(c) => write!(f, "{c}"),
-            Key::Ctrl(c) => write!(f, "Ctrl-{}", c.to_ascii_uppercase()),
-            Key::Alt(c) => write!(f, "Alt-{c}"),
-            Key::F(n) => write!(f, "F{n}"),
-            other => write!(f, "{other:?}"),
-        }
-    }
 }

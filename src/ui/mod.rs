@@ -4,6 +4,7 @@
 
 pub mod format;
 pub mod keymap;
+pub mod keys;
 pub mod message;
 pub mod state;
 pub mod theme;

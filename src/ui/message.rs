@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::keymap::Keymap;
 use crate::event::{Command, CommandReply, Stamped};
 
 /// Everything that the screen hears of.
@@ -9,6 +10,8 @@ use crate::event::{Command, CommandReply, Stamped};
 pub enum Message {
     /// Time goes by.
     Tick(Clock),
+    /// What the user's own files say.
+    Preferred(Box<Preferred>),
     Key(Key),
     /// Text that was pasted, not typed: it goes where text is asked for, and never acts as keys.
     Paste(String),
@@ -36,6 +39,16 @@ pub enum Message {
         command: Command,
         reply: CommandReply,
     },
+}
+
+/// The user's wishes, as far as the screen itself knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preferred {
+    pub keymap: Keymap,
+    /// The mouse from the start.
+    pub mouse: bool,
+    /// What is wrong in the files, a line each.
+    pub problems: Vec<String>,
 }
 
 /// Two readings of now: one that only grows, for what lies between two moments, and the wall clock, for what a log says.

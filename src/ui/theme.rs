@@ -134,7 +134,7 @@ pub enum GlyphSet {
 }
 
 /// A theme as it was written: a style for every role.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Palette {
     pub name: String,
     /// The background that the colours were chosen for. It is never painted: the terminal keeps its own.

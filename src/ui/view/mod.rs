@@ -10,6 +10,7 @@ mod loss;
 mod memory;
 pub mod outcome;
 mod palette;
+mod problems;
 mod progress;
 mod start;
 mod train;

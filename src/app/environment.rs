@@ -1,11 +1,13 @@
 //! What the terminal can show, found out from environment variables before the screen comes up: the terminal itself is never asked.
-//! `FINETOP_COLOR`, `FINETOP_GLYPHS` and `FINETOP_THEME` say it outright.
+//! `FINETOP_COLOR`, `FINETOP_GLYPHS` and `FINETOP_THEME` say it outright, then `NO_COLOR`, then the user's file (`preferences`).
 
 use super::clipboard::Multiplexer;
+use super::preferences::{COLORS, GLYPHS, Preferences, choose, known_theme};
 use crate::ui::Theme;
 use crate::ui::theme::{ColorDepth, GlyphSet};
+use crate::units::printable;
 
-/// Colours, characters and theme for this terminal.
+/// Colours, characters and theme for this terminal, and what its user prefers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TerminalEnvironment {
     pub depth: ColorDepth,
@@ -16,19 +18,47 @@ pub struct TerminalEnvironment {
     pub can_draw: bool,
     /// What stands between this process and the terminal that people look at.
     pub multiplexer: Multiplexer,
+    /// What is wrong with the variables stands among its problems.
+    pub preferences: Preferences,
 }
 
 impl TerminalEnvironment {
-    /// From this process's environment.
+    /// From this process's environment and its user's files.
     pub fn detect() -> Self {
-        TerminalEnvironment::from_variables(|name| std::env::var(name).ok())
+        TerminalEnvironment::new(|name| std::env::var(name).ok(), Preferences::load())
     }
 
-    /// From variables as `get` knows them; an empty one counts as absent.
+    /// From variables as `get` knows them, without any file.
     pub fn from_variables(get: impl Fn(&str) -> Option<String>) -> Self {
+        TerminalEnvironment::new(get, Preferences::default())
+    }
+
+    /// From variables as `get` knows them, which win over the files; an empty one counts as absent.
+    pub fn new(get: impl Fn(&str) -> Option<String>, mut preferences: Preferences) -> Self {
         let get = |name: &str| get(name).filter(|value| !value.is_empty());
-        let depth = depth(&get);
-        let theme = get("FINETOP_THEME").unwrap_or_else(|| {
+        let mut problems = Vec::new();
+        let depth = match said("FINETOP_COLOR", &get, &COLORS, &mut problems) {
+            Some(Some(depth)) => depth,
+            // `auto` in the variable takes back what the file says.
+            Some(None) => depth(&get),
+            None if get("NO_COLOR").is_some() => ColorDepth::None,
+            None => preferences.color.unwrap_or_else(|| depth(&get)),
+        };
+        let glyphs = match said("FINETOP_GLYPHS", &get, &GLYPHS, &mut problems) {
+            Some(Some(glyphs)) => glyphs,
+            Some(None) => glyphs(&get),
+            None => preferences.glyphs.unwrap_or_else(|| glyphs(&get)),
+        };
+        let said_theme = get("FINETOP_THEME").filter(|name| match known_theme(name, &preferences.palettes) {
+            _ if name == "auto" => true,
+            Ok(()) => true,
+            Err(what) => {
+                problems.push(format!("FINETOP_THEME: {}", printable(&what)));
+                false
+            }
+        });
+        let chosen = said_theme.or_else(|| preferences.theme.clone()).filter(|name| name != "auto");
+        let theme = chosen.unwrap_or_else(|| {
             if depth == ColorDepth::None {
                 "mono"
             } else if has_light_background(&get) {
@@ -39,12 +69,13 @@ impl TerminalEnvironment {
             .to_owned()
         });
         let can_draw = get("TERM").is_some_and(|term| term != "dumb");
-        TerminalEnvironment { depth, glyphs: glyphs(&get), theme, can_draw, multiplexer: multiplexer(&get) }
+        preferences.problems.splice(0..0, problems);
+        TerminalEnvironment { depth, glyphs, theme, can_draw, multiplexer: multiplexer(&get), preferences }
     }
 
-    /// The embedded themes as this terminal shows them, the chosen one first.
+    /// All themes as this terminal shows them, the chosen one first.
     pub fn themes(&self) -> Vec<Theme> {
-        let mut themes = Theme::embedded(self.depth, self.glyphs);
+        let mut themes = Theme::all(&self.preferences.palettes, self.depth, self.glyphs);
         if let Some(chosen) = themes.iter().position(|t| t.name == self.theme) {
             themes.rotate_left(chosen);
         }
@@ -52,15 +83,19 @@ impl TerminalEnvironment {
     }
 }
 
+/// What a variable says, where it is set; a value that it does not have is a problem.
+fn said<T: Copy>(
+    name: &str,
+    get: &impl Fn(&str) -> Option<String>,
+    choices: &[(&str, T)],
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let value = get(name)?;
+    choose(&value, choices).map_err(|what| problems.push(format!("{name}: {}", printable(&what)))).ok()
+}
+
 /// `NO_COLOR` (no-color.org), then `COLORTERM`, then what is known of `TERM`: SSH drops `COLORTERM`, but not `TERM`.
 fn depth(get: &impl Fn(&str) -> Option<String>) -> ColorDepth {
-    match get("FINETOP_COLOR").as_deref() {
-        Some("truecolor") => return ColorDepth::TrueColor,
-        Some("256") => return ColorDepth::Indexed256,
-        Some("16") => return ColorDepth::Ansi16,
-        Some("none") => return ColorDepth::None,
-        _ => {}
-    }
     let term = get("TERM").unwrap_or_default();
     if get("NO_COLOR").is_some() || term == "dumb" || term.is_empty() || term.starts_with("vt") {
         return ColorDepth::None;
@@ -93,12 +128,6 @@ fn multiplexer(get: &impl Fn(&str) -> Option<String>) -> Multiplexer {
 
 /// The locale says whether Unicode can be written; where none is set, today's terminals can.
 fn glyphs(get: &impl Fn(&str) -> Option<String>) -> GlyphSet {
-    match get("FINETOP_GLYPHS").as_deref() {
-        Some("braille") => return GlyphSet::Braille,
-        Some("block") => return GlyphSet::Block,
-        Some("ascii") => return GlyphSet::Ascii,
-        _ => {}
-    }
     let term = get("TERM").unwrap_or_default();
     if term == "dumb" || term.starts_with("vt") {
         return GlyphSet::Ascii;
@@ -163,6 +192,38 @@ mod tests {
         );
         assert_eq!(with(&[("TERM", "screen"), ("STY", "1.pts-0")]).multiplexer, Multiplexer::Screen);
         assert_eq!(with(&[("TERM", "screen-256color")]).multiplexer, Multiplexer::Either);
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_say_what_is_wrong_with_them() {
+        let file = Preferences {
+            theme: Some("light".into()),
+            color: Some(ColorDepth::TrueColor),
+            glyphs: Some(GlyphSet::Ascii),
+            ..Preferences::default()
+        };
+        let with = |variables: &[(&str, &str)]| {
+            let get = |name: &str| variables.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+            TerminalEnvironment::new(get, file.clone())
+        };
+        let plain = with(&[("TERM", "xterm")]);
+        assert_eq!((plain.depth, plain.glyphs), (ColorDepth::TrueColor, GlyphSet::Ascii));
+        assert_eq!(plain.themes()[0].name, "light");
+        assert_eq!(with(&[("TERM", "xterm"), ("NO_COLOR", "1")]).depth, ColorDepth::None);
+        let both = with(&[("TERM", "xterm"), ("NO_COLOR", "1"), ("FINETOP_COLOR", "16"), ("FINETOP_GLYPHS", "block")]);
+        assert_eq!((both.depth, both.glyphs), (ColorDepth::Ansi16, GlyphSet::Block));
+        let auto = with(&[("TERM", "xterm"), ("FINETOP_COLOR", "auto"), ("FINETOP_THEME", "auto")]);
+        assert_eq!((auto.depth, auto.themes()[0].name.as_str()), (ColorDepth::Indexed256, "dark"));
+        assert!(auto.preferences.problems.is_empty());
+        let wrong = with(&[("TERM", "xterm"), ("FINETOP_COLOR", "24bit"), ("FINETOP_THEME", "drak")]);
+        assert_eq!((wrong.depth, wrong.theme.as_str()), (ColorDepth::TrueColor, "light"));
+        assert_eq!(
+            wrong.preferences.problems,
+            [
+                "FINETOP_COLOR: expected auto, truecolor, 256, 16 or none, found \"24bit\"",
+                "FINETOP_THEME: no theme is called \"drak\"; did you mean dark?"
+            ]
+        );
     }
 
     #[test]

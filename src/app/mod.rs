@@ -7,6 +7,7 @@ pub mod clipboard;
 pub mod environment;
 mod errands;
 pub mod input;
+pub mod preferences;
 pub mod session;
 mod stray;
 mod tty;
@@ -27,8 +28,11 @@ use crate::ui::view::outcome;
 use crate::ui::{Clock, Fetching, Key, State};
 pub use environment::TerminalEnvironment;
 use input::{Input, Parser};
-use session::{FRAME_MS, Request, Session, Wish};
+use session::{Request, Session, Wish};
 use tty::Tty;
+
+/// How often a terminal that takes nothing is asked again.
+const DEAF_MS: u64 = 100;
 
 /// Prepares a run and starts it; called on a thread of its own.
 pub trait Launcher: Send + Sync {
@@ -120,13 +124,16 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
     let mut session = match screen {
         Screen::Start { page, launcher, at_once } => {
             let mut session = Session::new(State::ready(*page), themes, size, Some(launcher));
+            // Before the user's keys are known: Enter starts, whatever it means later.
             if at_once {
                 session.turn(timer.now(), [Input::Key(Key::Enter)]);
             }
+            session.prefer(&environment.preferences);
             session
         }
         Screen::Run { run, owned } => {
             let mut session = Session::new(State::watching(), themes, size, None);
+            session.prefer(&environment.preferences);
             session.attach(run, owned);
             session
         }
@@ -189,7 +196,7 @@ fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &Term
             }
         }
         // A terminal that takes nothing (Ctrl-S, a dead line) is asked again in a while, not at once.
-        let patience = session.patience_ms(timer.now()).map(|ms| if writable { ms } else { ms.max(FRAME_MS) });
+        let patience = session.patience_ms(timer.now()).map(|ms| if writable { ms } else { ms.max(DEAF_MS) });
         let patience = [patience, parser.patience_ms()].into_iter().flatten().min();
         let before = Instant::now();
         let woken = tty.wait(patience);

@@ -13,12 +13,13 @@ use ratatui::layout::{Rect, Size};
 use super::backend::AnsiBackend;
 use super::errands;
 use super::input::Input;
+use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
-use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, State, Theme, update, view};
+use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
 
-/// At most ten frames a second for what happens by itself.
-pub const FRAME_MS: u64 = 100;
+/// Without another wish, at most ten frames a second for what happens by itself.
+const FRAME_MS: u64 = 100;
 /// An answer to a key waits less.
 const KEY_FRAME_MS: u64 = 15;
 /// A drag asks for a frame with each of its reports: a slow line would be behind for ever.
@@ -83,6 +84,8 @@ pub struct Session {
     /// Events came in numbers: a log is being read, and more of it is on its way.
     events_pour: bool,
     drawn: Option<u64>,
+    /// The least time between two frames for what happens by itself.
+    frame_ms: u64,
     last_frame_ms: u64,
     /// How far apart frames are while an answer to the person is due.
     hurry_ms: Option<u64>,
@@ -112,9 +115,17 @@ impl Session {
             requests: Vec::new(),
             events_pour: false,
             drawn: None,
+            frame_ms: FRAME_MS,
             last_frame_ms: 0,
             hurry_ms: None,
         }
+    }
+
+    /// Takes the user's wishes; what is wrong with them is shown.
+    pub fn prefer(&mut self, preferences: &Preferences) {
+        self.frame_ms = 1000u64.div_ceil(u64::from(preferences.frames_per_second.max(1)));
+        let Preferences { keymap, mouse, problems, .. } = preferences.clone();
+        self.tell(Message::Preferred(Box::new(Preferred { keymap, mouse, problems })));
     }
 
     /// Attaches to a run.
@@ -174,7 +185,9 @@ impl Session {
             return Some(1);
         }
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
-        let alive = (self.state.is_alive() || !self.answers.is_empty() || !self.errands.is_empty()).then_some(FRAME_MS);
+        // Seldom drawn is not seldom heard.
+        let often = self.frame_ms.min(FRAME_MS);
+        let alive = (self.state.is_alive() || !self.answers.is_empty() || !self.errands.is_empty()).then_some(often);
         [self.frame_due_in(now), notice, alive].into_iter().flatten().min()
     }
 
@@ -205,7 +218,7 @@ impl Session {
         if self.drawn == Some(self.state.revision()) {
             return None;
         }
-        let apart = self.hurry_ms.unwrap_or(FRAME_MS);
+        let apart = self.hurry_ms.unwrap_or(self.frame_ms);
         let since = now.ms.saturating_sub(self.last_frame_ms);
         Some(if self.drawn.is_none() { 0 } else { apart.saturating_sub(since) })
     }

@@ -1,5 +1,7 @@
 //! The one table of what can be done: action, keys, words. Keys are looked up in it, help and footer are made from it, so they agree.
-//! What an action does is in `update`.
+//! What an action does is in `update`; keys of the user's own are put on top in `keymap::user`.
+
+mod user;
 
 use super::message::Key;
 use super::state::{Activity, Stage, State, Tab};

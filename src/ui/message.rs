@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::keymap::Keymap;
 use crate::event::{Command, CommandReply, Stamped};
 
 use super::state::run::RunView;
@@ -12,6 +13,8 @@ use super::state::runs::FoundRun;
 pub enum Message {
     /// Time goes by.
     Tick(Clock),
+    /// What the user's own files say.
+    Preferred(Box<Preferred>),
     Key(Key),
     /// Text that was pasted, not typed: it goes where text is asked for, and never acts as keys.
     Paste(String),
@@ -51,6 +54,16 @@ pub enum Message {
         command: Command,
         reply: CommandReply,
     },
+}
+
+/// The user's wishes, as far as the screen itself knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preferred {
+    pub keymap: Keymap,
+    /// The mouse from the start.
+    pub mouse: bool,
+    /// What is wrong in the files, a line each.
+    pub problems: Vec<String>,
 }
 
 /// Two readings of now: one that only grows, for what lies between two moments, and the wall clock, for what a log says.
@@ -94,7 +107,7 @@ pub enum Effect {
     Quit,
 }
 
-/// A key press, without the terminal's dialect.
+/// A key press, without the terminal's dialect. How keys are named is in `keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Key {
     Char(char),
@@ -135,17 +148,4 @@ pub enum MouseKind {
     Release,
     WheelUp,
     WheelDown,
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Key::Char(' ') => f.write_str("Space"),
-            Key::Char(c) => write!(f, "{c}"),
-            Key::Ctrl(c) => write!(f, "Ctrl-{}", c.to_ascii_uppercase()),
-            Key::Alt(c) => write!(f, "Alt-{c}"),
-            Key::F(n) => write!(f, "F{n}"),
-            other => write!(f, "{other:?}"),
-        }
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod format;
 pub mod keymap;
+pub mod keys;
 pub mod message;
 pub mod state;
 pub mod theme;
@@ -11,7 +12,7 @@ pub mod update;
 pub mod view;
 pub mod widgets;
 
-pub use message::{Clock, Effect, Fetching, Key, Message, Mouse, MouseKind};
+pub use message::{Clock, Effect, Fetching, Key, Message, Mouse, MouseKind, Preferred};
 pub use state::State;
 pub use theme::Theme;
 pub use update::update;

@@ -45,7 +45,7 @@ pub fn text(buffer: &Buffer) -> String {
     rows
 }
 
-fn compare(name: &str, frame: &str) {
+pub fn compare(name: &str, frame: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/frames").join(format!("{name}.txt"));
     if std::env::var_os("FINETOP_UPDATE_FRAMES").is_some() {
         std::fs::write(&path, frame).expect("the frame is written");

@@ -5,4 +5,5 @@ mod fixture;
 mod frames;
 mod idle;
 mod launch;
+mod preferences;
 mod properties;

@@ -186,6 +186,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     pub notice: Option<Notice>,
     pub keymap: Keymap,
+    /// What is wrong in the user's own files, a line each; help shows it.
+    pub problems: Vec<String>,
     /// Steps through the themes that `app` knows.
     pub theme: usize,
     /// Quit as soon as the run has ended.
@@ -228,6 +230,7 @@ impl State {
             overlay: None,
             notice: None,
             keymap: Keymap::default(),
+            problems: Vec::new(),
             theme: 0,
             leaving: false,
             leave_by_ms: None,

@@ -4,6 +4,7 @@
 mod chart;
 mod log;
 mod palette;
+mod preferred;
 mod runs;
 
 use crate::event::{Command, CommandReply, RunEvent, RunState};
@@ -39,6 +40,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
     let mut effects = Vec::new();
     match message {
         Message::Tick(clock) => tick(state, clock, &mut effects),
+        Message::Preferred(preferred) => preferred::take(state, *preferred, &mut effects),
         Message::Key(key) => {
             on_key(state, key, &mut effects);
             state.revision += 1;
@@ -342,9 +344,11 @@ fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Ef
     true
 }
 
-/// Keys that mean the same whatever lies over the panels.
+/// Keys that mean the same whatever lies over the panels. A user may give these actions a letter; where text is typed, it stays one.
 fn is_everywhere(state: &State, key: Key) -> bool {
-    matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend)) || key == Key::Ctrl('c')
+    let types_nothing = matches!(key, Key::Ctrl(_) | Key::Alt(_) | Key::F(_));
+    types_nothing && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
+        || key == Key::Ctrl('c')
 }
 
 fn why_not(action: Action, state: &State) -> Option<&'static str> {

@@ -7,10 +7,12 @@ use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
 
+use super::problems;
+
 const WIDTH: u16 = 80;
 
 fn lines(pen: &Pen<'_>, state: &State) -> Vec<Words> {
-    let mut lines: Vec<Words> = Vec::new();
+    let mut lines = problems::lines(state, pen.buffer.area.width.min(WIDTH));
     for binding in state.keymap.bindings() {
         let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
         let keys = format!("{:<12}", keys.join(", "));

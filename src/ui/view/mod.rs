@@ -10,6 +10,7 @@ mod log;
 mod memory;
 pub mod outcome;
 mod palette;
+mod problems;
 mod progress;
 mod runs;
 mod start;

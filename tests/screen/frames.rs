@@ -10,6 +10,7 @@ use finetop::ui::{Clock, Fetching, Key, Message, update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::style::Color;
 
 use crate::fixture;
 
@@ -79,11 +80,54 @@ fn a_run_in_full_swing_looks_as_stored() {
 /// The sizes that every panel and overlay is looked at.
 pub const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
-fn compare_at_all_sizes(name: &str, state: &State) {
+/// What every cell shows, and what it means, at every size.
+pub fn compare_at_all_sizes(name: &str, state: &State) {
     let dark = theme("dark", GlyphSet::Braille);
+    let (by_role, letters) = theme_of_roles();
     for (width, height) in SIZES {
-        compare(&format!("{name}-{width}x{height}"), &text(&draw(state, &dark, width, height)));
+        let shown = text(&draw(state, &dark, width, height));
+        let meant = roles(&draw(state, &by_role, width, height), &letters);
+        compare(&format!("{name}-{width}x{height}"), &format!("{shown}\n{meant}"));
     }
+}
+
+/// A theme in which every role has a colour that no other has, and a letter for each.
+fn theme_of_roles() -> (Theme, Vec<(Role, Color, char)>) {
+    let is_category = |role: &Role| matches!(role, Role::Category(_));
+    let letters = ('a'..='z').chain('A'..='Z');
+    let roles: Vec<(Role, Color, char)> =
+        (0..).zip(letters).zip(Role::all()).map(|((i, letter), role)| (role, Color::Rgb(1, 1, i), letter)).collect();
+    let table = |wanted: bool| -> String {
+        let rows = roles.iter().filter(|(role, ..)| is_category(role) == wanted);
+        rows.map(|(role, color, _)| format!("{} = \"{}\"\n", role.name(), color.to_string().to_lowercase())).collect()
+    };
+    let written = format!("name = \"roles\"\n[roles]\n{}[categories]\n{}", table(false), table(true));
+    let palette = Palette::parse(&written, "roles.toml", &[]).expect("a theme of all roles");
+    (Theme::new(&palette, ColorDepth::TrueColor, GlyphSet::Braille), roles)
+}
+
+/// A letter for the role of each cell that shows something, and which letter is which of those that occur.
+fn roles(buffer: &Buffer, letters: &[(Role, Color, char)]) -> String {
+    let mut rows = String::new();
+    let mut seen = Vec::new();
+    for y in 0..buffer.area.height {
+        let row: String = (0..buffer.area.width)
+            .map(|x| {
+                let cell = &buffer[(x, y)];
+                let found = letters.iter().find(|(_, color, _)| cell.fg == *color && cell.symbol() != " ");
+                let Some((role, _, letter)) = found else { return ' ' };
+                if !seen.contains(&(role.name(), *letter)) {
+                    seen.push((role.name(), *letter));
+                }
+                *letter
+            })
+            .collect();
+        rows.push_str(row.trim_end());
+        rows.push('\n');
+    }
+    seen.sort_by_key(|(_, letter)| *letter);
+    let legend: Vec<String> = seen.iter().map(|(name, letter)| format!("{letter} {name}")).collect();
+    format!("{}\n{rows}", legend.join(", "))
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl Session {
             Ok(terminal) => terminal,
             Err(never) => match never {},
         };
-        Session {
+        let Size { width, height } = size;
+        let mut session = Session {
             state,
             themes,
             terminal,
@@ -94,7 +95,9 @@ impl Session {
             drawn: None,
             last_frame_ms: 0,
             key_waits: false,
-        }
+        };
+        session.tell(Message::Resized { width, height });
+        session
     }
 
     /// Attaches to a run.
@@ -158,6 +161,7 @@ impl Session {
     /// The terminal has this size now; whatever it shows is drawn anew.
     pub fn resize(&mut self, size: Size) {
         self.terminal.backend_mut().resize(size);
+        self.tell(Message::Resized { width: size.width, height: size.height });
         self.tell(Message::Redraw);
     }
 

@@ -14,6 +14,11 @@ pub enum Message {
     Paste(String),
     /// The mouse, where it was asked for.
     Mouse(Mouse),
+    /// The terminal has this size, in cells. Frames follow by themselves; pages and what lies under the mouse are counted with it.
+    Resized {
+        width: u16,
+        height: u16,
+    },
     /// The terminal was resized, or its content was lost: all has to be drawn anew.
     Redraw,
     /// The run is being prepared: something is fetched or read.

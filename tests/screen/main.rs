@@ -5,4 +5,6 @@ mod fixture;
 mod frames;
 mod idle;
 mod launch;
+mod log;
+mod overlays;
 mod properties;

@@ -172,6 +172,8 @@ pub struct State {
     pub chart: chart::ChartView,
     /// How the log is looked at.
     pub log: log::LogView,
+    /// Columns and rows of the terminal.
+    pub screen: (u16, u16),
     /// Whether the terminal says what the mouse does.
     pub mouse: bool,
     pub overlay: Option<Overlay>,
@@ -214,6 +216,7 @@ impl State {
             tab: Tab::default(),
             chart: chart::ChartView::default(),
             log: log::LogView::default(),
+            screen: (80, 24),
             mouse: false,
             overlay: None,
             notice: None,

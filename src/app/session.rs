@@ -99,9 +99,8 @@ impl Session {
             Ok(terminal) => terminal,
             Err(never) => match never {},
         };
-        let mut state = state;
-        update(&mut state, Message::Resized { width: size.width, height: size.height });
-        Session {
+        let Size { width, height } = size;
+        let mut session = Session {
             state,
             themes,
             terminal,
@@ -118,7 +117,9 @@ impl Session {
             frame_ms: FRAME_MS,
             last_frame_ms: 0,
             hurry_ms: None,
-        }
+        };
+        session.tell(Message::Resized { width, height });
+        session
     }
 
     /// Takes the user's wishes; what is wrong with them is shown.

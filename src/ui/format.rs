@@ -1,5 +1,6 @@
 //! Numbers as the screen writes them: short, of steady width, and a dash for what is unknown. Bytes and long durations are in `units`.
 
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use crate::units;
@@ -97,36 +98,37 @@ pub fn fit(text: &str, width: usize, ellipsis: &str) -> String {
     fitted
 }
 
-/// The longest beginning of a text that takes at most `width` cells.
+/// The longest beginning of a text that takes at most `width` cells; what a person sees as one character stays whole.
 pub fn take_width(text: &str, width: usize) -> &str {
-    let mut end = 0;
-    for (index, c) in text.char_indices() {
-        let next = index + c.len_utf8();
-        if text[..next].width() > width {
-            break;
+    let mut taken = 0;
+    for (index, grapheme) in text.grapheme_indices(true) {
+        taken += grapheme.width();
+        if taken > width {
+            return &text[..index];
         }
-        end = next;
     }
-    &text[..end]
+    text
 }
 
 /// Lines of at most `width` cells, broken between words where there are any.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
+    // A word may be as long as a file: it is measured no further than a line goes.
+    let too_wide = |word: &str, room: usize| take_width(word, room).len() < word.len();
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ') {
         let mut word = word;
-        if !line.is_empty() && line.width() + 1 + word.width() > width {
+        if !line.is_empty() && too_wide(word, width.saturating_sub(line.width() + 1)) {
             lines.push(std::mem::take(&mut line));
         }
-        while word.width() > width {
+        while too_wide(word, width) {
             if !line.is_empty() {
                 lines.push(std::mem::take(&mut line));
             }
             let head = take_width(word, width);
             // A character wider than the line still has to go somewhere.
-            let head = if head.is_empty() { &word[..word.chars().next().map_or(0, char::len_utf8)] } else { head };
+            let head = if head.is_empty() { word.graphemes(true).next().unwrap_or(word) } else { head };
             lines.push(head.to_owned());
             word = &word[head.len()..];
         }

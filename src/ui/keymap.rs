@@ -46,6 +46,7 @@ pub enum Action {
     NextMatch,
     PreviousMatch,
     Filter,
+    Details,
     Copy,
     Clear,
     Outcome,
@@ -153,6 +154,7 @@ impl Default for Keymap {
         bind(group, NextMatch, "next_match", &[Char('n')], "next", "the next match");
         bind(group, PreviousMatch, "previous_match", &[Char('N')], "previous", "the match before");
         bind(group, Filter, "filter", &[Char('&')], "filter", "show only what matches");
+        bind(group, Details, "details", &[Char('v')], "details", "micro-batches and samples of memory too, or not");
         group = Group::Screen;
         bind(group, Copy, "copy", &[Char('Y'), Char('y')], "copy", "copy what is selected to the clipboard (OSC 52)");
         bind(group, Outcome, "outcome", &[Char('o'), Enter], "outcome", "show how the run ended");
@@ -206,7 +208,8 @@ impl Keymap {
             Action::YScale,
             Action::Compare,
         ];
-        const LOG: [Action; 5] = [Action::Open, Action::Search, Action::Filter, Action::Follow, Action::Copy];
+        const LOG: [Action; 6] =
+            [Action::Open, Action::Search, Action::Filter, Action::Follow, Action::Details, Action::Copy];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,
@@ -260,7 +263,12 @@ pub fn is_available(action: Action, state: &State) -> bool {
         | Action::Compare => on(&[Tab::Train, Tab::Charts]),
         Action::Follow => has_run,
         Action::Enlarge => on(&[Tab::Charts]),
-        Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch | Action::Filter => on(&[Tab::Log]),
+        Action::Open
+        | Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::Filter
+        | Action::Details => on(&[Tab::Log]),
         Action::Copy => has_run,
         Action::Outcome => state.run().is_some_and(|run| !run.is_live()),
         Action::Help

@@ -20,7 +20,7 @@ pub enum Message {
     Paste(String),
     /// The mouse, where it was asked for.
     Mouse(Mouse),
-    /// The terminal has so many columns and rows.
+    /// The terminal has this size, in cells. Frames follow by themselves; pages and what lies under the mouse are counted with it.
     Resized {
         width: u16,
         height: u16,

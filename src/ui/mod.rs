@@ -3,6 +3,7 @@
 //! known by its event stream alone. Read `state`, then `update`, then `view`.
 
 pub mod format;
+pub mod help;
 pub mod keymap;
 pub mod keys;
 pub mod message;

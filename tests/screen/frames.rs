@@ -55,11 +55,11 @@ pub fn compare(name: &str, frame: &str) {
     assert!(stored == frame, "{name} differs (FINETOP_UPDATE_FRAMES=1 writes it anew). Now it is:\n{frame}");
 }
 
-fn press(state: &mut State, key: Key) {
+pub fn press(state: &mut State, key: Key) {
     update(state, Message::Key(key));
 }
 
-fn running() -> State {
+pub fn running() -> State {
     fixture::after(fixture::until(&fixture::stored(), 33, 3))
 }
 
@@ -251,7 +251,7 @@ fn a_terminal_that_is_too_small_says_what_it_has_and_needs() {
 }
 
 /// The style of the first cell that begins this text.
-fn style_at(buffer: &Buffer, what: &str) -> ratatui::style::Style {
+pub fn style_at(buffer: &Buffer, what: &str) -> ratatui::style::Style {
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
         let found = (0..row.len()).find(|&x| row[x..].concat().starts_with(what));

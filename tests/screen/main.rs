@@ -5,5 +5,7 @@ mod fixture;
 mod frames;
 mod idle;
 mod launch;
+mod log;
+mod overlays;
 mod preferences;
 mod properties;

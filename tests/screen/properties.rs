@@ -35,6 +35,8 @@ fn states() -> Vec<State> {
     let mut help = fixture::after(fixture::until(&events, 10, 2));
     update(&mut help, Message::Key(Key::Char('?')));
     states.push(help);
+    states.extend(crate::log::states());
+    states.extend(crate::overlays::states());
     states
 }
 
@@ -61,7 +63,7 @@ fn every_size_from_1_by_1_to_200_by_60_is_drawn() {
     }
 }
 
-const KEYS: [Key; 24] = [
+const KEYS: [Key; 41] = [
     Key::Char('p'),
     Key::Char(' '),
     Key::Char('s'),
@@ -75,6 +77,23 @@ const KEYS: [Key; 24] = [
     Key::Char('n'),
     Key::Char('x'),
     Key::Char('중'),
+    Key::Char('1'),
+    Key::Char('2'),
+    Key::Char('3'),
+    Key::Char('3'),
+    Key::Char('/'),
+    Key::Char('&'),
+    Key::Char('v'),
+    Key::Char('f'),
+    Key::Char('g'),
+    Key::Char('G'),
+    Key::Char('N'),
+    Key::Char('('),
+    Key::Char(':'),
+    Key::BackTab,
+    Key::Backspace,
+    Key::PageUp,
+    Key::Ctrl('n'),
     Key::Enter,
     Key::Esc,
     Key::Tab,
@@ -98,7 +117,9 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
         let mut next_event = 0;
         let mut ms = 0;
         for _ in 0..300 {
-            let message = match dice.below(10) {
+            let message = match dice.below(12) {
+                10 => Message::Paste(["loss|eval", "중고 \u{1b}[31m(\n", "("][dice.below(3)].into()),
+                11 => Message::Resized { width: dice.below(300) as u16, height: dice.below(100) as u16 },
                 0..6 => Message::Key(KEYS[dice.below(KEYS.len())]),
                 6 => {
                     ms += dice.below(20_000) as u64;

@@ -77,7 +77,12 @@ fn places(action: Action) -> &'static [Place] {
         | Action::SmoothLess
         | Action::Compare => &WITH_CHARTS,
         Action::Enlarge => &ON_CHARTS,
-        Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch | Action::Filter => &ON_LOG,
+        Action::Open
+        | Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::Filter
+        | Action::Details => &ON_LOG,
         Action::Help
         | Action::Palette
         | Action::Theme

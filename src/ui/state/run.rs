@@ -101,7 +101,7 @@ impl RunView {
         if stamped.seq < self.next_seq {
             return;
         }
-        self.next_seq = stamped.seq + 1;
+        self.next_seq = stamped.seq.saturating_add(1);
         self.elapsed_ms = self.elapsed_ms.max(stamped.elapsed_ms);
         self.pace.fold(stamped);
         match &stamped.event {

@@ -10,6 +10,7 @@ mod runs;
 use crate::event::{Command, CommandReply, RunEvent, RunState};
 
 use super::format;
+use super::help;
 use super::keymap::{Action, is_available};
 use super::message::{Clock, Effect, Fetching, Key, Message, Mouse, MouseKind};
 use super::state::log::LogView;
@@ -55,6 +56,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::Resized { width, height } => {
             state.size = (width, height);
+            log::resized(state);
             state.revision += 1;
         }
         Message::Redraw => {
@@ -80,7 +82,10 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.log = LogView::default();
             state.revision += 1;
         }
-        Message::Event(stamped) => on_event(state, &stamped),
+        Message::Event(stamped) => {
+            on_event(state, &stamped);
+            log::hear(state, *stamped);
+        }
         Message::StreamClosed { cause } => {
             let began = state.run().is_some_and(|run| run.view.started.is_some());
             match cause {
@@ -164,6 +169,7 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
 
 fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
     let clock = state.clock;
+    let takes_text = takes_text(state);
     let Stage::Run(run) = &mut state.stage else { return };
     run.view.fold(stamped);
     // A run of this process is heard at once; a log may be old, and says itself when its events happened.
@@ -195,6 +201,9 @@ fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
             run.control.pausing = None;
             if state.leaving {
                 state.leave_by_ms = Some(clock.ms + LEAVE_WITHIN_MS);
+            } else if age_ms < NEWS_MS && takes_text {
+                // What is typed must not become commands all at once.
+                notify(state, NoticeKind::Info, "the run has ended");
             } else if age_ms < NEWS_MS {
                 state.overlay = Some(Overlay::Outcome { selected: 0 });
             }
@@ -266,7 +275,7 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
 /// What asks for text gets what was pasted.
 fn pasted(state: &mut State, text: &str) {
     match &mut state.overlay {
-        Some(Overlay::Palette(palette)) => palette.query.insert(text),
+        Some(Overlay::Palette(_)) => palette::pasted(state, text),
         Some(_) => {}
         None => log::pasted(state, text),
     }
@@ -278,11 +287,7 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
         Some(Overlay::Runs(_)) if !is_everywhere(state, key) => return runs::key(state, key, effects),
         Some(Overlay::Ask(question)) if !is_everywhere(state, key) => return answer(state, question, key, effects),
         Some(Overlay::Help { scroll }) if !is_everywhere(state, key) => {
-            state.overlay = match key {
-                Key::Down | Key::Char('j') => Some(Overlay::Help { scroll: scroll.saturating_add(1).min(100) }),
-                Key::Up | Key::Char('k') => Some(Overlay::Help { scroll: scroll.saturating_sub(1) }),
-                _ => None,
-            };
+            state.overlay = scroll_help(state, scroll, key);
             return;
         }
         Some(Overlay::Outcome { selected }) => {
@@ -307,17 +312,14 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
 /// What lies over the panels keeps the mouse from them; of help, the wheel is the arrow keys.
 fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
     let wheel = match mouse.kind {
-        MouseKind::WheelUp => Some((Action::SelectUp, Key::Up)),
-        MouseKind::WheelDown => Some((Action::SelectDown, Key::Down)),
+        MouseKind::WheelUp => Some(Key::Up),
+        MouseKind::WheelDown => Some(Key::Down),
         _ => None,
     };
     match (&state.overlay, wheel) {
-        (Some(Overlay::Help { .. }), Some((_, key))) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
+        (Some(Overlay::Help { .. }), Some(key)) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
         (Some(_), _) => {}
-        (None, Some((action, _))) if state.tab == Tab::Log && is_available(action, state) => {
-            (0..WHEEL_ENTRIES).for_each(|_| act(state, action, effects));
-        }
-        (None, _) if state.tab == Tab::Log => {}
+        (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
         (None, _) => chart::mouse(state, mouse),
     }
 }
@@ -344,6 +346,30 @@ fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Ef
     true
 }
 
+/// Whether letters are text now, and no commands.
+fn takes_text(state: &State) -> bool {
+    match &state.overlay {
+        Some(overlay) => matches!(overlay, Overlay::Palette(_)),
+        None => log::takes_text(state),
+    }
+}
+
+/// Help after a key: moved within its lines, or closed by any key that moves nothing.
+fn scroll_help(state: &State, scroll: u16, key: Key) -> Option<Overlay> {
+    let help = help::Layout::new(state, state.size.0);
+    let page = help::page(state.size.1);
+    let scroll = match (key, state.keymap.action(key, state)?) {
+        (_, Action::SelectDown) => scroll.saturating_add(1),
+        (_, Action::SelectUp) => scroll.saturating_sub(1),
+        (Key::Char(' '), _) | (_, Action::PageDown) => scroll.saturating_add(page),
+        (_, Action::PageUp) => scroll.saturating_sub(page),
+        (_, Action::First) => 0,
+        (_, Action::Last) => u16::MAX,
+        _ => return None,
+    };
+    Some(Overlay::Help { scroll: scroll.min(help.hidden(page)) })
+}
+
 /// Keys that mean the same whatever lies over the panels. A user may give these actions a letter; where text is typed, it stays one.
 fn is_everywhere(state: &State, key: Key) -> bool {
     let types_nothing = matches!(key, Key::Ctrl(_) | Key::Alt(_) | Key::F(_));
@@ -351,23 +377,45 @@ fn is_everywhere(state: &State, key: Key) -> bool {
         || key == Key::Ctrl('c')
 }
 
+/// Why a key does nothing; `None` where that needs no words.
 fn why_not(action: Action, state: &State) -> Option<&'static str> {
-    let Some(run) = state.run() else {
-        return match action {
-            Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => Some("no run yet"),
-            _ => None,
-        };
-    };
-    match action {
-        Action::Evaluate if run.is_live() && run.activity() != Activity::Stopping => Some("this run has no eval data"),
-        Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => {
-            Some(if run.is_live() { "the run is stopping" } else { "the run has ended" })
+    let is_quiet = matches!(
+        action,
+        Action::Start | Action::CancelStart | Action::Clear | Action::Outcome | Action::SelectUp | Action::SelectDown
+    );
+    if is_quiet || is_available(action, state) { None } else { Some(reason(action, state)) }
+}
+
+/// Why an action makes no sense now.
+fn reason(action: Action, state: &State) -> &'static str {
+    match (action, state.run()) {
+        (Action::Start, Some(_)) => "a run is here already",
+        (Action::Start, None) => "nothing can be started here",
+        (Action::CancelStart, _) => "nothing is being prepared",
+        (_, None) => "no run yet",
+        (Action::Evaluate, Some(run)) if run.is_live() && run.activity() != Activity::Stopping => {
+            "this run has no eval data"
         }
-        _ => None,
+        (Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate, Some(run)) => {
+            if run.is_live() {
+                "the run is stopping"
+            } else {
+                "the run has ended"
+            }
+        }
+        (Action::Outcome, Some(_)) => "the run has not ended yet",
+        (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
+        (Action::Filter | Action::Details, Some(_)) => "that is for the log",
+        (_, Some(_)) => "that is for another tab",
     }
 }
 
 fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    // The card makes room for whatever is done below it: what is typed there must not go past it.
+    let keeps_card = matches!(action, Action::Theme | Action::Mouse | Action::Redraw | Action::Suspend);
+    if matches!(state.overlay, Some(Overlay::Outcome { .. })) && !keeps_card {
+        state.overlay = None;
+    }
     match action {
         Action::Start => {
             state.stage = Stage::Starting(Preparation::default());
@@ -405,7 +453,12 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::TabLog => state.tab = Tab::Log,
         Action::NextTab => turn_tab(state, 1),
         Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
-        Action::Search | Action::NextMatch | Action::PreviousMatch | Action::Filter | Action::Open => {
+        Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::Filter
+        | Action::Details
+        | Action::Open => {
             log::act(state, action, effects);
         }
         Action::SelectUp
@@ -445,7 +498,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::SmoothMore
         | Action::SmoothLess => chart::act(state, action, effects),
         Action::Compare => runs::open(state, effects),
-        Action::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
+        Action::Palette => state.overlay = Some(Overlay::Palette(Palette::new(state))),
         Action::Mouse => {
             state.mouse = !state.mouse;
             effects.push(Effect::Mouse(state.mouse));

@@ -1,48 +1,53 @@
-//! Help, made from the keymap itself, so that it cannot lie; below it what the signs on the screen mean.
+//! The pane of help: keys that do something now stand out against the others.
 
 use ratatui::layout::Rect;
 
+use crate::ui::help::{self, Layout, Left, Line};
 use crate::ui::state::State;
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
 
-use super::problems;
-
-const WIDTH: u16 = 80;
-
-fn lines(pen: &Pen<'_>, state: &State) -> Vec<Words> {
-    let mut lines = problems::lines(state, pen.buffer.area.width.min(WIDTH));
-    for binding in state.keymap.bindings() {
-        let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
-        let keys = format!("{:<12}", keys.join(", "));
-        lines.push(words([(&keys, Role::Key), (binding.description, Role::Text)]));
-    }
-    let theme = pen.theme;
-    lines.push(Vec::new());
-    let mut meaning = |sign: &str, role, text: &str| {
-        lines.push(words([(&format!("{sign:<12}"), role), (text, Role::Label)]));
+fn line(pen: &Pen<'_>, line: &Line) -> Words {
+    let (left, text) = match line {
+        Line::Blank => return Vec::new(),
+        Line::Problem(goes_on, text) => {
+            return words([(if *goes_on { "  " } else { "" }, Role::Text), (text, Role::Warn)]);
+        }
+        Line::Title(title) => return words([(title, Role::Title)]),
+        Line::Words(left, text) => (left, text),
     };
-    meaning(theme.pick("━━", "**"), Role::Loss, "the loss, smoothed; each step's own lies faint behind it");
-    meaning(theme.pick("●", "o"), Role::Eval, "eval loss, in nats per target token");
-    meaning(theme.pick("◆", "@"), Role::Best, "the best eval so far; its checkpoint is kept as `best`");
-    meaning("targets", Role::Label, "tokens that have a loss; `tokens` counts prompts too");
-    meaning("unaccounted", Role::Label, "memory that is measured, but charged to no part of the engine");
-    meaning("F B O E S", Role::Label, "phases: forward, backward, optimizer, eval, checkpoint; L load, - idle");
-    meaning("ETA", Role::Label, "what is left to do, by what it took so far; pauses do not count");
-    meaning(theme.pick("—", "-"), Role::Label, "not known");
-    lines
+    let (left, left_role, role) = match left {
+        Left::Keys(keys, true) => (keys.as_str(), Role::Key, Role::Text),
+        Left::Keys(keys, false) => (keys.as_str(), Role::Faint, Role::Faint),
+        Left::Sign(sign, ascii, role) => (pen.theme.pick(sign, ascii), *role, Role::Label),
+        Left::Nothing(true) => ("", Role::Text, Role::Text),
+        Left::Nothing(false) => ("", Role::Text, Role::Faint),
+    };
+    words([(&format!("{left:<width$}", width = help::KEYS), left_role), (text, role)])
 }
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, scroll: u16) {
-    let lines = lines(pen, state);
-    let area = centered(body, WIDTH, lines.len() as u16 + 2);
+    let layout = Layout::new(state, body.width);
+    let columns = layout.columns.len() as u16;
+    let width = layout.width * columns + help::GAP * (columns - 1) + 4;
+    let area = centered(body, width, layout.height() + 2);
     pen.clear(area);
-    let hidden = (lines.len() as u16).saturating_sub(area.height.saturating_sub(2));
-    let right = if hidden > 0 { words([("j k", Role::Key), (" scroll", Role::Label)]) } else { Vec::new() };
-    let inner = pen.panel(area, &format!("finetop {}", env!("CARGO_PKG_VERSION")), &right);
-    let from = scroll.min(hidden) as usize;
-    for (row, line) in lines.iter().skip(from).enumerate() {
-        pen.line(inner, row as u16, line);
+    let hidden = layout.hidden(area.height.saturating_sub(2));
+    let from = scroll.min(hidden);
+    let title = format!("finetop {}", env!("CARGO_PKG_VERSION"));
+    let mut right = Vec::new();
+    if hidden > 0 {
+        let below = if from < hidden { format!("{} more below  ", hidden - from) } else { "the end  ".to_owned() };
+        right = words([(&below, Role::Label), ("j k", Role::Key), (" scroll", Role::Label)]);
+    }
+    let inner = pen.panel(area, &title, &right);
+    for (i, column) in layout.columns.iter().enumerate() {
+        let x = inner.x + i as u16 * (layout.width + help::GAP);
+        let place = Rect { x, width: layout.width.min(inner.right().saturating_sub(x)), ..inner };
+        for (row, at) in column.iter().skip(from as usize).take(inner.height as usize).enumerate() {
+            let words = line(pen, at);
+            pen.line(place, row as u16, &words);
+        }
     }
 }

@@ -10,7 +10,6 @@ mod log;
 mod memory;
 pub mod outcome;
 mod palette;
-mod problems;
 mod progress;
 mod runs;
 mod start;
@@ -20,6 +19,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::format;
+use super::keymap::Action;
 use super::state::chart::Quantity;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
@@ -112,11 +112,17 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
         Stage::Run(run) => activity_words(run, pen.theme, state.leaving),
     };
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    let right_at = pen.line_right(inner, 0, &right);
-    let mut left = words([("finetop", Role::Title)]);
+    // Name and tabs stay, whatever else there is no room for.
+    let mut first = words([("finetop", Role::Title)]);
+    if state.run().is_some() {
+        first.extend(tabs(pen.theme, state));
+    }
+    let x = pen.line(inner, 0, &first);
+    let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
+    let right_at = pen.line_right(rest, 0, &right);
+    let mut left: Words = Vec::new();
     let started = state.run().and_then(|r| r.view.started.as_ref());
     if let Some(started) = started {
-        left.push(("  ".into(), Role::Text));
         left.push((model_name(started.model_name.as_deref(), &started.config).into(), Role::Text));
         for text in [method(&started.config), printable(&started.device)] {
             left.push((dot.into(), Role::Faint));
@@ -127,11 +133,31 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
             left.push((printable(&started.run_id).into(), Role::Label));
         }
     } else if let Some(page) = &state.page {
-        left.push(("  ".into(), Role::Text));
         left.push((printable(&page.title).into(), Role::Label));
     }
-    let room = right_at.saturating_sub(inner.x + 2);
-    pen.line(Rect { width: room, ..inner }, 0, &left);
+    let room = right_at.saturating_sub(rest.x + 2);
+    pen.line(Rect { width: room, ..rest }, 0, &left);
+}
+
+/// The tabs with their keys. The one that is shown is marked by its colours, and by brackets where there are none.
+fn tabs(theme: &Theme, state: &State) -> Words {
+    let mut tabs = Vec::new();
+    for (tab, action) in [(Tab::Train, Action::TabTrain), (Tab::Charts, Action::TabCharts), (Tab::Log, Action::TabLog)]
+    {
+        let key = state.keymap.key(action).map(|key| key.to_string()).unwrap_or_default();
+        let is_shown = tab == state.tab;
+        let (open, close) = if is_shown && !theme.has_color { ("[", "]") } else { (" ", " ") };
+        let (key_role, role) = if is_shown { (Role::Selected, Role::Selected) } else { (Role::Key, Role::Label) };
+        tabs.extend(words([
+            (if tabs.is_empty() { " " } else { "" }, Role::Text),
+            (open, role),
+            (&key, key_role),
+            (" ", role),
+            (tab.name(), role),
+            (close, role),
+        ]));
+    }
+    tabs
 }
 
 /// The model's own name, or the last part of where it comes from.
@@ -166,8 +192,12 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let mut left: Words = Vec::new();
     // Help and quit are always there; the others come while they fit.
     let mut pieces: Vec<(bool, Words)> = Vec::new();
+    let of_what_is_in_front = in_front(state);
+    for (key, what) in &of_what_is_in_front {
+        pieces.push((false, words([(key, Role::Key), (&format!(" {what}   "), Role::Label)])));
+    }
     for binding in state.keymap.footer(state) {
-        let Some(key) = binding.keys.first() else { continue };
+        let Some(key) = binding.keys.first().filter(|_| of_what_is_in_front.is_empty()) else { continue };
         let short = if binding.short == "pause" && paused { "resume" } else { binding.short };
         let always = matches!(binding.short, "help" | "quit");
         pieces.push((always, words([(&key.to_string(), Role::Key), (&format!(" {short}   "), Role::Label)])));
@@ -182,6 +212,30 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         last.0 = last.0.trim_end().to_owned().into();
     }
     pen.line(Rect { width: room, ..inner }, 0, &left);
+}
+
+/// Keys of what lies over the panels, or is being typed: the others do nothing then, or something else.
+fn in_front(state: &State) -> Vec<(String, &'static str)> {
+    let of = |keys: &[(&str, &'static str)]| keys.iter().map(|(key, what)| ((*key).to_owned(), *what)).collect();
+    match &state.overlay {
+        Some(Overlay::Palette(_)) => return of(&[("Enter", "do it"), ("Tab", "next"), ("Esc", "close")]),
+        Some(Overlay::Runs(_)) => return of(&[("Enter", "lay over"), ("j k", "choose"), ("Esc", "close")]),
+        Some(Overlay::Help { .. }) => return of(&[("j k", "scroll"), ("Space", "a page"), ("Esc", "close")]),
+        Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
+        None => {}
+    }
+    if state.run().is_none() || state.tab != Tab::Log {
+        return Vec::new();
+    }
+    if state.log.typing.is_some() {
+        return of(&[("Enter", "keep"), ("Esc", "as before"), ("Ctrl-U", "empty")]);
+    }
+    if state.log.open.is_none() {
+        return Vec::new();
+    }
+    let mut keys = of(&[("j k", "scroll"), ("Esc", "close")]);
+    keys.extend(state.keymap.key(Action::Copy).map(|key| (key.to_string(), "copy")));
+    keys
 }
 
 /// What a terminal without room for panels gets: how it stands, what it is, what it would need.

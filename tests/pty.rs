@@ -377,7 +377,7 @@ fn a_run_that_ends_shows_its_card_and_then_nothing_more_is_written() {
     // A key that asks nothing is answered with nothing; one that does comes after it in the same stream.
     terminal.send(b"x\x1b[B5");
     terminal.send(b"?");
-    terminal.wait_for("show this help");
+    terminal.wait_for("start the run that is shown");
     assert!(terminal.shown.0.lock().expect("no reader panics").bytes > before);
     terminal.send(b"\x1bq");
     terminal.send(b"q");
@@ -431,9 +431,11 @@ fn ctrl_z_where_nobody_can_bring_it_back_leaves_the_screen_up() {
     terminal.wait_for("start training");
     terminal.send(b"\x1a");
     terminal.send(b"?");
-    terminal.wait_for("show this help");
+    terminal.wait_for("start the run that is shown");
     terminal.send(b"\x1b");
-    terminal.wait("the page again", |_, text| text.contains("start training") && !text.contains("show this help"));
+    terminal.wait("the page again", |_, text| {
+        text.contains("start training") && !text.contains("start the run that is shown")
+    });
     terminal.send(b"q");
     terminal.is_restored();
     assert_eq!(terminal.end(), ["Quit"]);

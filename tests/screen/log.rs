@@ -173,6 +173,7 @@ fn another_run_begins_with_an_empty_log() {
 fn nothing_of_the_log_reaches_the_terminal_raw() {
     let dark = theme("dark", GlyphSet::Braille);
     let mut state = log(hostile(), (80, 24));
+    compare("log-hostile-80x24", &text(&draw(&state, &dark, 80, 24)));
     for key in [Key::Home, Key::End, Key::Enter, Key::PageDown, Key::End] {
         press(&mut state, key);
         let frame = draw(&state, &dark, 80, 24);

@@ -149,6 +149,25 @@ fn after_a_storm_of_sizes_the_screen_is_that_of_the_last_one() {
 }
 
 #[test]
+fn a_terminal_that_takes_nothing_more_does_not_keep_the_program_from_ending() {
+    for signal in [libc::SIGTERM, libc::SIGHUP] {
+        let mut terminal = Terminal::start("train", &[]);
+        terminal.wait_for("● running");
+        // The terminal stays, but nobody reads what comes: a frozen window, a line that is dead and does not know it.
+        let (stop, reader) = terminal.reader.take().expect("the reader runs");
+        drop(stop);
+        reader.join().expect("the reader ends");
+        for i in 0..40 {
+            terminal.resize(200 + i % 2, 60);
+            thread::sleep(Duration::from_millis(20));
+        }
+        terminal.signal(signal);
+        let reason = if signal == libc::SIGTERM { "Terminated(15)" } else { "TerminalGone" };
+        assert_eq!(terminal.end()[0], reason);
+    }
+}
+
+#[test]
 fn a_long_paste_and_reports_of_the_focus_do_nothing() {
     let mut terminal = watching(&[]);
     let before = terminal.raw().len();

@@ -3,6 +3,9 @@
 //! screen over a run made from the fixture log. The rest is tried with the real program.
 //! Nothing here sleeps and hopes: each wait ends when the expected text is on the screen, and fails after a long while.
 
+#[path = "pty/terminals.rs"]
+mod terminals;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -22,6 +25,8 @@ use finetop::ui::state::StartPage;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 const LONG: Duration = Duration::from_secs(60);
+/// The first words of help.
+const HELP: &str = "start the run that is shown";
 
 // ---- the program under test ----
 
@@ -162,7 +167,8 @@ fn child() {
 
 struct Shown {
     parser: vt100::Parser,
-    bytes: usize,
+    /// Every byte that came.
+    raw: Vec<u8>,
     ended: bool,
 }
 
@@ -192,9 +198,13 @@ impl Terminal {
 
     /// The program itself, in an empty folder that is its home too.
     fn program(arguments: &[&str]) -> Self {
+        Terminal::program_with(arguments, &[])
+    }
+
+    fn program_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finetop"));
         command.args(arguments);
-        Terminal::of(command, [])
+        Terminal::of(command, variables.iter().copied())
     }
 
     fn of<'a>(mut command: CommandBuilder, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
@@ -212,7 +222,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).expect("the child starts");
         drop(pair.slave);
         let parser = vt100::Parser::new(cells(24), cells(80), 0);
-        let shown = Arc::new((Mutex::new(Shown { parser, bytes: 0, ended: false }), Condvar::new()));
+        let shown = Arc::new((Mutex::new(Shown { parser, raw: Vec::new(), ended: false }), Condvar::new()));
         let fd = pair.master.as_raw_fd().expect("a descriptor");
         // SAFETY: the master is open until the end of this function.
         let own = unsafe { BorrowedFd::borrow_raw(fd) }.try_clone_to_owned().expect("a descriptor of the reader's own");
@@ -238,12 +248,16 @@ impl Terminal {
 
     /// Waits until the screen is as wanted; its text comes back.
     fn wait(&self, what: &str, wanted: impl Fn(&vt100::Screen, &str) -> bool) -> String {
+        self.wait_shown(what, |shown, text| wanted(shown.parser.screen(), text))
+    }
+
+    fn wait_shown(&self, what: &str, wanted: impl Fn(&Shown, &str) -> bool) -> String {
         let (lock, changed) = &*self.shown;
         let mut shown = lock.lock().expect("no reader panics");
         let until = Instant::now() + LONG;
         loop {
             let text = shown.parser.screen().contents();
-            if wanted(shown.parser.screen(), &text) {
+            if wanted(&shown, &text) {
                 return text;
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -254,6 +268,10 @@ impl Terminal {
 
     fn wait_for(&self, text: &str) -> String {
         self.wait(text, |_, shown| shown.contains(text))
+    }
+
+    fn raw(&self) -> Vec<u8> {
+        self.shown.0.lock().expect("no reader panics").raw.clone()
     }
 
     fn resize(&self, cols: u16, rows: u16) {
@@ -298,6 +316,7 @@ impl Terminal {
         self.wait("the end of the screen", |screen, _| !screen.alternate_screen() && !screen.hide_cursor());
         let shown = self.shown.0.lock().expect("no reader panics");
         assert!(!shown.parser.screen().bracketed_paste());
+        assert_eq!(shown.parser.screen().mouse_protocol_mode(), vt100::MouseProtocolMode::None);
         assert_eq!(modes(self.master.as_deref().expect("the terminal is open")), self.before, "raw mode has to end");
     }
 }
@@ -315,7 +334,7 @@ fn read(mut terminal: File, stopped: &UnixStream, into: &(Mutex<Shown>, Condvar)
         let (lock, changed) = into;
         let mut shown = lock.lock().expect("nobody panics with the lock");
         shown.parser.process(&buffer[..count]);
-        shown.bytes += count;
+        shown.raw.extend_from_slice(&buffer[..count]);
         shown.ended = count == 0;
         changed.notify_all();
         if count == 0 {
@@ -373,12 +392,12 @@ fn a_run_that_ends_shows_its_card_and_then_nothing_more_is_written() {
     assert!(text.is_ascii(), "{text}");
     terminal.send(b"\x1b");
     terminal.wait("the card is closed", |_, text| !text.contains("the run is complete"));
-    let before = terminal.shown.0.lock().expect("no reader panics").bytes;
+    let before = terminal.raw().len();
     // A key that asks nothing is answered with nothing; one that does comes after it in the same stream.
     terminal.send(b"x\x1b[B5");
     terminal.send(b"?");
     terminal.wait_for("start the run that is shown");
-    assert!(terminal.shown.0.lock().expect("no reader panics").bytes > before);
+    assert!(terminal.raw().len() > before);
     terminal.send(b"\x1bq");
     terminal.send(b"q");
     terminal.is_restored();

@@ -3,11 +3,13 @@
 //!
 //! Reading is done here and not by a library: a reader that does not look for hang-up spins for ever when the terminal is gone.
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use ratatui::layout::Size;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
@@ -23,6 +25,9 @@ const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 /// Whatever was under way ends, then all of that backwards; the mouse too, whether it was on or not: whoever leaves may not know it.
 const LEAVE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?25h\x1b[?1049l";
 
+/// How long a terminal that takes nothing is waited for when it is given back.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
 /// What the terminal was like, for whoever has to restore it: the guard, or the panic hook.
 struct Saved {
     input: RawFd,
@@ -37,14 +42,24 @@ fn saved() -> MutexGuard<'static, Option<Saved>> {
     SAVED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives the terminal back as it was; a second time does nothing. What others printed meanwhile comes back.
+/// Gives the terminal back as it was; a second time does nothing. What others printed meanwhile comes back. A terminal that takes nothing
+/// (its window is frozen, its line is dead) is as one that is gone: whoever printed to it would wait for ever.
 pub fn restore() -> String {
     let Some(saved) = saved().take() else { return String::new() };
     // First the settings: a terminal that takes no output does not keep them.
     // SAFETY: both descriptors are open, and the settings are those that `tcgetattr` gave.
     unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
-    let _ = write_all(saved.output, LEAVE);
+    if !leave(saved.output) {
+        saved.diverted.abandon(None);
+        return String::new();
+    }
     saved.diverted.end()
+}
+
+/// Whether the terminal took it.
+fn leave(output: RawFd) -> bool {
+    let by = Instant::now() + LEAVE_WITHIN;
+    write_all(output, LEAVE, || Instant::now() >= by).is_ok()
 }
 
 /// Why waiting ended.
@@ -95,7 +110,7 @@ impl Tty {
     /// There is no terminal, or it does not let itself be set.
     pub fn open() -> io::Result<Self> {
         let input = if is_terminal(libc::STDIN_FILENO) { Input::Standard } else { Input::Opened(open_terminal()?) };
-        let output = if is_terminal(libc::STDOUT_FILENO) { duplicate(libc::STDOUT_FILENO)? } else { open_terminal()? };
+        let output = if is_terminal(libc::STDOUT_FILENO) { open_output()? } else { open_terminal()? };
         let tty = Tty { input, output, signals: Signals::register()?, mouse: false };
         tty.enter()?;
         Ok(tty)
@@ -155,15 +170,7 @@ impl Tty {
     /// # Errors
     /// The terminal is gone, or the process is told to end while the terminal does not take more.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        for part in bytes.chunks(1024) {
-            while !ready(self.output.as_raw_fd(), libc::POLLOUT, 200) {
-                if self.signals.is_ending() {
-                    return Err(io::ErrorKind::Interrupted.into());
-                }
-            }
-            write_all(self.output.as_raw_fd(), part)?;
-        }
-        Ok(())
+        write_all(self.output.as_raw_fd(), bytes, || self.signals.is_ending())
     }
 
     /// Waits for keys, signals or the end of the terminal, at most so long; `None` is for ever.
@@ -205,7 +212,7 @@ impl Tty {
         // A terminal that only said SIGHUP may still be there.
         // SAFETY: the descriptors are open; on a terminal that is gone the calls fail and change nothing.
         unsafe { libc::tcsetattr(saved.input, libc::TCSANOW, &saved.termios) };
-        let _ = write_all(saved.output, LEAVE);
+        let _ = leave(saved.output);
         saved.diverted.abandon((saved.input == libc::STDIN_FILENO).then_some(libc::STDIN_FILENO));
     }
 
@@ -346,6 +353,22 @@ pub(super) fn is_terminal(fd: RawFd) -> bool {
     unsafe { libc::isatty(fd) == 1 }
 }
 
+/// The terminal of standard output, opened anew where that can be done: then writing can be told not to wait, and nobody else's writing is.
+fn open_output() -> io::Result<OwnedFd> {
+    let mut name = [0u8; 256];
+    // SAFETY: the buffer is as long as said.
+    let found = unsafe { libc::ttyname_r(libc::STDOUT_FILENO, name.as_mut_ptr().cast(), name.len()) } == 0;
+    if let Some(name) = CStr::from_bytes_until_nul(&name).ok().filter(|_| found) {
+        // SAFETY: the name ends with zero; the descriptor that comes back is ours alone.
+        let flags = libc::O_WRONLY | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+        let fd = unsafe { libc::open(name.as_ptr(), flags) };
+        if fd >= 0 {
+            return Ok(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+    duplicate(libc::STDOUT_FILENO)
+}
+
 fn open_terminal() -> io::Result<OwnedFd> {
     Ok(std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty")?.into())
 }
@@ -363,17 +386,24 @@ fn ready(fd: RawFd, events: libc::c_short, timeout_ms: i32) -> bool {
     unsafe { libc::poll(&mut poll, 1, timeout_ms) > 0 }
 }
 
-fn write_all(fd: RawFd, mut bytes: &[u8]) -> io::Result<()> {
+/// Writes in parts, and between them looks whether to give up.
+fn write_all(fd: RawFd, mut bytes: &[u8], gives_up: impl Fn() -> bool) -> io::Result<()> {
     while !bytes.is_empty() {
-        // SAFETY: the slice lives through the call.
-        let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+        while !ready(fd, libc::POLLOUT, 200) {
+            if gives_up() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        }
+        // SAFETY: the slice is longer than what is written of it, and lives through the call.
+        let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len().min(1024)) };
         match usize::try_from(written) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(_) => match io::Error::last_os_error() {
-                e if e.kind() == io::ErrorKind::Interrupted => {}
-                e if e.kind() == io::ErrorKind::WouldBlock => {
-                    ready(fd, libc::POLLOUT, 200);
+                e if matches!(e.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {
+                    if gives_up() {
+                        return Err(e);
+                    }
                 }
                 e => return Err(e),
             },

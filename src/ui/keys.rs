@@ -11,7 +11,7 @@ const NAMED: [(Key, &str); 16] = [
     (Key::Enter, "Enter"),
     (Key::Esc, "Esc"),
     (Key::Tab, "Tab"),
-    (Key::BackTab, "BackTab"),
+    (Key::BackTab, "Shift-Tab"),
     (Key::Backspace, "Backspace"),
     (Key::Delete, "Delete"),
     (Key::Insert, "Insert"),
@@ -29,7 +29,7 @@ const NAMED: [(Key, &str); 16] = [
 const ALSO: [(Key, &str); 7] = [
     (Key::Enter, "Return"),
     (Key::Esc, "Escape"),
-    (Key::BackTab, "Shift-Tab"),
+    (Key::BackTab, "BackTab"),
     (Key::Delete, "Del"),
     (Key::Insert, "Ins"),
     (Key::PageUp, "PgUp"),

@@ -22,8 +22,10 @@ pub const FRAME_MS: u64 = 100;
 const KEY_FRAME_MS: u64 = 15;
 /// Events taken in between two looks at the keyboard.
 const EVENTS_PER_TURN: usize = 4096;
-/// So many in one turn come from a log, not from training.
+/// So many in one turn come from a log, not from training: more of it is on its way.
 const POURING: usize = 64;
+/// How soon events are looked for again then; without new ones twice as late each time, until it is as seldom as ever.
+const POURING_MS: u64 = 1;
 
 /// What the session wants of whoever drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +67,8 @@ pub struct Session {
     source: Option<Source>,
     answers: Vec<(Command, Receiver<CommandReply>)>,
     wish: Wish,
-    /// Events came in numbers: a log is being read, and more of it is on its way.
-    events_pour: bool,
+    /// Milliseconds until events are looked for again: short while a log is being read.
+    look_again_ms: u64,
     drawn: Option<u64>,
     last_frame_ms: u64,
     key_waits: bool,
@@ -90,7 +92,7 @@ impl Session {
             source: None,
             answers: Vec::new(),
             wish: Wish::GoOn,
-            events_pour: false,
+            look_again_ms: FRAME_MS,
             drawn: None,
             last_frame_ms: 0,
             key_waits: false,
@@ -101,6 +103,7 @@ impl Session {
     pub fn attach(&mut self, launched: Launched, owned: bool) {
         let Launched { handle, folder, cause } = launched;
         self.source = Some(Source { handle, folder: folder.clone(), owned, cause, closed: false });
+        self.look_again_ms = POURING_MS;
         self.tell(Message::Attached { folder, owned });
     }
 
@@ -147,12 +150,10 @@ impl Session {
 
     /// Milliseconds to sleep at most when nothing happens at the keyboard; `None` while nothing can change by itself.
     pub fn patience_ms(&self, now: Clock) -> Option<u64> {
-        if self.events_pour {
-            return Some(1);
-        }
+        let events = self.source.as_ref().filter(|source| !source.closed).map(|_| self.look_again_ms);
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
         let alive = (self.state.is_alive() || !self.answers.is_empty()).then_some(FRAME_MS);
-        [self.frame_due_in(now), notice, alive].into_iter().flatten().min()
+        [self.frame_due_in(now), notice, alive, events].into_iter().flatten().min()
     }
 
     /// The terminal has this size now; whatever it shows is drawn anew.
@@ -307,15 +308,16 @@ impl Session {
     }
 
     fn hear_events(&mut self) {
-        self.events_pour = false;
         for count in 0..EVENTS_PER_TURN {
-            self.events_pour = count >= POURING;
             let Some(source) = self.source.as_mut().filter(|s| !s.closed) else { return };
             match source.handle.events.try_recv() {
                 Ok(stamped) => self.tell(Message::Event(Box::new(stamped))),
-                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Empty) => {
+                    let later = self.look_again_ms.saturating_mul(2).clamp(POURING_MS, FRAME_MS);
+                    self.look_again_ms = if count >= POURING { POURING_MS } else { later };
+                    return;
+                }
                 Err(TryRecvError::Disconnected) => {
-                    self.events_pour = false;
                     source.closed = true;
                     let ended = self.state.run().is_some_and(|run| run.view.outcome.is_some());
                     let cause = if ended { None } else { source.cause.take() };
@@ -323,5 +325,7 @@ impl Session {
                 }
             }
         }
+        // There are more already.
+        self.look_again_ms = 0;
     }
 }

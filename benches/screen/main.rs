@@ -12,7 +12,7 @@ mod long_log;
 
 use std::fs;
 use std::process::ExitCode;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,9 +21,10 @@ use finetop::app::backend::AnsiBackend;
 use finetop::app::environment::TerminalEnvironment;
 use finetop::app::input::Input;
 use finetop::app::session::Session;
-use finetop::event::{CommandReply, RunHandle, RunState, Stamped};
+use finetop::event::{CommandReply, CommandRequest, RunHandle, RunState, Stamped};
 use finetop::run::attach;
 use finetop::run::replay::Follow;
+use finetop::ui::state::run::RunView;
 use finetop::ui::state::{State, Tab};
 use finetop::ui::{Clock, Key, Message, Theme, update, view};
 use ratatui::Terminal;
@@ -86,11 +87,11 @@ impl Table {
         self.broken += u32::from(over && counts);
         let remark = if over { "  over" } else { "" };
         let digits = if unit == "ms" { 2 } else { 0 };
-        println!("{what:<58}{measured:>12.digits$}{bound:>12.digits$} {unit}{remark}");
+        println!("{what:<58}{measured:>12.digits$}{bound:>12.digits$} {unit:<3}{remark}");
     }
 
     fn told(&self, what: &str, unit: &str, measured: f64) {
-        println!("{what:<58}{measured:>12.2}{:>12} {unit}", "");
+        println!("{what:<58}{measured:>12.0}{:>12} {unit}", "");
     }
 }
 
@@ -113,7 +114,7 @@ impl Driven {
     }
 
     /// A session that is attached to a run, which says what is sent.
-    fn attached(size: Size) -> (Self, Sender<Stamped>, std::sync::mpsc::Receiver<finetop::event::CommandRequest>) {
+    fn attached(size: Size) -> (Self, Sender<Stamped>, Receiver<CommandRequest>) {
         let (events_in, events) = channel();
         let (commands, commands_out) = channel();
         let mut driven = Driven::new(State::watching(), size);
@@ -264,7 +265,7 @@ fn replay(table: &mut Table) -> Result<(), Box<dyn std::error::Error>> {
     let events = follow.poll()?;
     table.told("  of it reading and parsing, one thread", "ms", begun.elapsed().as_secs_f64() * 1e3);
     let begun = Instant::now();
-    let mut view = finetop::ui::state::run::RunView::default();
+    let mut view = RunView::default();
     events.iter().for_each(|event| view.fold(event));
     table.told("  of it folding", "ms", begun.elapsed().as_secs_f64() * 1e3);
     table.told("  events", "", events.len() as f64);

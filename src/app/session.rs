@@ -19,15 +19,17 @@ use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
 
 /// Without another wish, at most ten frames a second for what happens by itself.
-const FRAME_MS: u64 = 100;
+pub const FRAME_MS: u64 = 100;
 /// An answer to a key waits less.
 const KEY_FRAME_MS: u64 = 15;
 /// A drag asks for a frame with each of its reports: a slow line would be behind for ever.
 const DRAG_FRAME_MS: u64 = 50;
 /// Events taken in between two looks at the keyboard.
 const EVENTS_PER_TURN: usize = 4096;
-/// So many in one turn come from a log, not from training.
+/// So many in one turn come from a log, not from training: more of it is on its way.
 const POURING: usize = 64;
+/// How soon events are looked for again then; without new ones twice as late each time, until it is as seldom as ever.
+const POURING_MS: u64 = 1;
 
 /// What the session wants of whoever drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +83,8 @@ pub struct Session {
     errands: Vec<Receiver<Message>>,
     wish: Wish,
     requests: Vec<Request>,
-    /// Events came in numbers: a log is being read, and more of it is on its way.
-    events_pour: bool,
+    /// Milliseconds until events are looked for again: short while a log is being read.
+    look_again_ms: u64,
     drawn: Option<u64>,
     /// The least time between two frames for what happens by itself.
     frame_ms: u64,
@@ -112,7 +114,7 @@ impl Session {
             errands: Vec::new(),
             wish: Wish::GoOn,
             requests: Vec::new(),
-            events_pour: false,
+            look_again_ms: FRAME_MS,
             drawn: None,
             frame_ms: FRAME_MS,
             last_frame_ms: 0,
@@ -133,6 +135,7 @@ impl Session {
     pub fn attach(&mut self, launched: Launched, owned: bool) {
         let Launched { handle, folder, cause } = launched;
         self.source = Some(Source { handle, folder: folder.clone(), owned, cause, closed: false });
+        self.look_again_ms = POURING_MS;
         self.tell(Message::Attached { folder, owned });
     }
 
@@ -182,14 +185,12 @@ impl Session {
 
     /// Milliseconds to sleep at most when nothing happens at the keyboard; `None` while nothing can change by itself.
     pub fn patience_ms(&self, now: Clock) -> Option<u64> {
-        if self.events_pour {
-            return Some(1);
-        }
+        let events = self.source.as_ref().filter(|source| !source.closed).map(|_| self.look_again_ms);
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
         // Seldom drawn is not seldom heard.
         let often = self.frame_ms.min(FRAME_MS);
         let alive = (self.state.is_alive() || !self.answers.is_empty() || !self.errands.is_empty()).then_some(often);
-        [self.frame_due_in(now), notice, alive].into_iter().flatten().min()
+        [self.frame_due_in(now), notice, alive, events].into_iter().flatten().min()
     }
 
     /// The terminal has this size now; whatever it shows is drawn anew.
@@ -384,15 +385,16 @@ impl Session {
     }
 
     fn hear_events(&mut self) {
-        self.events_pour = false;
         for count in 0..EVENTS_PER_TURN {
-            self.events_pour = count >= POURING;
             let Some(source) = self.source.as_mut().filter(|s| !s.closed) else { return };
             match source.handle.events.try_recv() {
                 Ok(stamped) => self.tell(Message::Event(Box::new(stamped))),
-                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Empty) => {
+                    let later = self.look_again_ms.saturating_mul(2).clamp(POURING_MS, FRAME_MS);
+                    self.look_again_ms = if count >= POURING { POURING_MS } else { later };
+                    return;
+                }
                 Err(TryRecvError::Disconnected) => {
-                    self.events_pour = false;
                     source.closed = true;
                     let ended = self.state.run().is_some_and(|run| run.view.outcome.is_some());
                     let cause = if ended { None } else { source.cause.take() };
@@ -400,5 +402,7 @@ impl Session {
                 }
             }
         }
+        // There are more already.
+        self.look_again_ms = 0;
     }
 }

@@ -15,15 +15,22 @@ pub fn watch(run: &Path) -> Result<(), CliError> {
     let mut lines = Lines::default();
     let mut step = 0;
     loop {
-        for stamped in follow.poll()? {
+        let mut heard = Ok(true);
+        let more = follow.step(&mut |stamped| {
             if let RunEvent::StepDone(done) = &stamped.event {
                 step = done.step;
             }
             for line in lines.of(&stamped) {
-                if !result(line)? {
-                    return Ok(());
+                if matches!(heard, Ok(true)) {
+                    heard = result(line);
                 }
             }
+        })?;
+        if !heard? {
+            return Ok(());
+        }
+        if more {
+            continue;
         }
         match follow.state() {
             LogState::Live => std::thread::sleep(POLL),

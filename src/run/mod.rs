@@ -1,11 +1,12 @@
 //! A run as a thing on disk and in this process: `store` (its folder), `log` (events to disk, then to whoever listens), `replay` (events
-//! back from disk), `control` (its socket), `worker` (the thread it lives on), `sampler` (what it holds in memory, over time), `lines`
-//! (its events as readable lines).
+//! back from disk, a line at a time by `parse`), `control` (its socket), `worker` (the thread it lives on), `sampler` (what it holds in
+//! memory, over time), `lines` (its events as readable lines).
 //! What a run computes is not here: `worker` is given a job. The events themselves are in `event`.
 
 pub mod control;
 pub mod lines;
 pub mod log;
+mod parse;
 pub mod replay;
 pub mod sampler;
 pub mod store;

@@ -2,20 +2,19 @@
 //! steps that a resume went back behind are dropped. How lines get there is in `log`.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::parse::{NoEvent, parse};
 use super::store::{self, StoreError};
 use crate::event::{RunEvent, RunFinished, Stamped};
 
 /// How often a log that is followed is looked at.
 const POLL: Duration = Duration::from_millis(100);
 /// How many events may wait for whoever follows; the log itself keeps the rest.
-const WAITING: usize = 1024;
+const WAITING: usize = 16 << 10;
 /// No line of ours is longer; what is, is no event.
 const LONGEST_LINE: usize = 16 << 20;
 const CHUNK: usize = 256 << 10;
@@ -104,32 +103,6 @@ pub fn is_done_again(event: &RunEvent, resumed_from: u64) -> bool {
     step > resumed_from || resumed_from == 0
 }
 
-/// What a line holds.
-enum Line {
-    Event(Box<Stamped>),
-    /// An event of another version; its place in the stream counts.
-    Unknown {
-        seq: u64,
-        elapsed_ms: u64,
-    },
-    Broken,
-}
-
-fn parse(line: &[u8]) -> Line {
-    #[derive(Deserialize)]
-    struct Place {
-        seq: u64,
-        elapsed_ms: u64,
-    }
-    if let Ok(stamped) = serde_json::from_slice::<Stamped>(line) {
-        return Line::Event(Box::new(stamped));
-    }
-    match serde_json::from_slice(line) {
-        Ok(Place { seq, elapsed_ms }) => Line::Unknown { seq, elapsed_ms },
-        Err(_) => Line::Broken,
-    }
-}
-
 /// A log that is read as it grows, each whole line once.
 #[derive(Debug)]
 pub struct Follow {
@@ -197,8 +170,10 @@ impl Follow {
         (self.at, self.next_seq, self.elapsed_ms)
     }
 
-    /// Reads the next piece; true while there is more.
-    pub(super) fn step(&mut self, each: &mut dyn FnMut(Stamped)) -> Result<bool, StoreError> {
+    /// Reads the next piece, so that nobody has to hold a long log whole; true while there is more.
+    /// # Errors
+    /// What the file system says.
+    pub fn step(&mut self, each: &mut dyn FnMut(Stamped)) -> Result<bool, StoreError> {
         // Asked before reading: what a process wrote that is gone by now is all there.
         self.live = store::is_live(&self.run);
         self.piece(each).map_err(|source| StoreError::Disk { path: store::events(&self.run), source })
@@ -208,14 +183,17 @@ impl Follow {
         let length = self.file.metadata()?.len();
         let mut size = CHUNK;
         while self.at < length {
-            let mut piece = Vec::new();
+            let mut piece = Vec::with_capacity((length - self.at).min(size as u64) as usize);
             self.file.seek(SeekFrom::Start(self.at))?;
             (&self.file).take(size as u64).read_to_end(&mut piece)?;
             match piece.iter().rposition(|b| *b == b'\n') {
                 Some(last) => {
                     self.at += last as u64 + 1;
-                    for line in piece[..last].split(|b| *b == b'\n') {
-                        self.line(line, each);
+                    let mut rest = &piece[..=last];
+                    while !rest.is_empty() {
+                        let line = rest;
+                        let length = rest.skip_until(b'\n')?;
+                        self.line(&line[..length - 1], each);
                     }
                     return Ok(true);
                 }
@@ -233,19 +211,19 @@ impl Follow {
     fn line(&mut self, line: &[u8], each: &mut dyn FnMut(Stamped)) {
         let place = match parse(line) {
             _ if std::mem::take(&mut self.overlong) => None,
-            Line::Broken => None,
-            Line::Unknown { seq, elapsed_ms } => {
+            Err(NoEvent::Broken) => None,
+            Err(NoEvent::Unknown { seq, elapsed_ms }) => {
                 self.skipped += 1;
                 Some((seq, elapsed_ms))
             }
-            Line::Event(stamped) => {
+            Ok(stamped) => {
                 match &stamped.event {
                     RunEvent::RunStarted(_) => self.finished = None,
                     RunEvent::RunFinished(finished) => self.finished = Some(finished.clone()),
                     _ => {}
                 }
                 let place = (stamped.seq, stamped.elapsed_ms);
-                each(*stamped);
+                each(stamped);
                 Some(place)
             }
         };

@@ -1,6 +1,8 @@
 //! The screen as values: frames from a stored log, what no key and no size may do, and what an idle screen costs.
 //! `FINETOP_UPDATE_FRAMES=1` writes the fixture log and the frames anew. The screen under a real terminal is in `tests/pty.rs`.
 
+mod allocations;
+mod cost;
 mod fixture;
 mod frames;
 mod idle;
@@ -9,3 +11,6 @@ mod log;
 mod overlays;
 mod preferences;
 mod properties;
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;

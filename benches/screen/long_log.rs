@@ -167,6 +167,8 @@ impl<F: FnMut(Stamped)> Maker<F> {
             device_used_bytes: None,
             device_total_bytes: None,
             others_bytes: None,
+            host_total_bytes: Some(8 * GIB),
+            host_available_bytes: Some(4 * GIB),
             by_category: with_unaccounted(by_category, Some(used)),
         }));
     }

@@ -19,6 +19,7 @@ use finetop::app::{self, EndReason, Launched, Launcher, Screen, TerminalEnvironm
 use finetop::event::*;
 use finetop::ui::Fetching;
 use finetop::ui::state::StartPage;
+use finetop::ui::state::start::{Entry, StartRequest, Target};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -33,7 +34,12 @@ struct Trainer {
 }
 
 impl Launcher for Trainer {
-    fn start(&self, progress: &dyn Fn(Fetching), _cancel: &AtomicBool) -> Result<Launched, String> {
+    fn start(
+        &self,
+        _request: &StartRequest,
+        progress: &dyn Fn(Fetching),
+        _cancel: &AtomicBool,
+    ) -> Result<Launched, String> {
         progress(Fetching { what: "the model".into(), done: 1, total: Some(2) });
         eprintln!("a stray line of a library");
         let (sender, events) = channel();
@@ -128,13 +134,14 @@ fn child() {
         events.drain(end.expect("the log has eight steps")..events.len() - 1);
     }
     let RunEvent::RunStarted(started) = &events[0].event else { panic!("the log begins with a run") };
-    let page = StartPage {
-        title: "demo run".into(),
-        config: started.config.clone(),
-        model_place: None,
-        planned_steps: Some(48),
-        rows: Vec::new(),
+    let request = StartRequest {
+        target: Target::Demo,
+        text: toml::to_string(&started.config).expect("a configuration is TOML"),
+        file_name: "the demo".into(),
+        base_dir: "/".into(),
+        overrides: Vec::new(),
     };
+    let page = StartPage::new(vec![Entry::new("demo run", request)]);
     let launcher = Arc::new(Trainer { events, speed, cause_panics: mode == "crash" });
     let screen = Screen::Start { page: Box::new(page), launcher, at_once: mode != "ask" };
     let ended = app::run(screen, &TerminalEnvironment::detect()).expect("there is a terminal");

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::state::start::{Entry, Look, StartRequest};
 use crate::event::{Command, CommandReply, Stamped};
 
 /// Everything that the screen hears of.
@@ -20,6 +21,13 @@ pub enum Message {
     Fetching(Fetching),
     /// The run could not be started, and why.
     StartFailed(String),
+    /// What can be started or looked at here.
+    Entries(Vec<Entry>),
+    /// What an entry's files are like; the answer to the question with this number.
+    Looked {
+        ticket: u64,
+        look: Box<Look>,
+    },
     /// A run is there: its folder, and whether it ends with this process.
     Attached {
         folder: PathBuf,
@@ -57,8 +65,20 @@ pub struct Fetching {
 /// What the screen asks `app` to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    StartRun,
+    /// Prepare and start a run, or go on with one.
+    StartRun(Box<StartRequest>),
+    /// Look at a run on disk.
+    OpenRun(PathBuf),
     CancelStart,
+    /// The run on the screen is looked at no longer.
+    LeaveRun,
+    /// Find configurations and runs.
+    Discover,
+    /// Look at the files of an entry.
+    Look {
+        ticket: u64,
+        request: Box<StartRequest>,
+    },
     Send(Command),
     /// Put text into the clipboard of the terminal's user.
     Copy(String),

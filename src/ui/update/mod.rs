@@ -4,6 +4,7 @@
 mod chart;
 mod log;
 mod palette;
+mod start;
 
 use crate::event::{Command, CommandReply, RunEvent, RunState};
 
@@ -16,6 +17,7 @@ use super::state::{
 };
 use crate::memory::ledger::Phase;
 use crate::units::printable;
+pub use start::takes_text;
 
 /// How long a notice stays in the footer.
 const NOTICE_MS: u64 = 5_000;
@@ -56,9 +58,12 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::StartFailed(why) => {
             if matches!(state.stage, Stage::Starting(_)) {
                 state.stage = if state.leaving { Stage::Ready } else { Stage::Failed(why) };
+                start::look_anew(state);
                 state.revision += 1;
             }
         }
+        Message::Entries(entries) => start::entries(state, entries),
+        Message::Looked { ticket, look } => start::looked(state, ticket, *look),
         Message::Attached { folder, owned } => {
             state.stage = Stage::Run(Box::new(RunStage::new(folder, owned)));
             state.overlay = None;
@@ -105,6 +110,7 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
         state.leave_by_ms = None;
         effects.push(Effect::Quit);
     }
+    start::tick(state, effects);
     let pulse = state.current_pulse();
     if pulse != state.pulse {
         state.pulse = pulse;
@@ -215,9 +221,11 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
 
 /// What asks for text gets what was pasted.
 fn pasted(state: &mut State, text: &str) {
+    let in_start = start::takes_text(state);
     match &mut state.overlay {
         Some(Overlay::Palette(palette)) => palette.query.insert(text),
         Some(_) => {}
+        None if in_start => start::pasted(state, text),
         None => log::pasted(state, text),
     }
 }
@@ -244,6 +252,9 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
         return log::key(state, key);
     }
+    if state.overlay.is_none() && !is_everywhere(state, key) && start::takes_text(state) {
+        return start::key(state, key);
+    }
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
             act(state, action, effects);
@@ -262,10 +273,11 @@ fn why_not(action: Action, state: &State) -> Option<&'static str> {
     let Some(run) = state.run() else {
         return match action {
             Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => Some("no run yet"),
-            _ => None,
+            action => start::why_not(action, state),
         };
     };
     match action {
+        Action::BackToStart if state.page.is_some() => Some("the run lives in this program: stop it first"),
         Action::Evaluate if run.is_live() && run.activity() != Activity::Stopping => Some("this run has no eval data"),
         Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => {
             Some(if run.is_live() { "the run is stopping" } else { "the run has ended" })
@@ -275,16 +287,23 @@ fn why_not(action: Action, state: &State) -> Option<&'static str> {
 }
 
 fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
+    if start::act(state, action, effects) {
+        return;
+    }
     match action {
-        Action::Start => {
-            state.stage = Stage::Starting(Preparation::default());
-            effects.push(Effect::StartRun);
-        }
-        Action::CancelStart => {
-            state.stage = Stage::Ready;
-            effects.push(Effect::CancelStart);
-            notify(state, NoticeKind::Info, "cancelled; what was fetched is kept");
-        }
+        Action::TakeSetting
+        | Action::DropSetting
+        | Action::Watch
+        | Action::EditSetting
+        | Action::Start
+        | Action::ResumeRun
+        | Action::NextValue
+        | Action::PreviousValue
+        | Action::ResetSetting
+        | Action::SwitchPane
+        | Action::Refresh
+        | Action::BackToStart
+        | Action::CancelStart => {}
         Action::PauseOrResume => with_run(state, |run, _| {
             let paused = run.control.paused_at_ms.is_some() || run.control.pausing == Some(Command::Pause);
             let command = if paused { Command::Resume } else { Command::Pause };

@@ -18,6 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::format;
+use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
 use super::widgets::pen;
@@ -101,9 +102,9 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
             left.push((dot.into(), Role::Faint));
             left.push((printable(&started.run_id).into(), Role::Label));
         }
-    } else if let Some(page) = &state.page {
+    } else if let Some(entry) = state.page.as_ref().and_then(|page| page.entry()) {
         left.push(("  ".into(), Role::Text));
-        left.push((printable(&page.title).into(), Role::Label));
+        left.push((printable(&entry.title).into(), Role::Label));
     }
     let room = right_at.saturating_sub(inner.x + 2);
     pen.line(Rect { width: room, ..inner }, 0, &left);
@@ -142,8 +143,13 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     // Help and quit are always there; the others come while they fit.
     let mut pieces: Vec<(bool, Words)> = Vec::new();
     for binding in state.keymap.footer(state) {
-        let Some(key) = binding.keys.first() else { continue };
-        let short = if binding.short == "pause" && paused { "resume" } else { binding.short };
+        let Some(key) = state.keymap.key_now(binding.action, state) else { continue };
+        let in_settings = state.start_page().is_some_and(|page| page.pane == Pane::Settings);
+        let short = match binding.short {
+            "pause" if paused => "resume",
+            "settings" if in_settings => "list",
+            short => short,
+        };
         let always = matches!(binding.short, "help" | "quit");
         pieces.push((always, words([(&key.to_string(), Role::Key), (&format!(" {short}   "), Role::Label)])));
     }

@@ -322,3 +322,120 @@ fn rows(path: &Path, cancel: &AtomicBool) -> Option<Rows> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = include_str!("../../tests/fixtures/screen/run/events.jsonl");
+    const CONFIG: &str = include_str!("../../tests/fixtures/screen/run/config.toml");
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+
+    fn run_of(folder: &Path, name: &str, log: &str) -> PathBuf {
+        let run = folder.join(name);
+        write(&run.join("config.toml"), CONFIG);
+        write(&run.join("events.jsonl"), log);
+        run
+    }
+
+    fn lines(from: usize, to: usize) -> String {
+        LOG.lines().skip(from).take(to - from).map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn configurations_are_those_with_a_section_of_ours_and_broken_ones_say_why() {
+        let here = tempfile::tempdir().expect("a folder");
+        let here = here.path();
+        write(&here.join("good.toml"), "[data]\ntrain = \"t.jsonl\"\n");
+        write(&here.join("Cargo.toml"), "[package]\nname = \"x\"\n[dependencies]\n");
+        write(&here.join("notes.txt"), "[data]\n");
+        write(&here.join(".hidden.toml"), "[data]\n");
+        write(&here.join("configs/syntax.toml"), "[data\ntrain = \n[train]\n");
+        write(&here.join("configs/wrong.toml"), "[data]\ntrain = \"t\"\n[train]\nseed = -1\n");
+        fs::create_dir(here.join("folder.toml")).expect("a folder");
+        let found = configurations(here);
+        let titles: Vec<&str> = found.iter().map(|entry| entry.title.as_str()).collect();
+        assert_eq!(titles, ["good.toml", "configs/syntax.toml", "configs/wrong.toml"]);
+        assert!(found[0].can_start() && !found[1].can_start() && !found[2].can_start());
+        assert_eq!(found[0].config().expect("it is good").log.dir, here.join("runs"));
+        assert!(found[2].config().expect_err("it is wrong")[0].starts_with("configs/wrong.toml:4: train.seed"));
+    }
+
+    #[test]
+    fn runs_are_told_newest_first_with_how_they_stand() {
+        let here = tempfile::tempdir().expect("a folder");
+        let runs_in = here.path().join("runs");
+        let count = LOG.lines().count();
+        run_of(&runs_in, "20260504-100000-a", &lines(0, count));
+        run_of(&runs_in, "20260505-100000-b", &lines(0, count - 1));
+        run_of(&runs_in, "20260506-100000-c", "");
+        write(&runs_in.join("20260507-100000-no-run/config.toml"), CONFIG);
+        // The same folder under two names is one.
+        let found = runs(&[runs_in.clone(), here.path().join("x/../runs"), runs_in.clone()]);
+        let of = |entry: &Entry| entry.past.expect("a run");
+        let titles: Vec<&str> = found.iter().map(|entry| entry.title.as_str()).collect();
+        assert_eq!(titles, ["20260506-100000-c", "20260505-100000-b", "20260504-100000-a"]);
+        let states: Vec<PastState> = found.iter().map(|entry| of(entry).state).collect();
+        assert_eq!(states, [PastState::Interrupted, PastState::Interrupted, PastState::Finished]);
+        let whole = of(&found[2]);
+        assert_eq!((whole.steps, whole.planned, whole.best_eval), (Some(48), Some(48), Some(1.188)));
+        assert_eq!((of(&found[0]).steps, of(&found[0]).best_eval), (None, None));
+        assert!(found[1].can_resume() && !found[2].can_resume());
+    }
+
+    #[test]
+    fn a_run_that_somebody_writes_is_live() {
+        let here = tempfile::tempdir().expect("a folder");
+        let run = run_of(here.path(), "20260504-100000-a", &lines(0, 60));
+        let _held = store::RunFolder::open(&run).expect("a run");
+        assert_eq!(past(&run).state, PastState::Live);
+    }
+
+    #[test]
+    fn of_a_long_log_both_ends_are_read_and_what_lies_between_comes_from_the_checkpoint() {
+        let here = tempfile::tempdir().expect("a folder");
+        let count = LOG.lines().count();
+        let between = format!("{}\n", LOG.lines().find(|l| l.contains("memory_sampled")).expect("a sample"));
+        let between = between.repeat((3 << 20) / between.len());
+        let log = [lines(0, count - 40), between.clone(), lines(count - 40, count - 1)].concat();
+        let run = run_of(here.path(), "20260504-100000-a", &log);
+        write(
+            &run.join("last/trainer_state.json"),
+            r#"{"schema":1,"step":24,"planned_steps":48,"epoch":0.5,"seed":42,"best":{"step":24,"eval_loss":1.314},"train_fingerprint":""}"#,
+        );
+        let found = past(&run);
+        assert_eq!((found.steps, found.planned, found.best_eval), (Some(48), Some(48), Some(1.314)));
+        // Where even the end says nothing, the last checkpoint does.
+        let run = run_of(here.path(), "20260504-100000-b", &[lines(0, 100), between].concat());
+        fs::create_dir_all(run.join("checkpoints/step-000012")).expect("a folder");
+        assert_eq!(past(&run).steps, Some(12));
+    }
+
+    #[test]
+    fn a_look_counts_rows_that_are_not_blank_and_plans_steps() {
+        let here = tempfile::tempdir().expect("a folder");
+        let here = here.path();
+        write(&here.join("t.jsonl"), "{}\n\n  \n{}\n{}");
+        let request = |text: &str| StartRequest {
+            target: Target::Given,
+            text: text.into(),
+            file_name: "x.toml".into(),
+            base_dir: here.to_path_buf(),
+            overrides: vec!["train.per_device_train_batch_size=1".into(), "train.gradient_accumulation_steps=2".into()],
+        };
+        let go_on = AtomicBool::new(false);
+        let text = "[model]\nsource = \"nowhere\"\n[data]\ntrain = \"t.jsonl\"\neval = \"e.jsonl\"\n";
+        let found = look(&request(text), &go_on).expect("nobody cancelled");
+        assert_eq!(found.planned_steps, Some(2));
+        let rows: Vec<&Rows> = found.splits.iter().map(|split| &split.rows).collect();
+        assert_eq!(rows, [&Rows::Counted(3), &Rows::Missing("it does not exist".into())]);
+        assert!(matches!(found.model, ModelPlace::Wrong(_)));
+        go_on.store(true, Ordering::Relaxed);
+        assert_eq!(look(&request(text), &go_on), None);
+        assert_eq!(look(&request("[data]\n"), &AtomicBool::new(false)), None);
+    }
+}

@@ -273,7 +273,7 @@ pub fn page() -> StartPage {
 
 pub fn look() -> Look {
     let split = |split, rows| SplitLook { split, path: format!("/data/listings/{split}.jsonl").into(), rows };
-    let from = "the package index, through pip".into();
+    let from = "through pip".into();
     Look {
         model: ModelPlace::Missing { from, bytes: Some(92_871_040) },
         splits: vec![

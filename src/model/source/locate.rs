@@ -15,7 +15,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 pub enum Location {
     /// On this machine: in the cache, or where the source says. The bytes of its weights.
     Here { bytes: u64 },
-    /// To be fetched from there.
+    /// To be fetched; how, in words: `through pip`.
     Missing { from: String, bytes: Option<u64> },
 }
 
@@ -33,10 +33,7 @@ pub fn locate_in(environment: &Environment, source: &Source, cancel: &AtomicBool
     match source {
         Source::Wheel { name, version } => Ok(match wheel::held_bytes(environment, name, version) {
             Some(bytes) => Location::Here { bytes },
-            None => Location::Missing {
-                from: "the package index, through pip".into(),
-                bytes: wheel::known_bytes(name, version),
-            },
+            None => Location::Missing { from: "through pip".into(), bytes: wheel::known_bytes(name, version) },
         }),
         Source::Hub { repo, file, revision } => {
             let wanted = hub::Wanted { repo, file: file.as_deref(), revision: revision.as_deref() };
@@ -50,7 +47,7 @@ pub fn locate_in(environment: &Environment, source: &Source, cancel: &AtomicBool
             };
             let mut job = Job { environment: &hurried, progress: &mut |_| {}, cancel };
             let bytes = if environment.offline { None } else { hub::announced_bytes(&mut job, &wanted)? };
-            Ok(Location::Missing { from: "the hub".into(), bytes })
+            Ok(Location::Missing { from: "from the hub".into(), bytes })
         }
         Source::Folder(path) => Ok(Location::Here { bytes: bytes(&folder::look(path, source.clone())?) }),
         Source::Gguf(path) => {

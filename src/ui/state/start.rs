@@ -63,7 +63,7 @@ pub enum ModelPlace {
     Here {
         bytes: u64,
     },
-    /// It has to be fetched first.
+    /// It has to be fetched first; how, in words: `through pip`.
     Missing {
         from: String,
         bytes: Option<u64>,

@@ -19,7 +19,8 @@ pub fn height(body: Rect, state: &State) -> u16 {
         Stage::Failed(why) => format::wrap(&printable(why), body.width.saturating_sub(4) as usize).len() as u16 + 2,
         _ => 0,
     };
-    wanted.clamp(6, (body.height / 2).max(6))
+    let least = if body.height < 20 { 5 } else { 6 };
+    wanted.clamp(least, (body.height / 2).max(least))
 }
 
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entry: &Entry, roomy: bool) {
@@ -27,7 +28,13 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entr
     match &state.stage {
         Stage::Starting(preparation) => fetching(pen, area, page, preparation),
         Stage::Failed(why) => failed(pen, area, state, page, why),
-        Stage::Ready if page.pane == Pane::Settings && !roomy => settings::help(pen, area, 0, page),
+        Stage::Ready if page.pane == Pane::Settings && !roomy => {
+            settings::help(pen, area, page);
+            if page.editing.is_none() && entry.can_start() {
+                let start = words([(&key(state, Action::Start), Role::Key), ("  start training", Role::Text)]);
+                pen.line(area, area.height.saturating_sub(1), &start);
+            }
+        }
         Stage::Ready => {
             // Where there is room for both, they stand beside each other.
             let helps = page.pane == Pane::Settings && area.width >= 110;
@@ -35,7 +42,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entr
             ready(pen, left, state, entry);
             if helps {
                 let x = area.x + area.width / 2;
-                settings::help(pen, Rect { x, width: area.right() - x, ..area }, 0, page);
+                settings::help(pen, Rect { x, width: area.right() - x, ..area }, page);
             }
         }
         Stage::Run(_) => {}
@@ -88,8 +95,8 @@ fn checks(pen: &Pen<'_>, entry: &Entry) -> Vec<Words> {
         ModelPlace::Here { bytes } => line(good, "model", &format!("is here, {}", format_bytes(*bytes))),
         ModelPlace::Missing { from, bytes } => {
             let size = match bytes {
-                Some(bytes) => format!("{} come from {from}", format_bytes(*bytes)),
-                None => format!("comes from {from}; its size is not known"),
+                Some(bytes) => format!("{} to fetch {from}", format_bytes(*bytes)),
+                None => format!("to fetch {from}, size unknown"),
             };
             line(fetch, "model", &format!("not here yet: {size}"))
         }
@@ -97,15 +104,13 @@ fn checks(pen: &Pen<'_>, entry: &Entry) -> Vec<Words> {
     });
     let mut counted = Vec::new();
     for split in &look.splits {
-        let use_of = match split.split {
-            "train" => "to train on",
-            "eval" => "to evaluate",
-            _ => "to score",
-        };
         match &split.rows {
             Rows::Counted(0) => lines.push(line(bad, "data", &format!("{} is empty", split.path.display()))),
-            Rows::Counted(rows) => counted.push(format!("{} rows {use_of}", format::count(*rows))),
-            Rows::Uncounted { bytes } => counted.push(format!("{} {use_of}", format_bytes(*bytes))),
+            Rows::Counted(rows) => {
+                let unit = if counted.is_empty() { " rows" } else { "" };
+                counted.push(format!("{} {}{unit}", split.split, format::count(*rows)));
+            }
+            Rows::Uncounted { bytes } => counted.push(format!("{} {}", split.split, format_bytes(*bytes))),
             Rows::Missing(why) => lines.push(line(bad, "data", &format!("{}: {why}", split.path.display()))),
         }
     }

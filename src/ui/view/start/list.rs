@@ -65,7 +65,7 @@ fn facts(entry: &Entry, theme: &Theme, clock: Clock, room: u16) -> Words {
         };
     };
     let when = ago(past.began_unix_ms, clock);
-    if room < 40 {
+    if room < 38 {
         return words([(&when, Role::Label)]);
     }
     let (_, role, word) = standing(past.state, theme);
@@ -75,8 +75,10 @@ fn facts(entry: &Entry, theme: &Theme, clock: Clock, room: u16) -> Words {
         format::or_unknown(past.planned, format::short_count)
     );
     let best = format::or_unknown(past.best_eval, format::loss);
+    // The mark says the state too.
+    let word = if room < 52 { String::new() } else { format!("{word:<11}") };
     words([
-        (&format!("{word:<11}"), role),
+        (&word, role),
         (&format!("{steps:>11}"), Role::Text),
         (&format!("{best:>8}"), if past.best_eval.is_some() { Role::Best } else { Role::Faint }),
         (&format!("{when:>9}"), Role::Label),
@@ -99,13 +101,15 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage) {
                 (mark, role)
             }
             None if entry.config().is_err() => (pen.theme.pick("✗", "x"), Role::Bad),
-            None => (pen.theme.pick("▸", ">"), Role::Key),
+            None => (pen.theme.pick("·", "."), Role::Label),
         };
         let mark = mark.to_owned();
         let selected = index == page.selected;
         let facts = facts(entry, pen.theme, state.clock, inner.width);
         let x = pen.line_right(inner, row, &facts);
-        let at = pen.text(Rect { width: 2.min(inner.width), ..inner }, row, &mark, role);
+        let pointer = if selected { pen.theme.pick("▸", ">") } else { " " };
+        let at =
+            pen.line(Rect { width: 2.min(inner.width), ..inner }, row, &words([(pointer, Role::Key), (&mark, role)]));
         let left = at.saturating_add(1);
         let title = Rect { x: left, width: x.saturating_sub(left + u16::from(!facts.is_empty())), ..inner };
         let shown = if inner.width >= 70 { entry.title.as_str() } else { name(entry) };

@@ -47,7 +47,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
         (Rect { width, ..above }, Rect { x: above.x + width, width: above.width - width, ..above })
     } else {
         // While settings are looked at, the list keeps no more than the selected entry.
-        let height = if in_settings { 3 } else { (listed + 2).min(8) };
+        let height = if in_settings { 3 } else { (listed + 2).min(7) };
         (Rect { height, ..above }, Rect { y: above.y + height, height: above.height - height, ..above })
     };
     list::draw(pen, list_area, state, page);

@@ -66,7 +66,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entr
         match line {
             Line::Section(name) => _ = pen.text(inner, row, &format!("[{name}]"), Role::Faint),
             Line::Problem(text) => {
-                let area = Rect { x: inner.x + 4, width: inner.width.saturating_sub(4), ..inner };
+                let area = Rect { x: inner.x + 3, width: inner.width.saturating_sub(3), ..inner };
                 pen.text(area, row, text, Role::Bad);
             }
             Line::Setting(index) => {
@@ -123,7 +123,7 @@ fn value(pen: &mut Pen<'_>, area: Rect, row: u16, entry: &Entry, index: usize) {
 }
 
 /// What the selected setting is for, what it takes, and what holds without it.
-pub fn help(pen: &mut Pen<'_>, area: Rect, from: u16, page: &StartPage) {
+pub fn help(pen: &mut Pen<'_>, area: Rect, page: &StartPage) {
     let Some(setting) = page.setting() else { return };
     let default = match setting.default {
         SettingDefault::Is(text) => format!("; default {}", text.trim_matches('"')),
@@ -136,6 +136,6 @@ pub fn help(pen: &mut Pen<'_>, area: Rect, from: u16, page: &StartPage) {
     let what = what.into_iter().map(|line| (line, Role::Text));
     let takes = takes.into_iter().map(|line| (line, Role::Label));
     for (row, (line, role)) in what.chain(takes).enumerate() {
-        pen.text(area, from.saturating_add(row as u16), &line, role);
+        pen.text(area, row as u16, &line, role);
     }
 }

@@ -22,11 +22,12 @@ use finetop::app::{self, EndReason, Launched, Launcher, Screen, TerminalEnvironm
 use finetop::event::*;
 use finetop::ui::Fetching;
 use finetop::ui::state::StartPage;
+use finetop::ui::state::start::{Entry, StartRequest, Target};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 const LONG: Duration = Duration::from_secs(60);
 /// The first words of help.
-const HELP: &str = "start the run that is shown";
+const HELP: &str = concat!("finetop ", env!("CARGO_PKG_VERSION"));
 
 // ---- the program under test ----
 
@@ -38,7 +39,12 @@ struct Trainer {
 }
 
 impl Launcher for Trainer {
-    fn start(&self, progress: &dyn Fn(Fetching), _cancel: &AtomicBool) -> Result<Launched, String> {
+    fn start(
+        &self,
+        _request: &StartRequest,
+        progress: &dyn Fn(Fetching),
+        _cancel: &AtomicBool,
+    ) -> Result<Launched, String> {
         progress(Fetching { what: "the model".into(), done: 1, total: Some(2) });
         eprintln!("a stray line of a library");
         let (sender, events) = channel();
@@ -133,13 +139,14 @@ fn child() {
         events.drain(end.expect("the log has eight steps")..events.len() - 1);
     }
     let RunEvent::RunStarted(started) = &events[0].event else { panic!("the log begins with a run") };
-    let page = StartPage {
-        title: "demo run".into(),
-        config: started.config.clone(),
-        model_place: None,
-        planned_steps: Some(48),
-        rows: Vec::new(),
+    let request = StartRequest {
+        target: Target::Demo,
+        text: toml::to_string(&started.config).expect("a configuration is TOML"),
+        file_name: "the demo".into(),
+        base_dir: "/".into(),
+        overrides: Vec::new(),
     };
+    let page = StartPage::new(vec![Entry::new("demo run", request)]);
     let launcher = Arc::new(Trainer { events, speed, cause_panics: mode == "crash" });
     let screen = Screen::Start { page: Box::new(page), launcher, at_once: mode != "ask" };
     let ended = app::run(screen, &TerminalEnvironment::detect()).expect("there is a terminal");
@@ -396,7 +403,7 @@ fn a_run_that_ends_shows_its_card_and_then_nothing_more_is_written() {
     // A key that asks nothing is answered with nothing; one that does comes after it in the same stream.
     terminal.send(b"x\x1b[B5");
     terminal.send(b"?");
-    terminal.wait_for("start the run that is shown");
+    terminal.wait_for(HELP);
     assert!(terminal.raw().len() > before);
     terminal.send(b"\x1bq");
     terminal.send(b"q");
@@ -450,11 +457,9 @@ fn ctrl_z_where_nobody_can_bring_it_back_leaves_the_screen_up() {
     terminal.wait_for("start training");
     terminal.send(b"\x1a");
     terminal.send(b"?");
-    terminal.wait_for("start the run that is shown");
+    terminal.wait_for(HELP);
     terminal.send(b"\x1b");
-    terminal.wait("the page again", |_, text| {
-        text.contains("start training") && !text.contains("start the run that is shown")
-    });
+    terminal.wait("the page again", |_, text| text.contains("start training") && !text.contains(HELP));
     terminal.send(b"q");
     terminal.is_restored();
     assert_eq!(terminal.end(), ["Quit"]);

@@ -14,7 +14,7 @@ mod tty;
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
@@ -23,6 +23,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ratatui::layout::Size;
 
 use crate::event::RunHandle;
+use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::state::{Stage, StartPage};
 use crate::ui::view::outcome;
 use crate::ui::{Clock, Fetching, Key, State};
@@ -34,13 +35,35 @@ use tty::Tty;
 /// How often a terminal that takes nothing is asked again.
 const DEAF_MS: u64 = 100;
 
-/// Prepares a run and starts it; called on a thread of its own.
+/// What the start page needs from outside; each call comes on a thread of its own. Where only runs are started, the rest may stay as it is.
 pub trait Launcher: Send + Sync {
     /// Fetches what is missing, loads nothing that the run's own thread can load, and starts the run. `progress` may be called as often as
     /// one likes; when `cancel` becomes true, the call should come back soon, and what it returns then counts for nothing.
     /// # Errors
     /// Why the run could not be started, for a person to read.
-    fn start(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, String>;
+    fn start(
+        &self,
+        request: &StartRequest,
+        progress: &dyn Fn(Fetching),
+        cancel: &AtomicBool,
+    ) -> Result<Launched, String>;
+
+    /// Attaches to a run on disk, live or ended.
+    /// # Errors
+    /// Why it cannot be looked at, for a person to read.
+    fn open(&self, run: &Path) -> Result<Launched, String> {
+        Err(format!("{}: nothing here can open runs", run.display()))
+    }
+
+    /// What can be started or looked at; `None` leaves the page as it is.
+    fn entries(&self) -> Option<Vec<Entry>> {
+        None
+    }
+
+    /// What the files of an entry are like. When `cancel` becomes true, nobody waits for the answer any more.
+    fn look(&self, _request: &StartRequest, _cancel: &AtomicBool) -> Option<Look> {
+        None
+    }
 }
 
 /// A run that was started, and its folder.

@@ -16,6 +16,7 @@ use super::input::Input;
 use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
+use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
 
 /// Without another wish, at most ten frames a second for what happens by itself.
@@ -62,6 +63,20 @@ struct Launching {
     news: Receiver<LaunchNews>,
     cancel: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the run will live in this process.
+    owned: bool,
+}
+
+/// What a launch is to bring.
+enum Errand {
+    Start(StartRequest),
+    Open(PathBuf),
+}
+
+/// A look at an entry's files, on a thread of its own.
+struct Looking {
+    news: Receiver<(u64, Option<Look>)>,
+    cancel: Arc<AtomicBool>,
 }
 
 enum LaunchNews {
@@ -77,6 +92,8 @@ pub struct Session {
     launching: Option<Launching>,
     /// A preparation that was cancelled and has not ended yet.
     abandoned: Option<JoinHandle<()>>,
+    looking: Option<Looking>,
+    discovering: Option<Receiver<Vec<Entry>>>,
     source: Option<Source>,
     answers: Vec<(Command, Receiver<CommandReply>)>,
     /// What is looked for or read on threads of their own; each says one thing.
@@ -109,6 +126,8 @@ impl Session {
             launcher,
             launching: None,
             abandoned: None,
+            looking: None,
+            discovering: None,
             source: None,
             answers: Vec::new(),
             errands: Vec::new(),
@@ -154,6 +173,7 @@ impl Session {
         }
         self.hear_launch();
         self.hear_errands();
+        self.hear_page();
         // Answers are fetched before events but told after them: what a run said before it answered comes first.
         let answers = self.fetch_answers();
         self.hear_events();
@@ -187,10 +207,13 @@ impl Session {
     pub fn patience_ms(&self, now: Clock) -> Option<u64> {
         let events = self.source.as_ref().filter(|source| !source.closed).map(|_| self.look_again_ms);
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
+        let page = self.looking.is_some() || self.discovering.is_some();
+        let awaited = page || !self.answers.is_empty() || !self.errands.is_empty();
         // Seldom drawn is not seldom heard.
         let often = self.frame_ms.min(FRAME_MS);
-        let alive = (self.state.is_alive() || !self.answers.is_empty() || !self.errands.is_empty()).then_some(often);
-        [self.frame_due_in(now), notice, alive, events].into_iter().flatten().min()
+        let alive = (self.state.is_alive() || awaited).then_some(often);
+        let wakes = self.state.wakes_at_ms().map(|at| at.saturating_sub(now.ms));
+        [self.frame_due_in(now), notice, alive, events, wakes].into_iter().flatten().min()
     }
 
     /// The terminal has this size now; whatever it shows is drawn anew.
@@ -202,6 +225,7 @@ impl Session {
 
     /// The run that the screen is attached to. A preparation that goes on is waited for, or cancelled.
     pub fn into_source(mut self, wait_for_launch: bool) -> Option<Source> {
+        self.stop_looking();
         if let Some(launching) = self.launching.take() {
             if wait_for_launch {
                 let done = launching.news.iter().find_map(|news| match news {
@@ -209,7 +233,7 @@ impl Session {
                     LaunchNews::Fetching(_) => None,
                 });
                 let Launched { handle, folder, cause } = done?.ok()?;
-                return Some(Source { handle, folder, owned: true, cause, closed: false });
+                return Some(Source { handle, folder, owned: launching.owned, cause, closed: false });
             }
             launching.cancel.store(true, Ordering::Relaxed);
         }
@@ -246,7 +270,14 @@ impl Session {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::StartRun => self.launch(),
+            Effect::StartRun(request) => self.launch(Errand::Start(*request)),
+            Effect::OpenRun(folder) => self.launch(Errand::Open(folder)),
+            Effect::LeaveRun => {
+                self.source = None;
+                self.answers.clear();
+            }
+            Effect::Discover => self.discover(),
+            Effect::Look { ticket, request } => self.look(ticket, *request),
             Effect::CancelStart => {
                 if let Some(launching) = self.launching.take() {
                     launching.cancel.store(true, Ordering::Relaxed);
@@ -273,13 +304,15 @@ impl Session {
         }
     }
 
-    fn launch(&mut self) {
+    fn launch(&mut self, errand: Errand) {
+        self.stop_looking();
         let Some(launcher) = self.launcher.clone() else {
             return self.tell(Message::StartFailed("there is nothing to start here".to_owned()));
         };
         let (news_in, news) = channel();
         let cancel = Arc::new(AtomicBool::new(false));
         let (cancelled, before) = (cancel.clone(), self.abandoned.take());
+        let owned = matches!(errand, Errand::Start(_));
         let work = move || {
             // Two preparations would write to the same cache.
             if let Some(before) = before {
@@ -287,8 +320,13 @@ impl Session {
             }
             let progress_in = news_in.clone();
             let progress = move |fetching: Fetching| _ = progress_in.send(LaunchNews::Fetching(fetching));
-            let result = launcher.start(&progress, &cancelled);
+            let result = match &errand {
+                Errand::Start(request) => launcher.start(request, &progress, &cancelled),
+                Errand::Open(folder) => launcher.open(folder),
+            };
             match result {
+                // A run of somebody else is nobody's to stop.
+                Ok(_) if !owned && cancelled.load(Ordering::Relaxed) => {}
                 // It was cancelled too late: nobody looks at this run, so it must not train on.
                 Ok(launched) if cancelled.load(Ordering::Relaxed) => {
                     let _ = launched.handle.commands.send(CommandRequest { command: Command::Stop, reply: None });
@@ -297,7 +335,7 @@ impl Session {
             }
         };
         match thread::Builder::new().name("finetop-launch".into()).spawn(work) {
-            Ok(thread) => self.launching = Some(Launching { news, cancel, thread: Some(thread) }),
+            Ok(thread) => self.launching = Some(Launching { news, cancel, thread: Some(thread), owned }),
             Err(e) => self.tell(Message::StartFailed(format!("no thread to prepare the run on: {e}"))),
         }
     }
@@ -322,13 +360,63 @@ impl Session {
         match done {
             None => {}
             Some(Ok(launched)) => {
-                self.launching = None;
-                self.attach(launched, true);
+                let owned = self.launching.take().is_some_and(|launching| launching.owned);
+                self.attach(launched, owned);
             }
             Some(Err(why)) => {
                 self.launching = None;
                 self.tell(Message::StartFailed(why));
             }
+        }
+    }
+
+    fn look(&mut self, ticket: u64, request: StartRequest) {
+        self.stop_looking();
+        let Some(launcher) = self.launcher.clone() else { return };
+        let (found, news) = channel();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let cancelled = cancel.clone();
+        let work = move || _ = found.send((ticket, launcher.look(&request, &cancelled)));
+        // Without a thread the page says nothing about the files, which is no reason to stop.
+        if thread::Builder::new().name("finetop-look".into()).spawn(work).is_ok() {
+            self.looking = Some(Looking { news, cancel });
+        }
+    }
+
+    fn stop_looking(&mut self) {
+        if let Some(looking) = self.looking.take() {
+            looking.cancel.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn discover(&mut self) {
+        let Some(launcher) = self.launcher.clone() else { return };
+        let (found, news) = channel();
+        let work = move || _ = launcher.entries().map(|entries| found.send(entries));
+        if thread::Builder::new().name("finetop-discover".into()).spawn(work).is_ok() {
+            self.discovering = Some(news);
+        }
+    }
+
+    /// Takes in what was found for the start page.
+    fn hear_page(&mut self) {
+        match self.discovering.as_ref().map(|news| news.try_recv()) {
+            Some(Ok(entries)) => {
+                self.discovering = None;
+                self.tell(Message::Entries(entries));
+            }
+            Some(Err(TryRecvError::Disconnected)) => self.discovering = None,
+            Some(Err(TryRecvError::Empty)) | None => {}
+        }
+        match self.looking.as_ref().map(|looking| looking.news.try_recv()) {
+            Some(Ok((ticket, look))) => {
+                self.looking = None;
+                if let Some(look) = look {
+                    self.tell(Message::Looked { ticket, look: Box::new(look) });
+                }
+            }
+            Some(Err(TryRecvError::Disconnected)) => self.looking = None,
+            Some(Err(TryRecvError::Empty)) | None => {}
         }
     }
 

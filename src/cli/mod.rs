@@ -4,6 +4,7 @@
 //! Results go to standard output, everything else to standard error. Exit 0: done; 1: the work failed; 2: wrong use or input.
 
 mod ctl;
+pub mod discover;
 pub mod engine;
 mod eval;
 mod generate;

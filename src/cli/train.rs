@@ -10,14 +10,16 @@ use clap::Args;
 use super::engine::{self, TrainRequest};
 use super::signals::StopOnSignals;
 use super::{CliError, Overrides, result, run_folder, say, screen};
+use crate::app::TerminalEnvironment;
 use crate::config::RunConfig;
 use crate::config::parse::{self, Difference};
 use crate::config::settings::settings;
-use crate::event::FinishReason;
+use crate::event::{FinishReason, RunFinished};
 use crate::run::lines::Lines;
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
 use crate::run::worker::{self, Job, JobError};
+use crate::ui::state::start::{StartRequest, Target};
 use crate::units::printable;
 
 #[derive(Debug, Args)]
@@ -68,6 +70,16 @@ pub enum Place {
 }
 
 impl Plan {
+    /// The same plan for another try.
+    pub fn again(&self) -> Plan {
+        Plan {
+            config: self.config.clone(),
+            place: self.place.again(),
+            init_adapter: self.init_adapter.clone(),
+            demo: self.demo,
+        }
+    }
+
     /// Fetches the model where need be, telling progress on standard error, and makes the run's folder.
     fn ready(self) -> Result<Ready, CliError> {
         let (job, config) = if self.demo {
@@ -111,18 +123,23 @@ pub fn train(arguments: TrainArguments) -> Result<(), CliError> {
     let screen = !arguments.headless && on_terminal();
     let plan = if arguments.resume { again(&arguments)? } else { Some(new(&arguments)?) };
     match plan {
-        Some(plan) if screen => screen::train(plan, true),
+        Some(plan) if screen => {
+            let request = request(&arguments, &plan)?;
+            screen::train(plan, request)
+        }
         Some(plan) => without_screen(plan),
         None => Ok(()),
     }
 }
 
-/// The demo: its screen, ready to start, or without a terminal its lines.
+/// The demo: the start page, where it is ready to start, or without a terminal its lines.
 pub fn demo(headless: bool) -> Result<(), CliError> {
+    if !headless && on_terminal() && TerminalEnvironment::detect().can_draw {
+        return screen::home();
+    }
     let config = engine::demo_config()?;
     let place = Place::New { dir: config.log.dir.clone(), name: "demo".into() };
-    let plan = Plan { config, place, init_adapter: None, demo: true };
-    if !headless && on_terminal() { screen::train(plan, false) } else { without_screen(plan) }
+    without_screen(Plan { config, place, init_adapter: None, demo: true })
 }
 
 /// Whether there is a terminal to draw on and to read keys from.
@@ -168,6 +185,37 @@ fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
     }
     let init_adapter = folder.init_adapter();
     Ok(Some(Plan { config, place: Place::Again(Box::new(folder)), init_adapter, demo: false }))
+}
+
+/// A run of this folder, to be gone on with as it is.
+/// # Errors
+/// No run, one that somebody else writes, or one that is complete.
+pub fn resumed(path: &Path) -> Result<Plan, CliError> {
+    let folder = RunFolder::open(path)?;
+    let config = folder.config()?;
+    if let Some(RunFinished { reason: FinishReason::Completed, steps, .. }) = replay::finished(folder.path())? {
+        return Err(CliError::Usage(format!("{} has completed its {steps} steps", folder.path().display())));
+    }
+    let init_adapter = folder.init_adapter();
+    Ok(Plan { config, place: Place::Again(Box::new(folder)), init_adapter, demo: false })
+}
+
+/// What the start page needs to show the plan, and to start it again.
+fn request(arguments: &TrainArguments, plan: &Plan) -> Result<StartRequest, CliError> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    if arguments.resume {
+        let (text, file_name) = (parse::to_toml(&plan.config)?, "config.toml".into());
+        let base_dir = absolute(Path::new("."));
+        return Ok(StartRequest { target: Target::Given, text, file_name, base_dir, overrides: Vec::new() });
+    }
+    let file = absolute(&arguments.file);
+    Ok(StartRequest {
+        text: parse::read(&file)?,
+        file_name: arguments.file.display().to_string(),
+        base_dir: file.parent().unwrap_or(Path::new("/")).to_path_buf(),
+        target: Target::File(file),
+        overrides: arguments.overrides.set.clone(),
+    })
 }
 
 fn find(arguments: &TrainArguments) -> Result<PathBuf, CliError> {
@@ -260,7 +308,8 @@ pub fn told(path: &Path, ending: worker::Ending) -> Result<(), CliError> {
     }
 }
 
-fn name_of(file: &Path) -> String {
+/// What runs of a file are called.
+pub fn name_of(file: &Path) -> String {
     file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -57,15 +57,22 @@ fn lines(problems: &[Problem]) -> String {
 /// A file that cannot be read or is no text, or everything that is wrong in it.
 pub fn load(path: &Path, overrides: &[String]) -> Result<RunConfig, ConfigError> {
     let file = path.display().to_string();
+    from_toml(&read(path)?, &file, path.parent().unwrap_or(Path::new("")), overrides)
+}
+
+/// The text of a configuration file.
+/// # Errors
+/// A file that cannot be read or is no text.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    let file = path.display().to_string();
     let unreadable = |source| ConfigError::Unreadable { file: printable(&file), source };
     let mut bytes = Vec::new();
     File::open(path).and_then(|f| f.take(LONGEST_FILE + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(ConfigError::NoText { file: printable(&file), found: "more than 1 MiB" });
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| ConfigError::NoText { file: printable(&file), found: "bytes that are no UTF-8" })?;
-    from_toml(&text, &file, path.parent().unwrap_or(Path::new("")), overrides)
+    String::from_utf8(bytes)
+        .map_err(|_| ConfigError::NoText { file: printable(&file), found: "bytes that are no UTF-8" })
 }
 
 /// As [`load`], for text that is at hand: `file_name` is what errors call it, `base_dir` what its paths are relative to.

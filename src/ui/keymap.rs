@@ -4,11 +4,23 @@
 mod user;
 
 use super::message::Key;
+use super::state::start::{Entry, Pane, StartPage, choices};
 use super::state::{Activity, Stage, State, Tab};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
+    TakeSetting,
+    DropSetting,
+    Watch,
+    EditSetting,
     Start,
+    ResumeRun,
+    NextValue,
+    PreviousValue,
+    ResetSetting,
+    SwitchPane,
+    Refresh,
+    BackToStart,
     CancelStart,
     PauseOrResume,
     Stop,
@@ -62,6 +74,7 @@ pub enum Action {
 /// Actions that help shows together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
+    Start,
     Run,
     Move,
     Charts,
@@ -70,10 +83,11 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: [Group; 5] = [Group::Run, Group::Move, Group::Charts, Group::Log, Group::Screen];
+    pub const ALL: [Group; 6] = [Group::Start, Group::Run, Group::Move, Group::Charts, Group::Log, Group::Screen];
 
     pub fn title(self) -> &'static str {
         match self {
+            Group::Start => "start page",
             Group::Run => "run",
             Group::Move => "move",
             Group::Charts => "charts",
@@ -106,13 +120,32 @@ pub struct Keymap {
 impl Default for Keymap {
     fn default() -> Self {
         use Action::*;
-        use Key::{BackTab, Char, Ctrl, Down, End, Enter, Esc, Home, Left, Right, Tab, Up};
-        let mut group = Group::Run;
+        use Key::{BackTab, Backspace, Char, Ctrl, Down, End, Enter, Esc, Home, Left, Right, Tab, Up};
+        let mut group = Group::Start;
         let mut bindings = Vec::new();
         let mut bind = |group, action, name, keys: &[Key], short, description| {
             bindings.push(Binding { action, name, group, keys: keys.to_vec(), short, description });
         };
-        bind(group, Start, "start", &[Enter], "start", "start the run that is shown");
+        bind(group, TakeSetting, "take_setting", &[Enter], "take", "take the value that is typed");
+        bind(group, DropSetting, "drop_setting", &[Esc], "drop", "leave the setting as it was");
+        bind(group, Watch, "watch", &[Enter], "watch", "look at the selected run, live or ended");
+        bind(group, EditSetting, "edit_setting", &[Enter, Char('i')], "edit", "type another value for the setting");
+        bind(group, Start, "start", &[Enter, Char('S')], "start", "start training as the page says");
+        bind(group, ResumeRun, "resume", &[Char('r')], "resume", "go on with a run that ended before its time");
+        bind(
+            group,
+            NextValue,
+            "next_value",
+            &[Char(' '), Right, Char('l')],
+            "change",
+            "the next choice of the setting",
+        );
+        bind(group, PreviousValue, "previous_value", &[Left, Char('h')], "change back", "the choice before");
+        bind(group, ResetSetting, "reset_setting", &[Char('u'), Backspace], "reset", "drop what was edited");
+        bind(group, SwitchPane, "switch_pane", &[Tab, BackTab], "settings", "from the list to the settings, or back");
+        bind(group, Refresh, "refresh", &[Char('R')], "look again", "look again for configurations, runs and models");
+        bind(group, BackToStart, "back_to_start", &[Char('b')], "start page", "leave the run for the start page");
+        group = Group::Run;
         bind(group, CancelStart, "cancel", &[Esc], "cancel", "cancel the preparation; what was fetched is kept");
         bind(group, PauseOrResume, "pause", &[Char('p'), Char(' ')], "pause", "pause after this micro-batch, or go on");
         bind(group, Stop, "stop", &[Char('s')], "stop", "stop with a checkpoint at the end of this step (asks)");
@@ -196,8 +229,25 @@ impl Keymap {
 
     /// The bindings worth a place in the footer now, the most important first.
     pub fn footer(&self, state: &State) -> Vec<&Binding> {
-        const RUN: [Action; 6] =
-            [Action::Start, Action::CancelStart, Action::PauseOrResume, Action::Stop, Action::Save, Action::Evaluate];
+        const RUN: [Action; 6] = [
+            Action::BackToStart,
+            Action::CancelStart,
+            Action::PauseOrResume,
+            Action::Stop,
+            Action::Save,
+            Action::Evaluate,
+        ];
+        const EDITING: [Action; 2] = [Action::TakeSetting, Action::DropSetting];
+        const START: [Action; 8] = [
+            Action::Watch,
+            Action::EditSetting,
+            Action::Start,
+            Action::ResumeRun,
+            Action::ResetSetting,
+            Action::NextValue,
+            Action::SwitchPane,
+            Action::Refresh,
+        ];
         const CHARTS: [Action; 8] = [
             Action::Enlarge,
             Action::NextChart,
@@ -214,11 +264,21 @@ impl Keymap {
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
+            (false, _) if super::update::takes_text(state) => &EDITING,
+            (false, _) if state.start_page().is_some() => &START,
             _ => &RUN,
         };
-        let wanted = of_tab.iter().chain(&ALWAYS);
+        // What is typed goes into the text: the keys that are always there are not.
+        let always: &[Action] = if of_tab == EDITING { &[] } else { &ALWAYS };
+        let wanted = of_tab.iter().chain(always);
         let binding = |action: &Action| self.bindings.iter().find(|b| b.action == *action);
         wanted.filter(|&&a| is_available(a, state)).filter_map(binding).collect()
+    }
+
+    /// The first of an action's keys that does it now: keys are shared by actions of different places.
+    pub fn key_now(&self, action: Action, state: &State) -> Option<Key> {
+        let keys = self.bindings.iter().find(|b| b.action == action).map(|b| b.keys.as_slice()).unwrap_or_default();
+        keys.iter().copied().find(|&key| self.action(key, state) == Some(action)).or(keys.first().copied())
     }
 
     /// The first key of an action, for texts that name it.
@@ -232,8 +292,28 @@ pub fn is_available(action: Action, state: &State) -> bool {
     let live = |test: fn(Activity) -> bool| state.run().is_some_and(|run| run.is_live() && test(run.activity()));
     let has_run = state.run().is_some();
     let on = |tabs: &[Tab]| has_run && tabs.contains(&state.tab);
+    let on_page = |test: fn(&StartPage, &Entry) -> bool| {
+        state.start_page().is_some_and(|page| page.editing.is_none() && page.entry().is_some_and(|e| test(page, e)))
+    };
+    let typing = state.start_page().is_some_and(|page| page.editing.is_some());
+    let moving = state.start_page().is_some() && !typing;
+    let in_settings =
+        |page: &StartPage, entry: &Entry| page.pane == Pane::Settings && entry.editable && entry.config().is_ok();
     match action {
-        Action::Start => state.page.is_some() && matches!(state.stage, Stage::Ready | Stage::Failed(_)),
+        Action::TakeSetting | Action::DropSetting => typing,
+        Action::Watch => on_page(|_, entry| entry.past.is_some()),
+        Action::EditSetting => {
+            moving && state.start_page().is_some_and(|p| p.entry().is_some_and(|e| in_settings(p, e)))
+        }
+        Action::Start => on_page(|_, entry| entry.can_start()),
+        Action::ResumeRun => on_page(|_, entry| entry.can_resume()),
+        Action::NextValue | Action::PreviousValue => {
+            let has_choices = |page: &StartPage| page.setting().is_some_and(|s| choices(s.kind).is_some());
+            moving && state.start_page().is_some_and(|p| has_choices(p) && p.entry().is_some_and(|e| in_settings(p, e)))
+        }
+        Action::ResetSetting => on_page(|page, entry| page.pane == Pane::Settings && entry.is_edited(page.row)),
+        Action::SwitchPane | Action::Refresh => moving,
+        Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
         Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
         Action::PauseOrResume => live(|a| a != Activity::Stopping),
         Action::Stop => live(|_| true),
@@ -243,10 +323,13 @@ pub fn is_available(action: Action, state: &State) -> bool {
                 && state.run().and_then(|r| r.view.started.as_ref()).is_some_and(|s| s.config.data.eval.is_some())
         }
         Action::TabTrain | Action::TabCharts | Action::TabLog | Action::NextTab | Action::PreviousTab => has_run,
-        Action::SelectUp | Action::SelectDown => has_run,
-        Action::PageUp | Action::PageDown => on(&[Tab::Log, Tab::Train]),
-        Action::First | Action::Last => has_run,
-        Action::Clear => has_run,
+        Action::SelectUp | Action::SelectDown => has_run || moving,
+        Action::PageUp | Action::PageDown => on(&[Tab::Log, Tab::Train]) || moving,
+        Action::First | Action::Last => has_run || moving,
+        Action::Clear => {
+            let page = state.start_page().filter(|_| !typing);
+            has_run || page.is_some_and(|p| p.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))
+        }
         Action::CursorLeft
         | Action::CursorRight
         | Action::PanLeft

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::keymap::Keymap;
+use super::state::start::{Entry, Look, StartRequest};
 use crate::event::{Command, CommandReply, Stamped};
 
 use super::state::run::RunView;
@@ -31,6 +32,13 @@ pub enum Message {
     Fetching(Fetching),
     /// The run could not be started, and why.
     StartFailed(String),
+    /// What can be started or looked at here.
+    Entries(Vec<Entry>),
+    /// What an entry's files are like; the answer to the question with this number.
+    Looked {
+        ticket: u64,
+        look: Box<Look>,
+    },
     /// A run is there: its folder, and whether it ends with this process.
     Attached {
         folder: PathBuf,
@@ -85,8 +93,20 @@ pub struct Fetching {
 /// What the screen asks `app` to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    StartRun,
+    /// Prepare and start a run, or go on with one.
+    StartRun(Box<StartRequest>),
+    /// Look at a run on disk.
+    OpenRun(PathBuf),
     CancelStart,
+    /// The run on the screen is looked at no longer.
+    LeaveRun,
+    /// Find configurations and runs.
+    Discover,
+    /// Look at the files of an entry.
+    Look {
+        ticket: u64,
+        request: Box<StartRequest>,
+    },
     Send(Command),
     /// Look for other runs in the folder that this run's folder lies in.
     ListRuns {

@@ -8,6 +8,7 @@ use finetop::config::*;
 use finetop::event::*;
 use finetop::memory::ledger::{ByCategory, Category, Phase};
 use finetop::ui::state::StartPage;
+use finetop::ui::state::start::*;
 use finetop::ui::{Clock, Message, State, update};
 use finetop::units::{GIB, MIB};
 
@@ -265,21 +266,69 @@ pub fn until(events: &[Stamped], step: u64, micro: u64) -> &[Stamped] {
     &events[..=end.expect("the log has this micro-batch")]
 }
 
+/// The start page of a folder without anything: the demo alone, looked at.
 pub fn page() -> StartPage {
-    StartPage {
-        title: "demo run".into(),
-        config: config(),
-        model_place: Some("not here yet: about 100 MiB through pip".into()),
+    let mut demo = Entry::new("demo run", request(Target::Demo, &toml::to_string(&config()).expect("TOML")));
+    demo.look = Some(look());
+    StartPage::new(vec![demo])
+}
+
+pub fn look() -> Look {
+    let split = |split, rows| SplitLook { split, path: format!("/data/listings/{split}.jsonl").into(), rows };
+    let from = "through pip".into();
+    Look {
+        model: ModelPlace::Missing { from, bytes: Some(92_871_040) },
+        splits: vec![
+            split("train", Rows::Counted(600)),
+            split("eval", Rows::Counted(60)),
+            split("test", Rows::Counted(100)),
+        ],
         planned_steps: Some(STEPS),
-        rows: vec![SplitRows {
-            split: "train".into(),
-            rows: 600,
-            skipped: 0,
-            cut: 0,
-            target_tokens: 14_400,
-            tokens: 52_800,
-        }],
     }
+}
+
+fn request(target: Target, text: &str) -> StartRequest {
+    let base_dir = "/home/kim".into();
+    StartRequest { target, text: text.into(), file_name: "configs/x.toml".into(), base_dir, overrides: Vec::new() }
+}
+
+/// The start page of a folder in use: good and broken configurations, and runs in every state.
+pub fn full_page() -> StartPage {
+    let file = |name: &str, text: &str| Entry::new(name, request(Target::File(name.into()), text));
+    let mut missing =
+        file("configs/missing.toml", "[model]\nsource = \"hf:org/model\"\n[data]\ntrain = \"nowhere.jsonl\"\n");
+    missing.look = Some(Look {
+        model: ModelPlace::Wrong("hf:org/model: access was \u{1b}[31mrefused (401)".into()),
+        splits: vec![SplitLook {
+            split: "train",
+            path: "/home/kim/nowhere.jsonl".into(),
+            rows: Rows::Missing("it does not exist".into()),
+        }],
+        planned_steps: None,
+    });
+    let mut entries = page().entries;
+    entries.push(file("listings.toml", "[data]\ntrain = \"data/train.jsonl\"\n[train]\nlearning_rate = 1e-3\n"));
+    entries
+        .push(file("configs/중고거래 설정.toml", "[data]\ntrain = \"t\"\n[train]\nlearning_rte = 1e-3\nseed = -1\n"));
+    entries.push(missing);
+    let past = |state, steps, best_eval, hours: u64| PastRun {
+        state,
+        steps,
+        planned: Some(STEPS),
+        best_eval,
+        began_unix_ms: Some(BEGAN_UNIX_MS - hours * 3_600_000),
+    };
+    for (name, past) in [
+        ("20260504-090000-listings", past(PastState::Live, Some(12), Some(1.702), 1)),
+        ("20260504-070000-listings", past(PastState::Finished, Some(48), Some(1.188), 3)),
+        ("20260503-100000-listings", past(PastState::Stopped, Some(20), Some(1.702), 24)),
+        ("20260502-100000-demo", past(PastState::Failed, None, None, 48)),
+        ("a run\u{1b}[2J", past(PastState::Interrupted, Some(3), None, 480)),
+    ] {
+        let text = toml::to_string(&config()).expect("TOML");
+        entries.push(Entry::run(name, request(Target::Run(format!("/home/kim/runs/{name}").into()), &text), past));
+    }
+    StartPage::new(entries)
 }
 
 #[test]

@@ -227,6 +227,43 @@ fn the_start_page_says_what_will_be_run_and_how_far_its_preparation_is() {
 }
 
 #[test]
+fn a_start_page_with_configurations_and_runs_fits_every_terminal() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let clock = Clock { ms: 1_000, unix_ms: fixture::BEGAN_UNIX_MS };
+    let frame_of = |state: &State, name: &str| {
+        for (width, height) in [(60, 20), (80, 24), (120, 40), (200, 60)] {
+            compare(&format!("{name}-{width}x{height}"), &text(&draw(state, &dark, width, height)));
+        }
+    };
+    let mut state = State::ready(fixture::full_page());
+    update(&mut state, Message::Tick(clock));
+    press(&mut state, Key::Char('j'));
+    let ticket = {
+        let late = Clock { ms: 2_000, ..clock };
+        let effects = update(&mut state, Message::Tick(late));
+        let Some(finetop::ui::Effect::Look { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+        *ticket
+    };
+    update(&mut state, Message::Looked { ticket, look: Box::new(fixture::look()) });
+    frame_of(&state, "start-full");
+    // A value is typed that cannot be.
+    press(&mut state, Key::Tab);
+    (0..18).for_each(|_| press(&mut state, Key::Char('j')));
+    press(&mut state, Key::Enter);
+    press(&mut state, Key::Ctrl('u'));
+    "-3".chars().for_each(|c| press(&mut state, Key::Char(c)));
+    frame_of(&state, "start-edit");
+    press(&mut state, Key::Esc);
+    press(&mut state, Key::Tab);
+    press(&mut state, Key::Char('j'));
+    compare("start-broken-80x24", &text(&draw(&state, &dark, 80, 24)));
+    (0..4).for_each(|_| press(&mut state, Key::Char('j')));
+    compare("start-run-80x24", &text(&draw(&state, &dark, 80, 24)));
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.is_ascii(), "{frame}");
+}
+
+#[test]
 fn what_lies_over_the_panels_leaves_them_readable() {
     let dark = theme("dark", GlyphSet::Braille);
     let mut state = running();

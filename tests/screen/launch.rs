@@ -11,6 +11,7 @@ use finetop::app::input::Input;
 use finetop::app::session::{Session, Wish};
 use finetop::app::{Launched, Launcher};
 use finetop::event::{Command, CommandRequest, RunHandle, Stamped};
+use finetop::ui::state::start::StartRequest;
 use finetop::ui::state::{Stage, State};
 use finetop::ui::{Clock, Fetching, Key};
 use ratatui::layout::Size;
@@ -33,7 +34,12 @@ enum Act {
 }
 
 impl Launcher for Script {
-    fn start(&self, progress: &dyn Fn(Fetching), cancel: &AtomicBool) -> Result<Launched, String> {
+    fn start(
+        &self,
+        _request: &StartRequest,
+        progress: &dyn Fn(Fetching),
+        cancel: &AtomicBool,
+    ) -> Result<Launched, String> {
         assert_eq!(self.at_once.fetch_add(1, Ordering::SeqCst), 0, "two preparations at a time");
         progress(Fetching { what: "model".into(), done: 1, total: Some(2) });
         let act = self.acts.lock().expect("one start at a time").recv().expect("the test says what to do");

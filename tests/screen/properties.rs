@@ -18,10 +18,21 @@ impl Dice {
     }
 }
 
+/// A value that cannot be, half typed.
+fn editing() -> State {
+    let mut state = State::ready(fixture::full_page());
+    for key in [Key::Tab, Key::PageDown, Key::Enter, Key::Char('중'), Key::Char('x')] {
+        update(&mut state, Message::Key(key));
+    }
+    state
+}
+
 fn states() -> Vec<State> {
     let events = fixture::stored();
     let mut states = vec![
         State::ready(fixture::page()),
+        State::ready(fixture::full_page()),
+        editing(),
         State::watching(),
         fixture::after(&[]),
         fixture::after(&events[..3]),
@@ -63,7 +74,17 @@ fn every_size_from_1_by_1_to_200_by_60_is_drawn() {
     }
 }
 
-const KEYS: [Key; 41] = [
+const KEYS: [Key; 51] = [
+    Key::Char('j'),
+    Key::Char('k'),
+    Key::Char('G'),
+    Key::Char('S'),
+    Key::Char('b'),
+    Key::Char('r'),
+    Key::Char('u'),
+    Key::Char('i'),
+    Key::Left,
+    Key::Right,
     Key::Char('p'),
     Key::Char(' '),
     Key::Char('s'),
@@ -113,7 +134,11 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
     let dark = frames::theme("dark", GlyphSet::Braille);
     for seed in 1..=60u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let mut state = if seed % 3 == 0 { fixture::after(&[]) } else { State::ready(fixture::page()) };
+        let mut state = match seed % 3 {
+            0 => fixture::after(&[]),
+            1 => State::ready(fixture::page()),
+            _ => State::ready(fixture::full_page()),
+        };
         let mut next_event = 0;
         let mut ms = 0;
         for _ in 0..300 {
@@ -129,7 +154,11 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                     next_event += dice.below(40);
                     Message::Event(Box::new(events[next_event % events.len()].clone()))
                 }
-                8 => match dice.below(4) {
+                8 => match dice.below(8) {
+                    4 => Message::Entries(fixture::full_page().entries),
+                    5 => Message::Entries(Vec::new()),
+                    6 => Message::Looked { ticket: dice.below(9) as u64, look: Box::new(fixture::look()) },
+                    7 => Message::Paste("q\u{1b}[31m\n".repeat(dice.below(400))),
                     0 => Message::Attached { folder: "runs/중고\u{1b}[31m".into(), owned: dice.below(2) == 0 },
                     1 => Message::StartFailed("no \u{1b}]0;evil\u{7} model".into()),
                     2 => Message::StreamClosed { cause: None },

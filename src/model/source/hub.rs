@@ -13,7 +13,7 @@ use super::cache::{self, BEAT, Beat, Lock, hex, make_parent};
 use super::folder::{self, CHAT_TEMPLATE, CONFIG, Choice, INDEX, TOKENIZER, TOKENIZER_CONFIG};
 use super::hub_cache::{Repository, is_commit, is_inside, is_sha256};
 use super::hub_client::{Failure, HubClient, Part, Place};
-use super::{Job, ModelFiles, Source, SourceError};
+use super::{Environment, Job, ModelFiles, Source, SourceError};
 use crate::disk;
 use crate::formats::safetensors::SafetensorsIndex;
 
@@ -104,6 +104,38 @@ fn cached(job: &mut Job, wanted: &Wanted, repository: &Repository) -> Result<Opt
         }
     }
     Ok(Some(files))
+}
+
+/// What the cache holds of a model, by the look of it: nothing is hashed.
+pub(super) fn held(environment: &Environment, wanted: &Wanted) -> Option<ModelFiles> {
+    let repository = Repository::new(&environment.hub_cache, wanted.repo);
+    let commit = repository.commit(wanted.revision.unwrap_or(MAIN))?;
+    look(wanted, &repository.snapshot(&commit), wanted.file, "from the cache", &commit).ok()
+}
+
+/// The bytes of the weights that the hub would give, where it says so at once.
+pub(super) fn announced_bytes(job: &mut Job, wanted: &Wanted) -> Result<Option<u64>, SourceError> {
+    let Ok(client) = HubClient::new(job.environment, wanted.repo) else { return Ok(None) };
+    let Ok(listing) = client.list(job, wanted.revision)? else { return Ok(None) };
+    let choice = match wanted.file {
+        Some(file) => Ok(Choice::Gguf(file.into())),
+        None => folder::choose(wanted.repo, &listing.files, str::to_owned),
+    };
+    let names: Vec<&str> = match &choice {
+        Ok(Choice::Gguf(name) | Choice::Single(name)) => vec![name],
+        // The index itself is not fetched for this: its files lie beside it.
+        Ok(Choice::Index) => {
+            let beside = |name: &&str| !name.contains('/') && name.ends_with(".safetensors");
+            listing.files.iter().map(String::as_str).filter(beside).collect()
+        }
+        Err(_) => return Ok(None),
+    };
+    let mut sum = 0u64;
+    for name in names {
+        let Ok(place) = client.place(job, &listing.commit, name)? else { return Ok(None) };
+        sum = sum.saturating_add(place.bytes);
+    }
+    Ok(Some(sum))
 }
 
 fn look(

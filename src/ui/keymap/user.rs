@@ -27,7 +27,9 @@ const ENDED: [Place; 3] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLo
 const RUN: [Place; 6] =
     [Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
 const WITH_CHARTS: [Place; 4] = [Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
-const WITH_ROWS: [Place; 4] = [Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
+const WITH_ROWS: [Place; 5] = [Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
+const PAGE_AND_RUN: [Place; 7] =
+    [Place::Page, Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
 const ON_CHARTS: [Place; 2] = [Place::Charts, Place::EndedCharts];
 const ON_LOG: [Place; 2] = [Place::Log, Place::EndedLog];
 const EVERYWHERE: [Place; 8] = [
@@ -45,7 +47,17 @@ const EVERYWHERE: [Place; 8] = [
 /// taken to be there.
 fn places(action: Action) -> &'static [Place] {
     match action {
-        Action::Start => &[Place::Page],
+        Action::TakeSetting
+        | Action::DropSetting
+        | Action::Watch
+        | Action::EditSetting
+        | Action::Start
+        | Action::ResumeRun
+        | Action::NextValue
+        | Action::PreviousValue
+        | Action::ResetSetting
+        | Action::SwitchPane
+        | Action::Refresh => &[Place::Page],
         Action::CancelStart => &[Place::Preparing],
         Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => &LIVE,
         Action::Outcome => &ENDED,
@@ -54,13 +66,10 @@ fn places(action: Action) -> &'static [Place] {
         | Action::TabLog
         | Action::NextTab
         | Action::PreviousTab
-        | Action::SelectUp
-        | Action::SelectDown
-        | Action::First
-        | Action::Last
-        | Action::Clear
+        | Action::BackToStart
         | Action::Follow
         | Action::Copy => &RUN,
+        Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => &PAGE_AND_RUN,
         Action::PageUp | Action::PageDown => &WITH_ROWS,
         Action::CursorLeft
         | Action::CursorRight

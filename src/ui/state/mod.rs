@@ -11,31 +11,19 @@ pub mod run;
 pub mod runs;
 pub mod series;
 pub mod smooth;
+pub mod start;
 
 use std::path::PathBuf;
 
-use crate::config::RunConfig;
-use crate::event::{Command, FinishReason, SplitRows};
+use crate::event::{Command, FinishReason};
 
 use super::keymap::Keymap;
 use super::message::{Clock, Fetching};
 use run::RunView;
+pub use start::StartPage;
 
 /// Seconds without an event before the screen says how old its numbers are, where steps are quicker than that.
 const STALE_AFTER_S: f64 = 5.0;
-
-/// What is ready to be run, as the start page shows it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StartPage {
-    /// `demo run`, or the configuration's file name.
-    pub title: String,
-    /// Resolved.
-    pub config: RunConfig,
-    /// Where the model comes from, in words: `in the cache, 88 MiB`, `through pip, about 100 MiB to fetch`.
-    pub model_place: Option<String>,
-    pub planned_steps: Option<u64>,
-    pub rows: Vec<SplitRows>,
-}
 
 /// A tab of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -244,6 +232,16 @@ impl State {
             Stage::Run(run) => Some(run),
             _ => None,
         }
+    }
+
+    /// The start page, while it has the keys.
+    pub fn start_page(&self) -> Option<&StartPage> {
+        self.page.as_ref().filter(|_| matches!(self.stage, Stage::Ready | Stage::Failed(_)))
+    }
+
+    /// When the screen wants to be woken although nothing happens, on its own clock.
+    pub fn wakes_at_ms(&self) -> Option<u64> {
+        self.start_page()?.look_from_ms
     }
 
     /// Grows whenever the next frame may differ from the last one.

@@ -6,6 +6,7 @@ mod log;
 mod palette;
 mod preferred;
 mod runs;
+mod start;
 
 use crate::event::{Command, CommandReply, RunEvent, RunState};
 
@@ -72,9 +73,12 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::StartFailed(why) => {
             if matches!(state.stage, Stage::Starting(_)) {
                 state.stage = if state.leaving { Stage::Ready } else { Stage::Failed(why) };
+                start::look_anew(state);
                 state.revision += 1;
             }
         }
+        Message::Entries(entries) => start::entries(state, entries),
+        Message::Looked { ticket, look } => start::looked(state, ticket, *look),
         Message::Attached { folder, owned } => {
             state.stage = Stage::Run(Box::new(RunStage::new(folder, owned)));
             state.overlay = None;
@@ -160,6 +164,7 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
         state.leave_by_ms = None;
         effects.push(Effect::Quit);
     }
+    start::tick(state, effects);
     let pulse = state.current_pulse();
     if pulse != state.pulse {
         state.pulse = pulse;
@@ -274,9 +279,11 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
 
 /// What asks for text gets what was pasted.
 fn pasted(state: &mut State, text: &str) {
+    let in_start = start::takes_text(state);
     match &mut state.overlay {
         Some(Overlay::Palette(_)) => palette::pasted(state, text),
         Some(_) => {}
+        None if in_start => start::pasted(state, text),
         None => log::pasted(state, text),
     }
 }
@@ -299,6 +306,9 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     }
     if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
         return log::key(state, key);
+    }
+    if state.overlay.is_none() && !is_everywhere(state, key) && start::takes_text(state) {
+        return start::key(state, key);
     }
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
@@ -347,10 +357,10 @@ fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Ef
 }
 
 /// Whether letters are text now, and no commands.
-fn takes_text(state: &State) -> bool {
+pub fn takes_text(state: &State) -> bool {
     match &state.overlay {
         Some(overlay) => matches!(overlay, Overlay::Palette(_)),
-        None => log::takes_text(state),
+        None => log::takes_text(state) || start::takes_text(state),
     }
 }
 
@@ -388,7 +398,11 @@ fn why_not(action: Action, state: &State) -> Option<&'static str> {
 
 /// Why an action makes no sense now.
 fn reason(action: Action, state: &State) -> &'static str {
+    if let Some(why) = start::why_not(action, state) {
+        return why;
+    }
     match (action, state.run()) {
+        (Action::BackToStart, Some(_)) if state.page.is_some() => "the run lives in this program: stop it first",
         (Action::Start, Some(_)) => "a run is here already",
         (Action::Start, None) => "nothing can be started here",
         (Action::CancelStart, _) => "nothing is being prepared",
@@ -416,16 +430,23 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     if matches!(state.overlay, Some(Overlay::Outcome { .. })) && !keeps_card {
         state.overlay = None;
     }
+    if start::act(state, action, effects) {
+        return;
+    }
     match action {
-        Action::Start => {
-            state.stage = Stage::Starting(Preparation::default());
-            effects.push(Effect::StartRun);
-        }
-        Action::CancelStart => {
-            state.stage = Stage::Ready;
-            effects.push(Effect::CancelStart);
-            notify(state, NoticeKind::Info, "cancelled; what was fetched is kept");
-        }
+        Action::TakeSetting
+        | Action::DropSetting
+        | Action::Watch
+        | Action::EditSetting
+        | Action::Start
+        | Action::ResumeRun
+        | Action::NextValue
+        | Action::PreviousValue
+        | Action::ResetSetting
+        | Action::SwitchPane
+        | Action::Refresh
+        | Action::BackToStart
+        | Action::CancelStart => {}
         Action::PauseOrResume => with_run(state, |run, _| {
             let paused = run.control.paused_at_ms.is_some() || run.control.pausing == Some(Command::Pause);
             let command = if paused { Command::Resume } else { Command::Pause };

@@ -3,6 +3,7 @@
 use super::*;
 use crate::event::{FinishReason, MicroBatchDone, RunFinished, Stamped};
 use crate::ui::state::StartPage;
+use crate::ui::state::start::{Entry, StartRequest, Target};
 
 fn page() -> StartPage {
     let log = include_str!("../../../tests/fixtures/screen/run/events.jsonl");
@@ -10,8 +11,14 @@ fn page() -> StartPage {
     let Some(Stamped { event: RunEvent::RunStarted(started), .. }) = first else {
         panic!("the fixture begins with a run")
     };
-    let title = "demo run".into();
-    StartPage { title, config: started.config, model_place: None, planned_steps: None, rows: Vec::new() }
+    let request = StartRequest {
+        target: Target::Demo,
+        text: toml::to_string(&started.config).expect("a configuration is TOML"),
+        file_name: "the demo".into(),
+        base_dir: "/".into(),
+        overrides: Vec::new(),
+    };
+    StartPage::new(vec![Entry::new("demo run", request)])
 }
 
 fn attached(owned: bool) -> State {
@@ -187,11 +194,12 @@ fn a_stream_that_closes_without_an_end_is_an_interrupted_run() {
 #[test]
 fn a_run_that_failed_before_its_first_event_says_why_on_the_start_page() {
     let mut state = State::ready(page());
+    let start = Effect::StartRun(Box::new(page().entries[0].request()));
     update(&mut state, Message::Key(Key::Enter));
     update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });
     update(&mut state, Message::StreamClosed { cause: Some("train.jsonl: no rows".into()) });
     assert_eq!(state.stage, Stage::Failed("train.jsonl: no rows".into()));
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
 }
 
 #[test]
@@ -222,8 +230,9 @@ fn a_refused_command_says_why_for_a_while() {
 #[test]
 fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
     let mut state = State::ready(page());
+    let start = Effect::StartRun(Box::new(page().entries[0].request()));
     assert!(!state.is_alive());
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
     let fetching = |done| Message::Fetching(Fetching { what: "model".into(), done, total: Some(100) });
     at(&mut state, 1_000);
     update(&mut state, fetching(10));
@@ -240,7 +249,7 @@ fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
     update(&mut state, Message::Key(Key::Enter));
     update(&mut state, Message::StartFailed("no pip".into()));
     assert_eq!(state.stage, Stage::Failed("no pip".into()));
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [Effect::StartRun]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
     assert_eq!(update(&mut state, Message::Key(Key::Ctrl('c'))), [Effect::CancelStart, Effect::Quit]);
 }
 

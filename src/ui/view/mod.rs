@@ -21,6 +21,7 @@ use ratatui::layout::Rect;
 use super::format;
 use super::keymap::Action;
 use super::state::chart::Quantity;
+use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
 use super::widgets::pen;
@@ -132,8 +133,9 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
             left.push((dot.into(), Role::Faint));
             left.push((printable(&started.run_id).into(), Role::Label));
         }
-    } else if let Some(page) = &state.page {
-        left.push((printable(&page.title).into(), Role::Label));
+    } else if let Some(entry) = state.page.as_ref().and_then(|page| page.entry()) {
+        left.push(("  ".into(), Role::Text));
+        left.push((printable(&entry.title).into(), Role::Label));
     }
     let room = right_at.saturating_sub(rest.x + 2);
     pen.line(Rect { width: room, ..rest }, 0, &left);
@@ -197,8 +199,14 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         pieces.push((false, words([(key, Role::Key), (&format!(" {what}   "), Role::Label)])));
     }
     for binding in state.keymap.footer(state) {
-        let Some(key) = binding.keys.first().filter(|_| of_what_is_in_front.is_empty()) else { continue };
-        let short = if binding.short == "pause" && paused { "resume" } else { binding.short };
+        let key = state.keymap.key_now(binding.action, state).filter(|_| of_what_is_in_front.is_empty());
+        let Some(key) = key else { continue };
+        let in_settings = state.start_page().is_some_and(|page| page.pane == Pane::Settings);
+        let short = match binding.short {
+            "pause" if paused => "resume",
+            "settings" if in_settings => "list",
+            short => short,
+        };
         let always = matches!(binding.short, "help" | "quit");
         pieces.push((always, words([(&key.to_string(), Role::Key), (&format!(" {short}   "), Role::Label)])));
     }

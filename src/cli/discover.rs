@@ -286,11 +286,11 @@ pub fn look(request: &StartRequest, cancel: &AtomicBool) -> Option<Look> {
 /// Lines that are not blank; `None` when it was cancelled.
 fn rows(path: &Path, cancel: &AtomicBool) -> Option<Rows> {
     let missing = |e: std::io::Error| match e.kind() {
-        std::io::ErrorKind::NotFound => Rows::Missing("it does not exist".into()),
+        std::io::ErrorKind::NotFound => Rows::Missing("no such file".into()),
         _ => Rows::Missing(printable(&e.to_string())),
     };
     let found = match fs::metadata(path) {
-        Ok(found) if !found.is_file() => return Some(Rows::Missing("it is no file".into())),
+        Ok(found) if !found.is_file() => return Some(Rows::Missing("not a file".into())),
         Ok(found) if found.len() > MOST_COUNTED => return Some(Rows::Uncounted { bytes: found.len() }),
         Ok(_) => File::open(path),
         Err(e) => return Some(missing(e)),
@@ -432,7 +432,7 @@ mod tests {
         let found = look(&request(text), &go_on).expect("nobody cancelled");
         assert_eq!(found.planned_steps, Some(2));
         let rows: Vec<&Rows> = found.splits.iter().map(|split| &split.rows).collect();
-        assert_eq!(rows, [&Rows::Counted(3), &Rows::Missing("it does not exist".into())]);
+        assert_eq!(rows, [&Rows::Counted(3), &Rows::Missing("no such file".into())]);
         assert!(matches!(found.model, ModelPlace::Wrong(_)));
         go_on.store(true, Ordering::Relaxed);
         assert_eq!(look(&request(text), &go_on), None);

@@ -142,6 +142,14 @@ impl Starter {
         let _at_work = held(&self.at_work);
         *held(&self.failed) = None;
         let mut plan = self.plan(request)?;
+        // Better said before the model is fetched than after.
+        let data = &plan.config.data;
+        for (name, path) in [("train", Some(&data.train)), ("eval", data.eval.as_ref())] {
+            if let Some(Err(e)) = path.map(std::fs::metadata) {
+                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+                return Err(CliError::Usage(format!("data.{name}: {path}: {e}")));
+            }
+        }
         let mut told = |p: Progress| progress(Fetching { what: p.what, done: p.done_bytes, total: p.total_bytes });
         let files = if plan.demo {
             source::demo_source(&mut told, cancel).map_err(|e| CliError::Failed(e.to_string()))?
@@ -208,9 +216,14 @@ fn show(page: StartPage, starter: Starter, at_once: bool, environment: &Terminal
     let mut runs = std::mem::take(&mut *held(&starter.runs));
     let own = runs.pop();
     say_left(&ended);
-    // Runs before the last one were seen to their end, or cancelled.
-    for before in runs.iter().filter(|run| run.running.as_ref().is_none_or(Running::is_over)) {
-        result(before.folder.display())?;
+    // Runs before the last one were seen to their end, or cancelled; one that was gone on with is told once.
+    let mut before: Vec<&PathBuf> = Vec::new();
+    for run in runs.iter().filter(|run| run.running.as_ref().is_none_or(Running::is_over)) {
+        let last = own.as_ref().is_some_and(|own| own.folder == run.folder);
+        if !last && !before.contains(&&run.folder) && run.folder.exists() {
+            result(run.folder.display())?;
+            before.push(&run.folder);
+        }
     }
     // A run that came about and failed before its first event has its error in its own ending.
     let failed = held(&starter.failed).take().filter(|_| ended.start_error.is_some());

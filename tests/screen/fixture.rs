@@ -302,7 +302,7 @@ pub fn full_page() -> StartPage {
         splits: vec![SplitLook {
             split: "train",
             path: "/home/kim/nowhere.jsonl".into(),
-            rows: Rows::Missing("it does not exist".into()),
+            rows: Rows::Missing("no such file".into()),
         }],
         planned_steps: None,
     });

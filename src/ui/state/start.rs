@@ -328,14 +328,18 @@ impl StartPage {
     pub fn refresh(&mut self, entries: Vec<Entry>) {
         let before = std::mem::replace(&mut self.entries, entries);
         let was = before.get(self.selected);
-        let same = |a: &Entry, b: &Entry| a.target() == b.target();
+        // What the command line named is in the list under its own name.
+        let same = |a: &Entry, b: &Entry| {
+            let [a, b] = [&a.request, &b.request];
+            a.target == b.target || b.target == Target::Given && (&a.text, &a.file_name) == (&b.text, &b.file_name)
+        };
         for entry in &mut self.entries {
             if let Some(old) = before.iter().find(|old| same(entry, old)) {
                 entry.inherit(old);
             }
         }
         let titled = |entry: &Entry| was.is_some_and(|was| was.title == entry.title);
-        let found = self.entries.iter().position(|entry| was.is_some_and(|was| same(was, entry)));
+        let found = self.entries.iter().position(|entry| was.is_some_and(|was| same(entry, was)));
         if found.is_none() {
             self.editing = None;
         }
@@ -499,5 +503,11 @@ mod tests {
         assert_eq!((page.selected, page.entries[0].edits()), (0, 1));
         page.refresh(Vec::new());
         assert!(page.entry().is_none());
+        let mut given = entry("[data]\ntrain = \"t\"\n");
+        given.request.target = Target::Given;
+        given.title = "x".into();
+        let mut page = StartPage::new(vec![given]);
+        page.refresh(vec![Entry::broken("demo run", Target::Demo, "no home"), entry("[data]\ntrain = \"t\"\n")]);
+        assert_eq!(page.selected, 1, "what the command line named stays selected");
     }
 }

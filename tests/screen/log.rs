@@ -6,7 +6,7 @@ use finetop::ui::theme::{GlyphSet, Role};
 use finetop::ui::{Effect, Key, Message, Mouse, MouseKind, update};
 
 use crate::fixture;
-use crate::frames::{compare, draw, press, running, style_at, text, theme};
+use crate::frames::{compare, compare_at, compare_at_all_sizes, draw, press, running, style_at, text, theme};
 
 pub const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (120, 40), (200, 60)];
 
@@ -58,28 +58,27 @@ pub fn states() -> Vec<State> {
 
 #[test]
 fn the_log_is_an_entry_a_line_at_every_size() {
-    let dark = theme("dark", GlyphSet::Braille);
     for size in SIZES {
         let (width, height) = size;
         let mut state = log(running(), size);
-        compare(&format!("log-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("log", &state, (width, height));
         press(&mut state, Key::Char('&'));
         type_in(&mut state, "warn|eval|save");
-        compare(&format!("log-filter-typed-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("log-filter-typed", &state, (width, height));
         press(&mut state, Key::Enter);
         at(&mut state, "best");
         press(&mut state, Key::Enter);
-        compare(&format!("log-entry-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("log-entry", &state, (width, height));
         press(&mut state, Key::Esc);
         press(&mut state, Key::Esc);
         press(&mut state, Key::Char('v'));
         press(&mut state, Key::Char('/'));
         type_in(&mut state, "loss 1.3");
-        compare(&format!("log-search-typed-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("log-search-typed", &state, (width, height));
         press(&mut state, Key::Enter);
         press(&mut state, Key::Char('g'));
         press(&mut state, Key::Enter);
-        compare(&format!("log-start-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("log-start", &state, (width, height));
     }
     let ascii = text(&draw(&log(running(), (80, 24)), &theme("mono", GlyphSet::Ascii), 80, 24));
     assert!(ascii.is_ascii(), "{ascii}");
@@ -173,7 +172,7 @@ fn another_run_begins_with_an_empty_log() {
 fn nothing_of_the_log_reaches_the_terminal_raw() {
     let dark = theme("dark", GlyphSet::Braille);
     let mut state = log(hostile(), (80, 24));
-    compare("log-hostile-80x24", &text(&draw(&state, &dark, 80, 24)));
+    compare_at_all_sizes("log-hostile", &state);
     for key in [Key::Home, Key::End, Key::Enter, Key::PageDown, Key::End] {
         press(&mut state, key);
         let frame = draw(&state, &dark, 80, 24);

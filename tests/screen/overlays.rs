@@ -7,7 +7,7 @@ use finetop::ui::theme::{GlyphSet, Role};
 use finetop::ui::{Effect, Key, Message, update};
 
 use crate::fixture;
-use crate::frames::{compare, draw, press, running, style_at, text, theme};
+use crate::frames::{compare, compare_at, draw, press, running, style_at, text, theme};
 use crate::log::SIZES;
 
 fn sized(mut state: State, (width, height): (u16, u16)) -> State {
@@ -30,12 +30,11 @@ pub fn states() -> Vec<State> {
 
 #[test]
 fn the_palette_lists_every_action_and_finds_by_letters() {
-    let dark = theme("dark", GlyphSet::Braille);
     for (width, height) in SIZES {
         let state = palette(sized(running(), (width, height)), "");
-        compare(&format!("palette-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("palette", &state, (width, height));
         let state = palette(sized(running(), (width, height)), "log");
-        compare(&format!("palette-found-{width}x{height}"), &text(&draw(&state, &dark, width, height)));
+        compare_at("palette-found", &state, (width, height));
     }
 }
 
@@ -106,7 +105,7 @@ fn help_is_whole_at_every_size_and_ends_where_its_lines_end() {
         let mut state = sized(running(), size);
         press(&mut state, Key::Char('?'));
         let mut seen = text(&draw(&state, &dark, width, height));
-        compare(&format!("help-{width}x{height}"), &seen);
+        compare_at("help", &state, size);
         let mut last = None;
         for _ in 0..60 {
             press(&mut state, Key::PageDown);

@@ -55,7 +55,7 @@ sees '48 / 48'
 sees 'accumulation'
 [ "$(shown | awk 'length > 0' | wc -l)" -ge 23 ] || { echo "WRONG the screen is not full" >&2; failed=1; }
 press '?'
-sees 'start the run that is shown'
+sees 'the tab Train: the run at a glance'
 press Escape
 sees '48 / 48'
 press p

@@ -156,10 +156,8 @@ fn newest(pen: &Pen<'_>, width: u16, view: &RunView, quantity: Quantity) -> Word
             let window = view.recent.back().and_then(|step| slowness(&step.micros));
             if let Some(slow) = window.filter(|_| width >= 48) {
                 let role = if slow.is_odd() { Role::Warn } else { Role::Label };
-                right.extend(words([
-                    (&format!("  slowest {:.1}", slow.times), role),
-                    (" times the median", Role::Label),
-                ]));
+                let text = format!("  slowest {:.1} {} median", slow.times, pen.theme.pick("×", "x"));
+                right.extend(words([(&text, role)]));
             }
         }
         _ => {}

@@ -20,6 +20,7 @@ use ratatui::layout::Rect;
 
 use super::format;
 use super::keymap::Action;
+use super::message::Key;
 use super::state::chart::Quantity;
 use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
@@ -207,8 +208,13 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
             "settings" if in_settings => "list",
             short => short,
         };
+        // Two keys do it together.
+        let key = match (binding.action, key) {
+            (Action::CursorRight, Key::Right) => pen.theme.pick("← →", "h l").to_owned(),
+            (_, key) => key.to_string(),
+        };
         let always = matches!(binding.short, "help" | "quit");
-        pieces.push((always, words([(&key.to_string(), Role::Key), (&format!(" {short}   "), Role::Label)])));
+        pieces.push((always, words([(&key, Role::Key), (&format!(" {short}   "), Role::Label)])));
     }
     let mut needed: usize = pieces.iter().map(|(_, w)| pen::width(w)).sum();
     while needed > room as usize + 3 {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use finetop::event::{Command, CommandReply, RunState};
+use finetop::event::{
+    Command, CommandReply, FinishReason, MemorySampled, RunEvent, RunFinished, RunState, Stamped, Warning,
+};
 use finetop::ui::state::State;
 use finetop::ui::state::runs::FoundRun;
 use finetop::ui::theme::{ColorDepth, GlyphSet, Palette, Role, Theme};
@@ -190,6 +192,56 @@ fn what_is_selected_in_the_accumulation_is_told_whole() {
     compare_at_all_sizes("step-selected", &state);
 }
 
+fn tell(state: &mut State, event: RunEvent) {
+    let (seq, elapsed_ms) = state.run().map_or((0, 0), |run| (1_000_000, run.view.elapsed_ms + 10));
+    update(state, Message::Event(Box::new(Stamped { seq, elapsed_ms, event })));
+}
+
+#[test]
+fn a_card_of_its_own_says_who_holds_its_memory() {
+    let mut state = running();
+    let last = state.run().and_then(|run| run.view.memory.last.clone()).expect("a sample");
+    tell(
+        &mut state,
+        RunEvent::MemorySampled(MemorySampled {
+            device_used_bytes: Some(9 << 30),
+            device_total_bytes: Some(24 << 30),
+            others_bytes: Some(3 << 30),
+            ..last
+        }),
+    );
+    compare_at_all_sizes("device", &state);
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_shown_as_what_it_is() {
+    let mut state = running();
+    let detail = "step 33: the loss or its gradient is NaN".to_owned();
+    tell(&mut state, RunEvent::Warning(Warning { kind: "not_finite".into(), detail: detail.clone() }));
+    let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 80, 24));
+    assert!(frame.contains("NaN at step 33") && frame.contains('✗'), "{frame}");
+    press(&mut state, Key::Char('l'));
+    compare_at_all_sizes("not-finite", &state);
+    let (seq, elapsed_ms) = (1_000_001, 200_000);
+    let finished = RunFinished { reason: FinishReason::Failed, steps: 32, detail: Some(detail) };
+    let event = RunEvent::RunFinished(finished);
+    update(&mut state, Message::Event(Box::new(Stamped { seq, elapsed_ms, event })));
+    compare_at_all_sizes("failed", &state);
+}
+
+#[test]
+fn nothing_came_for_a_while_and_a_question_stands() {
+    let mut state = running();
+    let Clock { ms, unix_ms } = state.clock;
+    update(&mut state, Message::Tick(Clock { ms: ms + 95_000, unix_ms: unix_ms + 95_000 }));
+    compare_at_all_sizes("silent", &state);
+    press(&mut state, Key::Char('s'));
+    compare_at_all_sizes("stop", &state);
+    press(&mut state, Key::Char('y'));
+    press(&mut state, Key::Char('s'));
+    compare_at_all_sizes("drop-step", &state);
+}
+
 #[test]
 fn the_first_moments_of_a_run_show_dashes_and_no_invented_numbers() {
     let events = fixture::stored();
@@ -298,7 +350,7 @@ fn cells_have_the_colours_of_what_they_mean() {
         ("■ weights", Role::Category(finetop::memory::ledger::Category::BaseWeights)),
         ("■ unacc.", Role::Category(finetop::memory::ledger::Category::Unaccounted)),
         ("2  speed", Role::Warn),
-        ("finetop", Role::Title),
+        ("accumulation", Role::Title),
     ] {
         assert_eq!(style_at(&running, what).fg, dark.style(role).fg, "{what}");
     }

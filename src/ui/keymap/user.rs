@@ -128,7 +128,9 @@ impl Keymap {
         let mut given: Vec<(usize, Action, Key)> = Vec::new();
         let mut named = Vec::new();
         for (entry, (name, keys)) in entries.iter().enumerate() {
-            let Some(binding) = keymap.bindings.iter_mut().find(|b| b.name == name) else {
+            // The commands show `tab train`; whoever writes it so means it.
+            let plain = name.trim().to_lowercase().replace([' ', '-'], "_");
+            let Some(binding) = keymap.bindings.iter_mut().find(|b| b.name == plain) else {
                 problems.push((entry, unknown(name, &table)));
                 continue;
             };

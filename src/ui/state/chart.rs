@@ -155,7 +155,10 @@ impl ChartView {
 
     /// All there is, in steps.
     pub fn whole(&self, run: &RunView) -> Window {
-        let reach = |view: &RunView| view.steps_done().max(view.evals.last().map_or(0, |e| e.step));
+        let reach = |view: &RunView| {
+            let lost = view.loss.not_finite().last().map_or(0, |&(step, _)| step);
+            view.steps_done().max(view.evals.last().map_or(0, |e| e.step)).max(lost)
+        };
         let first = |view: &RunView| match view.evals.first() {
             Some(eval) if eval.step == 0 => 0,
             _ => view.loss.span().map_or(0, |(first, _)| first),

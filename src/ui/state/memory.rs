@@ -39,13 +39,8 @@ pub struct MemoryHistory {
 
 impl MemoryHistory {
     pub fn sample(&mut self, elapsed_ms: u64, sample: &MemorySampled) {
-        let point = MemoryPoint {
-            elapsed_ms,
-            phase: sample.phase,
-            used_bytes: sample.used_bytes,
-            stack: stack_of(&with_unaccounted(sample.by_category.clone(), sample.used_bytes)),
-        };
-        self.saw_peak(sample.used_bytes);
+        let point = MemoryPoint { elapsed_ms, ..point_of(sample) };
+        self.saw_peak(point.used_bytes);
         if sample.limit_bytes.is_some() {
             self.limit_bytes = sample.limit_bytes;
         }
@@ -79,9 +74,8 @@ impl MemoryHistory {
     /// Bytes by category of the newest sample.
     pub fn newest(&self) -> Option<MemoryPoint> {
         let last = self.last.as_ref()?;
-        let stack = stack_of(&with_unaccounted(last.by_category.clone(), last.used_bytes));
         let elapsed_ms = self.points.last().map_or(0, |p| p.elapsed_ms);
-        Some(MemoryPoint { elapsed_ms, phase: last.phase, used_bytes: last.used_bytes, stack })
+        Some(MemoryPoint { elapsed_ms, ..point_of(last) })
     }
 
     fn halve(&mut self) {
@@ -95,6 +89,16 @@ impl MemoryHistory {
             .collect();
         self.samples_per_point = self.samples_per_point.max(1) * 2;
     }
+}
+
+/// Where the weights live on a card, its memory is what counts; else that of the process.
+fn point_of(sample: &MemorySampled) -> MemoryPoint {
+    let used_bytes = sample.device_used_bytes.or(sample.used_bytes);
+    let mut by_category = sample.by_category.clone();
+    // It follows from the others, whether the log has it or not.
+    by_category.remove(&Category::Unaccounted);
+    let stack = stack_of(&with_unaccounted(by_category, used_bytes));
+    MemoryPoint { elapsed_ms: 0, phase: sample.phase, used_bytes, stack }
 }
 
 pub fn stack_of(by_category: &ByCategory) -> Stack {

@@ -235,6 +235,8 @@ fn more(pen: &mut Pen<'_>, body: &mut Rect, run: &RunStage) {
     {
         let text = format!("{} of {}", format_bytes(used), format_bytes(total));
         lines.push(words([("on the device   ", Role::Label), (&text, Role::Text)]));
+        let host = format::or_unknown(sample.used_bytes, format_bytes);
+        lines.push(words([("on the host     ", Role::Label), (&host, Role::Text)]));
     }
     for line in &lines {
         pen.line(*body, 0, line);

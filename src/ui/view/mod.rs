@@ -34,6 +34,9 @@ use crate::units::printable;
 /// The smallest terminal that has room for the panels.
 pub const NEEDS: (u16, u16) = (60, 20);
 
+/// From this width on the program's name stands before the tabs.
+const WITH_NAME: u16 = 100;
+
 /// Draws the whole screen.
 pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -114,9 +117,14 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
         Stage::Run(run) => activity_words(run, pen.theme, state.leaving),
     };
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    // Name and tabs stay, whatever else there is no room for.
+    // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
     if state.run().is_some() {
+        if area.width < WITH_NAME {
+            first.clear();
+        } else {
+            first.push((" ".into(), Role::Text));
+        }
         first.extend(tabs(pen.theme, state));
     }
     let x = pen.line(inner, 0, &first);
@@ -126,7 +134,8 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let started = state.run().and_then(|r| r.view.started.as_ref());
     if let Some(started) = started {
         left.push((model_name(started.model_name.as_deref(), &started.config).into(), Role::Text));
-        for text in [method(&started.config), printable(&started.device)] {
+        // The method is in the panel of progress too.
+        for text in [printable(&started.device), method(&started.config)] {
             left.push((dot.into(), Role::Faint));
             left.push((text.into(), Role::Label));
         }
@@ -151,14 +160,7 @@ fn tabs(theme: &Theme, state: &State) -> Words {
         let is_shown = tab == state.tab;
         let (open, close) = if is_shown && !theme.has_color { ("[", "]") } else { (" ", " ") };
         let (key_role, role) = if is_shown { (Role::Selected, Role::Selected) } else { (Role::Key, Role::Label) };
-        tabs.extend(words([
-            (if tabs.is_empty() { " " } else { "" }, Role::Text),
-            (open, role),
-            (&key, key_role),
-            (" ", role),
-            (tab.name(), role),
-            (close, role),
-        ]));
+        tabs.extend(words([(open, role), (&key, key_role), (" ", role), (tab.name(), role), (close, role)]));
     }
     tabs
 }

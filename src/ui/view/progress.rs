@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::ui::format;
 use crate::ui::keymap::Action;
@@ -57,10 +58,18 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
         let y = i as u16 + 1;
         pen.text(Rect { width: names.min(inner.width), ..inner }, y, row.name, Role::Label);
         let value = Rect { x: inner.x + names.min(inner.width), width: inner.width.saturating_sub(names), ..inner };
-        // Where there is little room, the first piece of a row is what matters.
-        let words = if narrow && row.words.len() > 1 { &row.words[..1] } else { &row.words[..] };
-        pen.line(value, y, words);
+        pen.line(value, y, whole_pieces(&row.words, value.width));
     }
+}
+
+/// The pieces of a row that fit whole; the first one is there in any case.
+fn whole_pieces<'a>(words: &'a [(Cow<'static, str>, Role)], room: u16) -> &'a [(Cow<'static, str>, Role)] {
+    let mut used = 0;
+    let fitting = words.iter().take_while(|(text, _)| {
+        used += text.width();
+        used <= room as usize
+    });
+    &words[..fitting.count().max(1).min(words.len())]
 }
 
 /// While the crosshair is on the chart, what lies under it takes this panel's place.
@@ -157,17 +166,14 @@ fn details(
     let value = |text: String| -> Words { vec![(Cow::Owned(text), Role::Text)] };
     let times = pen.theme.pick("×", "x");
     let train = &started.config.train;
-    let share = if started.total_params > 0 {
-        format!("{:.2} %  ", started.trainable_params as f64 * 100.0 / started.total_params as f64)
-    } else {
-        String::new()
+    let share = match started.total_params {
+        0 => String::new(),
+        total => format!("  {:.2} %", started.trainable_params as f64 * 100.0 / total as f64),
     };
-    let of = format!(
-        "{share}{} of {}",
-        format::short_count(started.trainable_params),
-        format::short_count(started.total_params)
-    );
-    row(6, "trains", value(of));
+    let of =
+        format!("{} of {}", format::short_count(started.trainable_params), format::short_count(started.total_params));
+    let method = value(format!("{}{share}", super::method(&started.config)));
+    row(6, "trains", [method, words([(&format!("  {of}"), Role::Label)])].concat());
     let (batch, accumulation) = (train.per_device_train_batch_size, train.gradient_accumulation_steps);
     let rows = format!("{batch} {times} {accumulation} = {} rows/step", batch.saturating_mul(accumulation));
     row(6, "batch", value(rows));

@@ -94,7 +94,7 @@ impl Axis {
             XAxis::Tokens => t.tokens as f64,
             _ => t.elapsed_ms as f64 / 1e3,
         };
-        let behind = self.ticks.partition_point(|t| (t.step as f64) < step);
+        let behind = self.first_from(step);
         let start = Tick { step: 0, tokens: 0, elapsed_ms: 0 };
         let (low, high) = match (behind.checked_sub(1).and_then(|i| self.ticks.get(i)), self.ticks.get(behind)) {
             (low, Some(high)) => (*low.unwrap_or(&start), *high),
@@ -107,6 +107,16 @@ impl Axis {
         let span = high.step as f64 - low.step as f64;
         let share = if span > 0.0 { (step - low.step as f64) / span } else { 1.0 };
         value(&low) + (value(&high) - value(&low)) * share
+    }
+
+    /// The place of the first tick that is not before a step. Steps come one by one, so it is where one would look first.
+    fn first_from(&self, step: f64) -> usize {
+        let is_before = |tick: &Tick| (tick.step as f64) < step;
+        let first = self.ticks.first().map_or(0.0, |t| t.step as f64);
+        let guess = ((step - first) / self.stride.max(1) as f64).ceil().max(0.0) as usize;
+        let fits = self.ticks.get(guess).is_some_and(|t| !is_before(t))
+            && guess.checked_sub(1).and_then(|i| self.ticks.get(i)).is_none_or(is_before);
+        if fits { guess } else { self.ticks.partition_point(is_before) }
     }
 
     fn tick_at(&self, step: f64) -> Option<Tick> {

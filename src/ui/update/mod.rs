@@ -474,37 +474,26 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::TabLog => state.tab = Tab::Log,
         Action::NextTab => turn_tab(state, 1),
         Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
+        // What moves, drops or copies something does so on the tab that is shown.
+        Action::SelectUp
+        | Action::SelectDown
+        | Action::PageUp
+        | Action::PageDown
+        | Action::First
+        | Action::Last
+        | Action::Clear
+        | Action::Copy
+        | Action::Follow => match state.tab {
+            Tab::Log => log::act(state, action, effects),
+            Tab::Train | Tab::Charts => chart::act(state, action, effects),
+        },
         Action::Search
         | Action::NextMatch
         | Action::PreviousMatch
         | Action::Filter
         | Action::Details
-        | Action::Open => {
-            log::act(state, action, effects);
-        }
-        Action::SelectUp
-        | Action::SelectDown
-        | Action::PageUp
-        | Action::PageDown
-        | Action::First
-        | Action::Last
-        | Action::Clear
-        | Action::Copy
-        | Action::Follow
-            if state.tab == Tab::Log =>
-        {
-            log::act(state, action, effects);
-        }
-        Action::SelectUp
-        | Action::SelectDown
-        | Action::PageUp
-        | Action::PageDown
-        | Action::First
-        | Action::Last
-        | Action::Clear
-        | Action::Copy
-        | Action::Follow
-        | Action::CursorLeft
+        | Action::Open => log::act(state, action, effects),
+        Action::CursorLeft
         | Action::CursorRight
         | Action::PanLeft
         | Action::PanRight

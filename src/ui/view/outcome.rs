@@ -88,6 +88,10 @@ pub fn cause(run: &RunStage) -> Option<String> {
 pub fn next_commands(run: &RunStage) -> Vec<String> {
     let folder = shell_word(&run.folder);
     let mut commands = Vec::new();
+    let is_over = matches!(run.activity(), Activity::Finished(FinishReason::Completed));
+    if !is_over && run.view.started.is_some() {
+        commands.push(format!("finetop train {folder} --resume"));
+    }
     if let (Some(name), Some(started)) = (adapter(run), &run.view.started) {
         let source = shell_word(Path::new(&started.config.model.source));
         let adapter = shell_word(&run.folder.join(name));

@@ -297,12 +297,12 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
             state.overlay = scroll_help(state, scroll, key);
             return;
         }
-        Some(Overlay::Outcome { selected }) => {
-            if on_outcome(state, selected, key, effects) {
-                return;
-            }
-        }
         _ => {}
+    }
+    if let Some(Overlay::Outcome { selected }) = state.overlay
+        && on_outcome(state, selected, key, effects)
+    {
+        return;
     }
     if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
         return log::key(state, key);

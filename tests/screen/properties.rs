@@ -3,7 +3,8 @@
 use finetop::event::{Command, CommandReply, RunState};
 use finetop::ui::state::State;
 use finetop::ui::theme::GlyphSet;
-use finetop::ui::{Clock, Effect, Fetching, Key, Message, update};
+use finetop::ui::{Clock, Effect, Fetching, Key, Message, update, view};
+use ratatui::layout::Rect;
 
 use crate::{fixture, frames};
 
@@ -52,7 +53,7 @@ fn states() -> Vec<State> {
 }
 
 #[test]
-fn every_size_from_1_by_1_to_200_by_60_is_drawn() {
+fn every_size_from_1_by_1_to_300_by_100_is_drawn() {
     let themes = [
         frames::theme("dark", GlyphSet::Braille),
         frames::theme("mono", GlyphSet::Ascii),
@@ -60,16 +61,45 @@ fn every_size_from_1_by_1_to_200_by_60_is_drawn() {
     ];
     let states = states();
     // Each size once, and each state and theme with many sizes; the sizes at the borders with all of them.
-    let mut turn = 0;
-    for width in 1..=200u16 {
-        for height in 1..=60u16 {
-            let all = (width <= 3 || width == 60 || width == 200) && (height <= 3 || height == 20 || height == 60);
+    let draw_width = |width: u16| {
+        for height in 1..=100u16 {
+            let turn = width as usize * 101 + height as usize;
+            let all = (width <= 3 || width == 60 || width == 300) && (height <= 3 || height == 20 || height == 100);
             for (i, state) in states.iter().enumerate() {
                 if all || turn % states.len() == i {
-                    frames::draw(state, &themes[turn % themes.len()], width, height);
+                    let mut state = state.clone();
+                    update(&mut state, Message::Resized { width, height });
+                    frames::draw(&state, &themes[turn % themes.len()], width, height);
                 }
             }
-            turn += 1;
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u16);
+    std::thread::scope(|scope| {
+        for worker in 0..workers {
+            let draw_width = &draw_width;
+            scope.spawn(move || (1..=300).filter(|width| width % workers == worker).for_each(draw_width));
+        }
+    });
+}
+
+#[test]
+fn panels_lie_within_the_screen_and_never_over_each_other() {
+    let mut states = states();
+    let mut charts = fixture::after(fixture::until(&fixture::stored(), 33, 3));
+    for keys in ["2", "l", "z"] {
+        keys.chars().for_each(|c| _ = update(&mut charts, Message::Key(Key::Char(c))));
+        states.push(charts.clone());
+    }
+    for (width, height) in (60..=300u16).flat_map(|width| (20..=100u16).map(move |height| (width, height))) {
+        let screen = Rect::new(0, 0, width, height);
+        for state in &states {
+            let panels = view::panels(state, screen);
+            for (i, &panel) in panels.iter().enumerate() {
+                assert!(screen.union(panel) == screen && !panel.is_empty(), "{panel:?} at {width}x{height}");
+                let over = panels[..i].iter().find(|other| other.intersects(panel));
+                assert_eq!(over, None, "{panel:?} at {width}x{height}");
+            }
         }
     }
 }

@@ -69,6 +69,20 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     }
 }
 
+/// Where the panels of this state lie on a terminal that is large enough for them.
+pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
+    let body = body(area);
+    match (&state.stage, state.tab) {
+        (Stage::Run(_), Tab::Train) => train::areas(body).to_vec(),
+        (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
+        (Stage::Run(_), Tab::Log) => vec![body],
+        _ => state.page.as_ref().map_or_else(Vec::new, |page| {
+            let areas = start::areas(body, state, page);
+            [Some(areas.list), areas.summary, areas.settings, Some(areas.below)].into_iter().flatten().collect()
+        }),
+    }
+}
+
 /// The chart under a cell of the terminal, and the part of its panel that holds plot and axes.
 pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity, Rect)> {
     let (width, height) = state.size;

@@ -9,7 +9,7 @@ mod summary;
 use ratatui::layout::Rect;
 
 use crate::ui::state::State;
-use crate::ui::state::start::Pane;
+use crate::ui::state::start::{Pane, StartPage};
 use crate::ui::theme::Role;
 use crate::ui::widgets::Pen;
 
@@ -17,6 +17,8 @@ use crate::ui::widgets::Pen;
 const BESIDE: u16 = 76;
 /// From this size on the settings are always shown, not only while they have the keys.
 const ROOMY: (u16, u16) = (110, 34);
+/// Rows of the summary above the settings.
+const SUMMARY: u16 = 14;
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let Some(page) = &state.page else {
@@ -32,13 +34,32 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
         );
         return;
     };
+    let areas = areas(body, state, page);
+    list::draw(pen, areas.list, state, page);
+    if let Some(area) = areas.summary {
+        summary::draw(pen, area, state, entry);
+    }
+    if let Some(area) = areas.settings {
+        settings::draw(pen, area, state, page, entry);
+    }
+    checks::draw(pen, areas.below, state, page, entry, areas.summary.is_some() && areas.settings.is_some());
+}
+
+/// Who gets which part of the body.
+pub struct Areas {
+    pub list: Rect,
+    pub summary: Option<Rect>,
+    pub settings: Option<Rect>,
+    /// What is missing, how far the preparation is, or why it failed.
+    pub below: Rect,
+}
+
+pub fn areas(body: Rect, state: &State, page: &StartPage) -> Areas {
     let below = checks::height(body, state);
     let above = Rect { height: body.height - below, ..body };
     let below = Rect { y: above.bottom(), height: below, ..body };
-    let roomy = body.width >= ROOMY.0 && body.height >= ROOMY.1;
     let in_settings = page.pane == Pane::Settings;
-    let listed = list::rows(page);
-    let (list_area, rest) = if body.width >= BESIDE {
+    let (list, rest) = if body.width >= BESIDE {
         let width = match body.width {
             180.. => 64,
             110.. => 46,
@@ -47,22 +68,22 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
         (Rect { width, ..above }, Rect { x: above.x + width, width: above.width - width, ..above })
     } else {
         // While settings are looked at, the list keeps no more than the selected entry.
-        let height = if in_settings { 3 } else { (listed + 2).min(7) };
+        let height = if in_settings { 3 } else { (list::rows(page) + 2).min(7) };
         (Rect { height, ..above }, Rect { y: above.y + height, height: above.height - height, ..above })
     };
-    list::draw(pen, list_area, state, page);
-    if roomy && rest.width >= 120 {
-        let width = (rest.width / 2).min(64);
-        summary::draw(pen, Rect { width, ..rest }, state, entry);
-        settings::draw(pen, Rect { x: rest.x + width, width: rest.width - width, ..rest }, state, page, entry);
-    } else if roomy {
-        let height = 14;
-        summary::draw(pen, Rect { height, ..rest }, state, entry);
-        settings::draw(pen, Rect { y: rest.y + height, height: rest.height - height, ..rest }, state, page, entry);
+    let (summary, settings) = if body.width >= ROOMY.0 && body.height >= ROOMY.1 {
+        if rest.width >= 120 {
+            let width = (rest.width / 2).min(64);
+            let beside = Rect { x: rest.x + width, width: rest.width - width, ..rest };
+            (Some(Rect { width, ..rest }), Some(beside))
+        } else {
+            let under = Rect { y: rest.y + SUMMARY, height: rest.height - SUMMARY, ..rest };
+            (Some(Rect { height: SUMMARY, ..rest }), Some(under))
+        }
     } else if in_settings {
-        settings::draw(pen, rest, state, page, entry);
+        (None, Some(rest))
     } else {
-        summary::draw(pen, rest, state, entry);
-    }
-    checks::draw(pen, below, state, page, entry, roomy);
+        (Some(rest), None)
+    };
+    Areas { list, summary, settings, below }
 }

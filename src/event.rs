@@ -275,7 +275,7 @@ pub struct RunHandle {
 
 /// The category of a sample that is measured but not charged: `used_bytes` less the ledger's sum.
 pub fn with_unaccounted(mut by_category: ByCategory, used_bytes: Option<u64>) -> ByCategory {
-    let charged: u64 = by_category.values().sum();
+    let charged = by_category.values().fold(0u64, |sum, &bytes| sum.saturating_add(bytes));
     if let Some(used) = used_bytes
         && used > charged
     {

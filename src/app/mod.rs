@@ -198,6 +198,7 @@ pub fn run(screen: Screen, environment: &TerminalEnvironment) -> Result<ScreenEn
 /// The loop: sleep until something happens, take everything in, draw at most once.
 fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &TerminalEnvironment) -> EndReason {
     let mut parser = Parser::default();
+    let mut last_bytes = Instant::now();
     let mut inputs = Vec::new();
     loop {
         let wish = session.turn(timer.now(), inputs.drain(..));
@@ -220,8 +221,9 @@ fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &Term
         }
         // A terminal that takes nothing (Ctrl-S, a dead line) is asked again in a while, not at once.
         let patience = session.patience_ms(timer.now()).map(|ms| if writable { ms } else { ms.max(DEAF_MS) });
-        let patience = [patience, parser.patience_ms()].into_iter().flatten().min();
-        let before = Instant::now();
+        // A run wakes this loop more often than a key is waited for: what counts is when the last byte came.
+        let for_more = parser.patience_ms().map(|limit| limit.saturating_sub(since(last_bytes)));
+        let patience = [patience, for_more].into_iter().flatten().min();
         let woken = tty.wait(patience);
         if woken.gone {
             return EndReason::TerminalGone;
@@ -235,14 +237,18 @@ fn drive(tty: &mut Tty, session: &mut Session, timer: &Timer, environment: &Term
         if woken.resized || woken.continued {
             redraw(tty, session);
         }
-        let waited = before.elapsed().as_millis() as u64;
         if !woken.bytes.is_empty() {
+            last_bytes = Instant::now();
             inputs.extend(parser.feed(&woken.bytes));
-        } else if parser.patience_ms().is_some_and(|limit| waited >= limit) {
+        } else if parser.patience_ms().is_some_and(|limit| since(last_bytes) >= limit) {
             inputs.extend(parser.give_up());
         }
         tty.trim_stray();
     }
+}
+
+fn since(moment: Instant) -> u64 {
+    u64::try_from(moment.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the session wants of the terminal, then the next frame if it is due.

@@ -285,9 +285,11 @@ impl Session {
                 }
             }
             Effect::Send(command) => self.send(command),
-            Effect::ListRuns { beside } => self.errand(move || Message::RunsListed(errands::runs_beside(&beside))),
-            Effect::ReadRun { folder, name } => {
-                self.errand(move || Message::RunRead { name, result: errands::read(&folder) })
+            Effect::ListRuns { ticket, beside } => {
+                self.errand(move || Message::RunsListed { ticket, runs: errands::runs_beside(&beside) })
+            }
+            Effect::ReadRun { ticket, folder, name } => {
+                self.errand(move || Message::RunRead { ticket, name, result: errands::read(&folder) })
             }
             Effect::Copy(text) => self.requests.push(Request::Copy(text)),
             Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),

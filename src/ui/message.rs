@@ -51,9 +51,13 @@ pub enum Message {
         cause: Option<String>,
     },
     /// The runs that were found beside the one that is shown.
-    RunsListed(Vec<FoundRun>),
+    RunsListed {
+        ticket: u64,
+        runs: Vec<FoundRun>,
+    },
     /// Another run was read to be laid over, or why it could not be.
     RunRead {
+        ticket: u64,
         name: String,
         result: Result<Box<RunView>, String>,
     },
@@ -110,9 +114,11 @@ pub enum Effect {
     Send(Command),
     /// Look for other runs in the folder that this run's folder lies in.
     ListRuns {
+        ticket: u64,
         beside: PathBuf,
     },
     ReadRun {
+        ticket: u64,
         folder: PathBuf,
         name: String,
     },

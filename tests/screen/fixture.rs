@@ -250,7 +250,7 @@ pub fn stored() -> Vec<Stamped> {
 pub fn after(events: &[Stamped]) -> State {
     let mut state = State::watching();
     let last_ms = events.last().map_or(0, |e| e.elapsed_ms);
-    update(&mut state, Message::Tick(Clock { ms: 60_000, unix_ms: BEGAN_UNIX_MS + last_ms }));
+    update(&mut state, Message::Tick(Clock { ms: 60_000, unix_ms: BEGAN_UNIX_MS.saturating_add(last_ms) }));
     update(&mut state, Message::Attached { folder: "/home/kim/runs/20260504-100000-listings".into(), owned: true });
     for event in events {
         update(&mut state, Message::Event(Box::new(event.clone())));

@@ -8,7 +8,7 @@ use finetop::event::{
 use finetop::ui::state::State;
 use finetop::ui::state::runs::FoundRun;
 use finetop::ui::theme::{ColorDepth, GlyphSet, Palette, Role, Theme};
-use finetop::ui::{Clock, Fetching, Key, Message, update, view};
+use finetop::ui::{Clock, Effect, Fetching, Key, Message, update, view};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -154,15 +154,18 @@ fn the_charts_are_a_grid_or_one_of_them_large() {
 #[test]
 fn another_run_is_chosen_and_laid_over() {
     let mut state = running();
-    press(&mut state, Key::Char('r'));
+    let asked = update(&mut state, Message::Key(Key::Char('r')));
+    let Some(Effect::ListRuns { ticket, .. }) = asked.first().cloned() else { panic!("{asked:?}") };
     let run = |name: &str| FoundRun { folder: PathBuf::from("/home/kim/runs").join(name), name: name.into() };
     let found = vec![run("20260503-221500-listings"), run("20260503-180000-\u{1b}[31mlistings")];
-    update(&mut state, Message::RunsListed(found));
+    update(&mut state, Message::RunsListed { ticket: ticket + 1, runs: Vec::new() });
+    update(&mut state, Message::RunsListed { ticket, runs: found });
     press(&mut state, Key::Char('j'));
     compare_at_all_sizes("other-run", &state);
     press(&mut state, Key::Char('k'));
     let asked = update(&mut state, Message::Key(Key::Enter));
-    assert!(matches!(&asked[..], [finetop::ui::Effect::ReadRun { name, .. }] if name == "20260503-221500-listings"));
+    let [Effect::ReadRun { ticket, name, .. }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(name, "20260503-221500-listings");
     // The whole run beside its own first two thirds, a little worse.
     let mut other = finetop::ui::state::run::RunView::default();
     for mut stamped in fixture::stored() {
@@ -171,8 +174,12 @@ fn another_run_is_chosen_and_laid_over() {
         }
         other.fold(&stamped);
     }
-    let name = "20260503-221500-listings".to_owned();
-    update(&mut state, Message::RunRead { name, result: Ok(Box::new(other)) });
+    let (ticket, name) = (*ticket, name.clone());
+    let late =
+        Message::RunRead { ticket: ticket - 1, name: "chosen before".into(), result: Ok(Box::new(other.clone())) };
+    update(&mut state, late);
+    assert!(state.chart.other.is_none(), "an answer to an older question");
+    update(&mut state, Message::RunRead { ticket, name, result: Ok(Box::new(other)) });
     press(&mut state, Key::Char('2'));
     press(&mut state, Key::Char('z'));
     press(&mut state, Key::Left);
@@ -284,7 +291,7 @@ fn a_start_page_with_configurations_and_runs_fits_every_terminal() {
     let ticket = {
         let late = Clock { ms: 2_000, ..clock };
         let effects = update(&mut state, Message::Tick(late));
-        let Some(finetop::ui::Effect::Look { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
+        let Some(Effect::Look { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
         *ticket
     };
     update(&mut state, Message::Looked { ticket, look: Box::new(fixture::look()) });

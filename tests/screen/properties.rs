@@ -1,6 +1,6 @@
 //! What no size and no order of keys may do.
 
-use finetop::event::{Command, CommandReply, RunState};
+use finetop::event::{Command, CommandReply, RunEvent, RunState};
 use finetop::ui::state::State;
 use finetop::ui::theme::GlyphSet;
 use finetop::ui::{Clock, Effect, Fetching, Key, Message, update, view};
@@ -26,6 +26,59 @@ fn editing() -> State {
         update(&mut state, Message::Key(key));
     }
     state
+}
+
+/// A log of another making: every number at its limit.
+fn extreme() -> State {
+    let mut events = fixture::until(&fixture::stored(), 2, 2).to_vec();
+    let count = events.len();
+    for (i, stamped) in events.iter_mut().enumerate() {
+        let value = if i % 3 == 0 { u64::MAX } else { u64::MAX / 3 + i as u64 };
+        if i > count / 2 {
+            stamped.elapsed_ms = value;
+        }
+        match &mut stamped.event {
+            RunEvent::RunStarted(started) => {
+                started.started_unix_ms = 1 << 63;
+                started.planned_steps = value;
+                started.rows.iter_mut().for_each(|r| (r.rows, r.tokens) = (1, value));
+            }
+            RunEvent::MicroBatchDone(m) => {
+                (m.micro_per_step, m.tokens, m.target_tokens, m.duration_us) = (value, value, value, value);
+                (m.used_bytes, m.peak_bytes, m.loss_sum_nats) = (Some(value), Some(value), f64::MAX);
+            }
+            RunEvent::StepDone(s) => {
+                (s.step, s.tokens, s.target_tokens, s.duration_us) = (u64::MAX - 1, value, value, value);
+                (s.loss, s.grad_norm, s.learning_rate, s.epoch) = (f64::MAX, -f64::MAX, 5e-324, 1e300);
+            }
+            RunEvent::MemorySampled(s) => {
+                (s.used_bytes, s.limit_bytes, s.host_available_bytes) = (Some(value), Some(value / 2), Some(value));
+                s.by_category.values_mut().for_each(|bytes| *bytes = value);
+            }
+            RunEvent::EvalDone(e) => {
+                (e.step, e.duration_us, e.target_tokens, e.eval_loss) = (value, value, value, 1e308)
+            }
+            _ => {}
+        }
+    }
+    fixture::after(&events)
+}
+
+#[test]
+fn numbers_at_their_limits_are_drawn_and_moved_through() {
+    let dark = frames::theme("dark", GlyphSet::Braille);
+    let mut state = extreme();
+    let keys = "lllhjjjk+++-->><<gG0xlxl]y[2zlc+cfzcc3vgGk/9";
+    for key in
+        keys.chars().map(Key::Char).chain([Key::Enter, Key::Esc, Key::Char('1'), Key::Right, Key::Left, Key::End])
+    {
+        update(&mut state, Message::Key(key));
+        for (width, height) in frames::SIZES {
+            frames::draw(&state, &dark, width, height);
+        }
+    }
+    update(&mut state, Message::Tick(Clock { ms: u64::MAX - 1, unix_ms: u64::MAX }));
+    frames::draw(&state, &dark, 80, 24);
 }
 
 fn states() -> Vec<State> {

@@ -109,6 +109,27 @@ impl Axis {
         value(&low) + (value(&high) - value(&low)) * share
     }
 
+    /// The step at a place, as the other way round; found by halving, for places grow with steps.
+    pub fn step_at(&self, axis: XAxis, place: f64) -> f64 {
+        if axis == XAxis::Step {
+            return place;
+        }
+        let Some(last) = self.last else { return 0.0 };
+        let (mut low, mut high) = (0.0, last.step as f64);
+        // Beyond the last step places go on at the same pace, so that a few doublings reach any of them.
+        for _ in 0..64 {
+            if self.place(axis, high) >= place {
+                break;
+            }
+            (low, high) = (high, high * 2.0 + 1.0);
+        }
+        for _ in 0..64 {
+            let middle = (low + high) / 2.0;
+            if self.place(axis, middle) < place { low = middle } else { high = middle }
+        }
+        high
+    }
+
     /// The place of the first tick that is not before a step. Steps come one by one, so it is where one would look first.
     fn first_from(&self, step: f64) -> usize {
         let is_before = |tick: &Tick| (tick.step as f64) < step;
@@ -141,6 +162,10 @@ mod tests {
         assert_eq!(axis.place(XAxis::Tokens, 2.0), 400.0);
         assert_eq!(axis.place(XAxis::Time, 2.5), 6.0);
         assert_eq!(axis.place(XAxis::Tokens, 6.0), 1_000.0, "as if it went on as before");
+        for place in [0.5, 2.5, 6.0, 30.0] {
+            let step = axis.step_at(XAxis::Time, place);
+            assert!((axis.place(XAxis::Time, step) - place).abs() < 1e-6, "{place} is at {step}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::axis::XAxis;
 use super::run::RunView;
 use super::series::Series;
+use super::smooth::Smoothing;
 use crate::ui::format;
 
 /// What a chart can show.
@@ -108,6 +109,8 @@ pub struct ChartView {
     /// On the tab Charts: one of them large, not all.
     pub large: bool,
     pub x: XAxis,
+    /// How strongly the loss is smoothed, of this run and of those that come.
+    pub smoothing: Smoothing,
     log_y: [bool; Quantity::ALL.len()],
     /// `None` shows the whole run.
     pub window: Option<Window>,
@@ -127,6 +130,7 @@ impl Default for ChartView {
             quantity: Quantity::default(),
             large: false,
             x: XAxis::default(),
+            smoothing: Smoothing::default(),
             log_y: [false; Quantity::ALL.len()],
             window: None,
             follow: true,
@@ -141,8 +145,8 @@ impl Default for ChartView {
 impl ChartView {
     /// Another run is looked at: what pointed into the one before goes, taste stays.
     pub fn forget_run(&mut self) {
-        let ChartView { quantity, large, x, log_y, .. } = *self;
-        *self = ChartView { quantity, large, x, log_y, ..ChartView::default() };
+        let ChartView { quantity, large, x, smoothing, log_y, .. } = *self;
+        *self = ChartView { quantity, large, x, smoothing, log_y, ..ChartView::default() };
     }
 
     pub fn is_log(&self, quantity: Quantity) -> bool {
@@ -172,6 +176,18 @@ impl ChartView {
         whole
     }
 
+    /// What is shown, from and to, as places on the x axis. On other axes than steps two runs reach differently far.
+    pub fn shown(&self, run: &RunView) -> (f64, f64) {
+        let visible = self.visible(run);
+        let place = |view: &RunView, step| view.axis.place(self.x, step);
+        let mut ends = (place(run, visible.first), place(run, visible.last));
+        if let Some(other) = self.other.as_deref().filter(|_| self.window.is_none()) {
+            let last = |view: &RunView| place(view, view.steps_done() as f64);
+            ends = (ends.0.min(place(&other.view, visible.first)), last(run).max(last(&other.view)));
+        }
+        (ends.0, if ends.1 > ends.0 { ends.1 } else { ends.0 + 1.0 })
+    }
+
     /// What is shown, in steps.
     pub fn visible(&self, run: &RunView) -> Window {
         let Some(window) = self.window else { return self.whole(run) };
@@ -184,7 +200,7 @@ impl ChartView {
     }
 }
 
-/// One value under the crosshair: its name, its text, and whether it is the loss of an eval that was the best.
+/// One value under the crosshair: its name and its text.
 pub type Value = (&'static str, String);
 
 /// Everything that is known of a step, for the crosshair: what is not known is left out.
@@ -199,11 +215,12 @@ pub fn values_at(run: &RunView, step: u64) -> Vec<Value> {
             continue;
         }
         let Some(series) = quantity.series(run) else { continue };
-        if let Some((_, lost)) = series.not_finite().iter().find(|(x, _)| *x == step) {
-            values.push((quantity.name(), lost.to_string()));
+        let Some(bucket) = series.at(step).filter(|b| b.last >= step) else {
+            if let Some((_, lost)) = series.not_finite().iter().find(|(x, _)| *x == step) {
+                values.push((quantity.name(), lost.to_string()));
+            }
             continue;
-        }
-        let Some(bucket) = series.at(step).filter(|b| b.last >= step) else { continue };
+        };
         let (min, max) = (quantity.text(f64::from(bucket.min)), quantity.text(f64::from(bucket.max)));
         values.push((quantity.name(), if min == max { min } else { format!("{min} to {max}") }));
         if quantity == Quantity::Loss

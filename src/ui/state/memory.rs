@@ -22,7 +22,7 @@ pub struct MemoryPoint {
 impl MemoryPoint {
     /// What is drawn as height: the measured use, or the charged sum where nothing was measured.
     pub fn height(&self) -> u64 {
-        self.used_bytes.unwrap_or_else(|| self.stack.iter().sum())
+        self.used_bytes.unwrap_or_else(|| sum(&self.stack))
     }
 }
 
@@ -35,11 +35,17 @@ pub struct MemoryHistory {
     pub last: Option<MemorySampled>,
     pub peak_bytes: Option<u64>,
     pub limit_bytes: Option<u64>,
+    /// Whether samples tell the memory of a card.
+    on_device: bool,
 }
 
 impl MemoryHistory {
     pub fn sample(&mut self, elapsed_ms: u64, sample: &MemorySampled) {
         let point = MemoryPoint { elapsed_ms, ..point_of(sample) };
+        if sample.device_used_bytes.is_some() && !std::mem::replace(&mut self.on_device, true) {
+            // What was seen before was the process's.
+            self.peak_bytes = None;
+        }
         self.saw_peak(point.used_bytes);
         if sample.limit_bytes.is_some() {
             self.limit_bytes = sample.limit_bytes;
@@ -62,8 +68,21 @@ impl MemoryHistory {
         }
     }
 
-    /// A use that was measured outside a sample, as a micro-batch's peak.
-    pub fn saw_peak(&mut self, bytes: Option<u64>) {
+    /// Another process goes on with the run: what the one before held at its most says nothing of this one.
+    pub fn begin_segment(&mut self) {
+        self.peak_bytes = None;
+        self.limit_bytes = None;
+        self.on_device = false;
+    }
+
+    /// What the process held that was measured outside a sample, as a micro-batch's peak; of a card that says nothing.
+    pub fn saw_peak_of_process(&mut self, bytes: Option<u64>) {
+        if !self.on_device {
+            self.saw_peak(bytes);
+        }
+    }
+
+    fn saw_peak(&mut self, bytes: Option<u64>) {
         self.peak_bytes = self.peak_bytes.max(bytes);
     }
 
@@ -99,6 +118,11 @@ fn point_of(sample: &MemorySampled) -> MemoryPoint {
     by_category.remove(&Category::Unaccounted);
     let stack = stack_of(&with_unaccounted(by_category, used_bytes));
     MemoryPoint { elapsed_ms: 0, phase: sample.phase, used_bytes, stack }
+}
+
+/// All parts of a stack.
+pub fn sum(stack: &[u64]) -> u64 {
+    stack.iter().fold(0, |sum, &bytes| sum.saturating_add(bytes))
 }
 
 pub fn stack_of(by_category: &ByCategory) -> Stack {

@@ -182,6 +182,8 @@ pub struct State {
     pub leaving: bool,
     /// `Clock::ms` after which `leaving` waits no longer for the stream to close.
     pub(super) leave_by_ms: Option<u64>,
+    /// Of the last question that another run was asked for.
+    pub(super) ticket: u64,
     pub(super) revision: u64,
     pub(super) pulse: Pulse,
 }
@@ -222,6 +224,7 @@ impl State {
             theme: 0,
             leaving: false,
             leave_by_ms: None,
+            ticket: 0,
             revision: 0,
             pulse: Pulse::default(),
         }

@@ -69,8 +69,11 @@ pub struct RunView {
 pub struct CurrentStep {
     pub step: u64,
     pub micro_per_step: u64,
-    /// Micro-batches done; `micros` may hold only the last ones.
+    /// Micro-batches done; `micros` may hold only the last ones, the sums are of all.
     pub done: u64,
+    pub tokens: u64,
+    pub target_tokens: u64,
+    pub peak_bytes: Option<u64>,
     pub micros: VecDeque<MicroBatchDone>,
     pub complete: bool,
 }
@@ -129,10 +132,9 @@ impl RunView {
                     self.warnings.last.pop_front();
                 }
                 self.warnings.last.push_back(warning.clone());
-                if warning.kind == "not_finite" {
-                    // JSON has no such number; the warning is its event.
-                    let value = if warning.detail.contains("inf") { f64::INFINITY } else { f64::NAN };
-                    self.loss.push(self.current.step.max(self.steps_done()), value);
+                // JSON has no such number; the warning is its event.
+                if let Some((step, value)) = not_finite(warning) {
+                    self.loss.push(step, value);
                 }
             }
             RunEvent::RunFinished(finished) => self.outcome = Some(finished.clone()),
@@ -165,6 +167,7 @@ impl RunView {
             }
         }
         self.current = CurrentStep::default();
+        self.memory.begin_segment();
         self.outcome = None;
         self.out_of_memory = None;
         self.segment_elapsed_ms = self.elapsed_ms;
@@ -193,12 +196,16 @@ impl RunView {
         }
         self.current.micro_per_step = micro.micro_per_step;
         self.current.done = micro.micro;
+        self.current.tokens = self.current.tokens.saturating_add(micro.tokens);
+        self.current.target_tokens = self.current.target_tokens.saturating_add(micro.target_tokens);
+        let peak_bytes = micro.peak_bytes.max(micro.used_bytes);
+        self.current.peak_bytes = self.current.peak_bytes.max(peak_bytes);
         if self.current.micros.len() == MAX_MICROS {
             self.current.micros.pop_front();
         }
         self.current.micros.push_back(micro.clone());
         self.micro_seconds.push(micro.step, micro.duration_us as f64 / 1e6);
-        self.memory.saw_peak(micro.peak_bytes.max(micro.used_bytes));
+        self.memory.saw_peak_of_process(peak_bytes);
     }
 
     fn step(&mut self, step: &StepDone) {
@@ -229,7 +236,7 @@ impl RunView {
             duration_us: step.duration_us,
             micros: micros
                 .map_or_else(Vec::new, |m| m.iter().skip(m.len().saturating_sub(MAX_MICROS_BEHIND)).cloned().collect()),
-            peak_bytes: micros.and_then(|m| m.iter().map(|m| m.peak_bytes.max(m.used_bytes)).max().flatten()),
+            peak_bytes: self.current.peak_bytes.filter(|_| of_this_step),
         });
         self.last_step = Some(step.clone());
     }
@@ -272,8 +279,8 @@ impl RunView {
             return Some(1e6 / us_per_token).filter(|r| r.is_finite());
         }
         let (tokens, us) =
-            self.current.micros.iter().fold((0, 0), |(tokens, us), m| (tokens + m.tokens, us + m.duration_us));
-        (us > 0).then(|| tokens as f64 * 1e6 / us as f64)
+            self.current.micros.iter().fold((0.0, 0.0), |(t, us), m| (t + m.tokens as f64, us + m.duration_us as f64));
+        (us > 0.0).then(|| tokens * 1e6 / us)
     }
 
     /// What the run is doing, by its newest sample of memory.
@@ -297,11 +304,12 @@ impl RunView {
     }
 }
 
-impl CurrentStep {
-    /// Tokens and target tokens of the micro-batches done so far.
-    pub fn tokens(&self) -> (u64, u64) {
-        self.micros.iter().fold((0, 0), |(tokens, targets), m| (tokens + m.tokens, targets + m.target_tokens))
-    }
+/// The step whose loss, or its gradient, is no number, and what it is instead: `step 12: the loss or its gradient is NaN`.
+fn not_finite(warning: &Warning) -> Option<(u64, f64)> {
+    let (step, what) =
+        warning.detail.strip_prefix("step ").filter(|_| warning.kind == "not_finite")?.split_once(':')?;
+    let value = what.rsplit(' ').next()?.parse::<f64>().ok()?;
+    Some((step.parse().ok()?, value)).filter(|_| !value.is_finite())
 }
 
 /// How many times the median of its neighbours each micro-batch took, where there are enough to say.

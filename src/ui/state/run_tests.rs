@@ -58,7 +58,7 @@ struct Run {
 impl Run {
     fn emit(&mut self, event: RunEvent) {
         self.view.fold(&Stamped { seq: self.seq, elapsed_ms: self.ms, event });
-        self.seq += 1;
+        self.seq = self.seq.saturating_add(1);
     }
 
     fn begin(planned_steps: u64, eval_steps: usize, resumed_from: Option<u64>) -> Self {
@@ -243,7 +243,7 @@ fn an_empty_micro_batch_has_no_loss_and_a_step_sums_its_micro_batches() {
     let mut run = Run::begin(2, 0, None);
     run.emit(RunEvent::MicroBatchDone(micro(1, 10, Some(70))));
     run.emit(RunEvent::MicroBatchDone(micro(2, 20, Some(60))));
-    assert_eq!(run.view.current.tokens(), (100, 30));
+    assert_eq!((run.view.current.tokens, run.view.current.target_tokens), (100, 30));
     run.step(1, 2.0, 10);
     assert_eq!(run.view.recent.back().and_then(|s| s.peak_bytes), Some(70));
     assert!(run.view.current.complete);
@@ -264,4 +264,62 @@ fn a_hundred_thousand_steps_are_folded_within_bounds() {
     assert!(run.view.evals.len() <= 10_000 && run.view.recent.len() <= RECENT_STEPS);
     assert_eq!(run.view.warnings.count, 10_000);
     assert_eq!(run.view.warnings.last.len(), MAX_WARNINGS);
+}
+
+#[test]
+fn a_loss_that_is_no_number_stands_at_the_step_that_the_warning_names() {
+    let mut run = Run::begin(20, 5, None);
+    (1..=4).for_each(|step| run.step(step, 1.0, 10));
+    let warn = |run: &mut Run, kind: &str, detail: &str| {
+        run.emit(RunEvent::Warning(Warning { kind: kind.into(), detail: detail.into() }));
+    };
+    warn(&mut run, "not_finite", "step 5: the loss or its gradient is NaN");
+    warn(&mut run, "not_finite", "step_done.grad_norm is not a finite number");
+    warn(&mut run, "data", "step 3: inf");
+    let lost = run.view.loss.not_finite();
+    assert!(matches!(lost, [(5, value)] if value.is_nan()), "{lost:?}");
+    assert_eq!(run.view.loss.at(4).map(|b| b.last), Some(4), "the loss before it is still told");
+}
+
+#[test]
+fn sums_are_of_all_micro_batches_and_a_new_segment_has_a_peak_of_its_own() {
+    let mut run = Run::begin(2, 0, None);
+    for micro in 1..=6_000 {
+        run.emit(RunEvent::MicroBatchDone(MicroBatchDone {
+            step: 1,
+            micro,
+            micro_per_step: 6_000,
+            loss_sum_nats: 1.0,
+            target_tokens: 3,
+            tokens: 20,
+            duration_us: 10,
+            used_bytes: Some(8_000),
+            peak_bytes: Some(9_000),
+        }));
+    }
+    assert_eq!((run.view.current.tokens, run.view.current.target_tokens), (120_000, 18_000));
+    assert_eq!(run.view.memory.peak_bytes, Some(9_000));
+    run.segment(2, 0, Some(0));
+    assert_eq!(run.view.memory.peak_bytes, None);
+}
+
+#[test]
+fn numbers_from_a_hostile_log_are_folded() {
+    let mut run = Run { seq: u64::MAX - 3, ms: u64::MAX - 1, ..Run::default() };
+    run.segment(u64::MAX, 0, Some(u64::MAX));
+    for micro in [1, u64::MAX] {
+        run.emit(RunEvent::MicroBatchDone(MicroBatchDone {
+            step: u64::MAX,
+            micro,
+            micro_per_step: u64::MAX,
+            loss_sum_nats: f64::MAX,
+            target_tokens: u64::MAX,
+            tokens: u64::MAX,
+            duration_us: u64::MAX,
+            used_bytes: Some(u64::MAX),
+            peak_bytes: Some(u64::MAX),
+        }));
+    }
+    assert!(run.view.speed().is_some_and(f64::is_finite));
+    assert_eq!(run.view.current.tokens, u64::MAX);
 }

@@ -84,7 +84,17 @@ impl Smoother {
     /// Smooths a whole series anew; merged points count as many at their mean.
     pub fn over(&mut self, series: &Series) -> Series {
         let mut smoothed = Series::default();
-        for bucket in series.buckets() {
+        let mut buckets = series.buckets().iter();
+        if let Some(first) = buckets.next() {
+            // However many points were merged, the first value is the first loss.
+            smoothed.push(first.first, self.next(f64::from(first.open)));
+            if first.points > 1 {
+                let all = f64::from(first.mean) * f64::from(first.points);
+                let rest = (all - f64::from(first.open)) / f64::from(first.points - 1);
+                smoothed.push(first.last, self.next_of(rest, first.points - 1));
+            }
+        }
+        for bucket in buckets {
             let value = self.next_of(f64::from(bucket.mean), bucket.points);
             smoothed.push(bucket.first, value);
         }
@@ -113,6 +123,10 @@ mod tests {
             assert!((last(&anew) - last(&smoothed)).abs() < 1e-6);
         }
         assert_eq!(Smoother::new(1.0).next(3.0), 3.0);
+        let mut merged = Series::with_limit(2);
+        (1..=9).for_each(|x| merged.push(x, if x == 1 { 5.0 } else { 1.0 }));
+        let smoothed = Smoother::new(5.0).over(&merged);
+        assert_eq!(smoothed.first(), Some(5.0), "whatever was merged with it");
     }
 
     #[test]

@@ -324,6 +324,13 @@ impl StartPage {
         settings().get(self.row)
     }
 
+    /// Something else is selected, or it is another than it was: its files are to be looked at, and an answer that is on its way is about what
+    /// was before.
+    pub(in crate::ui) fn look_later(&mut self, at_ms: u64) {
+        self.look_from_ms = Some(at_ms);
+        self.look_ticket += 1;
+    }
+
     /// Takes a fresh list in. What was selected and edited stays, where it is still there.
     pub fn refresh(&mut self, entries: Vec<Entry>) {
         let before = std::mem::replace(&mut self.entries, entries);
@@ -344,7 +351,7 @@ impl StartPage {
             self.editing = None;
         }
         self.selected = found.or_else(|| self.entries.iter().position(titled)).unwrap_or(0);
-        self.look_from_ms = Some(0);
+        self.look_later(0);
     }
 }
 

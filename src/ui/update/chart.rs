@@ -2,7 +2,6 @@
 
 use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Mouse, MouseKind};
-use crate::ui::state::axis::XAxis;
 use crate::ui::state::chart::{Pick, Window, values_at};
 use crate::ui::state::run::RunView;
 use crate::ui::state::smooth::Smoothing;
@@ -31,8 +30,10 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     match action {
         Action::CursorLeft | Action::CursorRight => move_cursor(state, action == Action::CursorRight),
         Action::First | Action::Last => {
-            let at = if action == Action::First { visible.first } else { visible.last.min(reach(&run.view)) };
-            chart.cursor = Some(at.max(0.0).round() as u64);
+            // Whole steps that are in view.
+            let last = visible.last.min(chart.whole(&run.view).last).floor();
+            let at = if action == Action::First { visible.first.ceil().min(last) } else { last };
+            chart.cursor = Some(at.max(0.0) as u64);
         }
         Action::ZoomIn | Action::ZoomOut => {
             let anchor = match chart.cursor {
@@ -77,6 +78,7 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             let planned = run.view.planned_steps();
             let smoothing = run.view.smoothing();
             let next = if action == Action::SmoothMore { smoothing.more(planned) } else { smoothing.less(planned) };
+            chart.smoothing = next;
             run.view.set_smoothing(next);
             if let Some(other) = &mut chart.other {
                 other.view.set_smoothing(next);
@@ -113,7 +115,7 @@ fn move_cursor(state: &mut State, right: bool) {
     let stride = (visible.span() as u64 / STRIDES).max(1);
     let cursor = match chart.cursor {
         None => (reach(&run.view) as u64).min(visible.last as u64),
-        Some(cursor) if right => (cursor + stride).min(last),
+        Some(cursor) if right => cursor.saturating_add(stride).min(last),
         Some(cursor) => cursor.saturating_sub(stride),
     };
     chart.cursor = Some(cursor);
@@ -132,7 +134,9 @@ fn show(state: &mut State, from: Window, by: f64) {
     let whole = state.chart.whole(&run.view);
     let by = by.clamp((whole.first - from.first).min(0.0), (whole.last - from.last).max(0.0));
     let window = Window { first: from.first + by, last: from.last + by };
-    state.chart.follow = state.chart.follow && by >= 0.0 || window.last >= whole.last && by > 0.0;
+    // The newest step is where this run ends; another one may go on beyond it.
+    let ends_here = whole.last <= reach(&run.view).max(whole.first + 1.0);
+    state.chart.follow = by >= 0.0 && ends_here && (state.chart.follow || by > 0.0 && window.last >= whole.last);
     state.chart.window = Some(window);
 }
 
@@ -142,7 +146,8 @@ fn zoom(state: &mut State, factor: f64, anchor: f64) {
     let (visible, whole) = (state.chart.visible(&run.view), state.chart.whole(&run.view));
     let span = (visible.span() * factor).max(LEAST_SPAN.min(whole.span()));
     if span >= whole.span() {
-        state.chart.window = None;
+        // Who holds still goes on seeing what is there now.
+        state.chart.window = if state.chart.follow { None } else { Some(whole) };
         return;
     }
     let share = ((anchor - visible.first) / visible.span().max(1e-9)).clamp(0.0, 1.0);
@@ -199,14 +204,16 @@ pub fn mouse(state: &mut State, mouse: Mouse) {
     let Stage::Run(run) = &state.stage else { return };
     let visible = state.chart.visible(&run.view);
     let share = f64::from(mouse.column.saturating_sub(plot.x)) / f64::from(plot.width.saturating_sub(1).max(1));
-    let step =
-        step_at(run.view.axis.place(state.chart.x, visible.first), &run.view, state.chart.x, visible, share.min(1.0));
+    let (left, right) = state.chart.shown(&run.view);
+    let step = run.view.axis.step_at(state.chart.x, left + (right - left) * share.min(1.0));
     match mouse.kind {
         MouseKind::WheelUp => zoom(state, ZOOM, step),
         MouseKind::WheelDown => zoom(state, 1.0 / ZOOM, step),
         MouseKind::Press => {
             state.chart.quantity = quantity;
-            state.chart.cursor = Some(step.max(0.0).round() as u64);
+            // A whole step that is in view.
+            let first = visible.first.ceil();
+            state.chart.cursor = Some(step.round().clamp(first, visible.last.floor().max(first)).max(0.0) as u64);
             state.chart.dragged_from = Some((mouse.column, visible));
         }
         MouseKind::Drag => {
@@ -220,17 +227,6 @@ pub fn mouse(state: &mut State, mouse: Mouse) {
         }
         MouseKind::Release => {}
     }
-}
-
-/// The step that lies at a share of the axis's width: by halving, for places grow with steps.
-fn step_at(left: f64, run: &RunView, x: XAxis, visible: Window, share: f64) -> f64 {
-    let wanted = left + (run.axis.place(x, visible.last) - left) * share;
-    let (mut low, mut high) = (visible.first, visible.last);
-    for _ in 0..48 {
-        let middle = (low + high) / 2.0;
-        if run.axis.place(x, middle) < wanted { low = middle } else { high = middle }
-    }
-    high
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::{RunEvent, Stamped, StepDone};
+use crate::ui::state::axis::XAxis;
 use crate::ui::state::chart::Quantity;
 use crate::ui::{Key, Message, update};
 
@@ -130,4 +131,91 @@ fn quantities_scales_and_axes_turn() {
     assert_eq!(state.chart.x, XAxis::Time);
     press(&mut state, "2z");
     assert!(state.tab == Tab::Charts && state.chart.large);
+}
+
+/// Another run, whose steps take `ms` each and hold the same tokens.
+fn lay_over(state: &mut State, steps: u64, ms: u64) {
+    let mut view = Box::new(RunView::default());
+    for step in 1..=steps {
+        let done = StepDone {
+            step,
+            epoch: 0.0,
+            loss: step as f64,
+            target_tokens: 10,
+            tokens: 10,
+            learning_rate: 1e-4,
+            grad_norm: 1.0,
+            duration_us: ms * 1000,
+        };
+        view.fold(&Stamped { seq: step, elapsed_ms: step * ms, event: RunEvent::StepDone(done) });
+    }
+    state.chart.other = Some(Box::new(crate::ui::state::chart::Other { name: "other".into(), view: *view }));
+}
+
+#[test]
+fn the_crosshair_tells_the_other_run_at_the_same_place() {
+    let mut state = run_of(100);
+    lay_over(&mut state, 100, 3_000);
+    press(&mut state, "xxh");
+    assert_eq!((state.chart.x, state.chart.cursor), (XAxis::Time, Some(100)));
+    // 100 seconds: the other run was at its 33rd step.
+    let told: String = text_under_crosshair(&state).iter().map(|(text, _)| text.as_ref()).collect();
+    assert!(told.contains("other at step 33") && told.contains("loss 33.000"), "{told}");
+}
+
+fn text_under_crosshair(state: &State) -> crate::ui::widgets::Words {
+    let themes = crate::ui::theme::Theme::all(
+        &crate::ui::theme::Palette::embedded(),
+        crate::ui::theme::ColorDepth::None,
+        crate::ui::theme::GlyphSet::Braille,
+    );
+    let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 1, 1));
+    let pen = crate::ui::widgets::Pen { buffer: &mut buffer, theme: &themes[0] };
+    let run = state.run().expect("a run");
+    crate::ui::view::crosshair(&pen, state, run, state.chart.cursor.expect("a crosshair")).concat()
+}
+
+#[test]
+fn a_press_hits_what_is_drawn_there_though_the_other_run_reaches_further() {
+    let mut state = run_of(100);
+    lay_over(&mut state, 100, 9_000);
+    press(&mut state, "xx");
+    let (left, right) = state.chart.shown(&state.run().expect("a run").view);
+    assert!(right > 800.0, "{left} to {right} seconds");
+    // A ninth of the width is where this run ends.
+    update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 12, row: 5 }));
+    assert!(state.chart.cursor.is_some_and(|c| (30..=90).contains(&c)), "{:?}", state.chart.cursor);
+}
+
+#[test]
+fn the_end_of_a_longer_other_run_can_be_panned_to() {
+    let mut state = run_of(100);
+    lay_over(&mut state, 500, 1_000);
+    press(&mut state, "f++LLLLLLLLLLLLLLLL");
+    assert_eq!(visible(&state).1, 500.0);
+    assert!(!state.chart.follow);
+}
+
+#[test]
+fn the_ends_are_whole_steps_in_view_and_holding_is_holding() {
+    let mut state = run_of(100);
+    press(&mut state, "++Hg");
+    let (first, last) = visible(&state);
+    assert!(state.chart.cursor.is_some_and(|c| c as f64 >= first), "{first}");
+    press(&mut state, "G");
+    assert!(state.chart.cursor.is_some_and(|c| c as f64 <= last), "{last}");
+    update(&mut state, Message::Key(Key::Esc));
+    press(&mut state, "0f-----");
+    assert!(!state.chart.follow);
+    assert_eq!(state.chart.window, Some(Window { first: 1.0, last: 100.0 }));
+}
+
+#[test]
+fn taste_goes_along_to_the_next_run() {
+    let mut state = run_of(10);
+    press(&mut state, "]]yx");
+    let smoothing = state.chart.smoothing;
+    update(&mut state, Message::Attached { folder: "runs/y".into(), owned: false });
+    assert_eq!(state.run().map(|r| r.view.smoothing()), Some(smoothing));
+    assert!(state.chart.is_log(Quantity::Loss) && state.chart.x == XAxis::Tokens);
 }

@@ -80,7 +80,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Entries(entries) => start::entries(state, entries),
         Message::Looked { ticket, look } => start::looked(state, ticket, *look),
         Message::Attached { folder, owned } => {
-            state.stage = Stage::Run(Box::new(RunStage::new(folder, owned)));
+            let mut run = RunStage::new(folder, owned);
+            run.view.set_smoothing(state.chart.smoothing);
+            state.stage = Stage::Run(Box::new(run));
+            // Nothing that was asked for the run before counts for this one.
+            runs::next_ticket(state);
             state.overlay = None;
             state.chart.forget_run();
             state.log = LogView::default();
@@ -108,12 +112,12 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                 effects.push(Effect::Quit);
             }
         }
-        Message::RunsListed(found) => {
-            runs::listed(state, found);
+        Message::RunsListed { ticket, runs } => {
+            runs::listed(state, ticket, runs);
             state.revision += 1;
         }
-        Message::RunRead { name, result } => {
-            runs::read(state, name, result);
+        Message::RunRead { ticket, name, result } => {
+            runs::read(state, ticket, name, result);
             state.revision += 1;
         }
         Message::Answered { command, reply } => answered(state, &command, &reply),

@@ -12,13 +12,21 @@ use super::notify;
 
 /// Opens the choice; the runs are looked for meanwhile.
 pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
-    let Some(run) = state.run() else { return };
-    effects.push(Effect::ListRuns { beside: run.folder.clone() });
+    let Some(beside) = state.run().map(|run| run.folder.clone()) else { return };
+    effects.push(Effect::ListRuns { ticket: next_ticket(state), beside });
     state.overlay = Some(Overlay::Runs(RunPicker::default()));
 }
 
-pub fn listed(state: &mut State, runs: Vec<FoundRun>) {
-    if let Some(Overlay::Runs(picker)) = &mut state.overlay {
+/// What is asked from now on has another ticket than what is on its way: an answer counts only as long as nothing came after its question.
+pub fn next_ticket(state: &mut State) -> u64 {
+    state.ticket += 1;
+    state.ticket
+}
+
+pub fn listed(state: &mut State, ticket: u64, runs: Vec<FoundRun>) {
+    if let Some(Overlay::Runs(picker)) = &mut state.overlay
+        && ticket == state.ticket
+    {
         picker.runs = Some(runs);
     }
 }
@@ -43,7 +51,7 @@ pub fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
             let Some(FoundRun { folder, name }) = chosen else { return };
             state.overlay = None;
             notify(state, NoticeKind::Info, format!("reading {}", printable(&name)));
-            effects.push(Effect::ReadRun { folder, name });
+            effects.push(Effect::ReadRun { ticket: next_ticket(state), folder, name });
         }
         Some(Action::Clear | Action::Compare | Action::Quit) => state.overlay = None,
         _ => {}
@@ -51,8 +59,8 @@ pub fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
 }
 
 /// The other run is there, or why not.
-pub fn read(state: &mut State, name: String, result: Result<Box<RunView>, String>) {
-    let Some(run) = state.run() else { return };
+pub fn read(state: &mut State, ticket: u64, name: String, result: Result<Box<RunView>, String>) {
+    let Some(run) = state.run().filter(|_| ticket == state.ticket) else { return };
     match result {
         Ok(mut view) if !view.loss.is_empty() || !view.evals.is_empty() => {
             view.set_smoothing(run.view.smoothing());

@@ -5,7 +5,7 @@ use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Key};
 use crate::ui::state::field::Field;
 use crate::ui::state::start::{Editing, Entry, Errand, Look, Pane, StartPage, Target, choices};
-use crate::ui::state::{NoticeKind, Preparation, Stage, State, Tab, chart, log};
+use crate::ui::state::{NoticeKind, Preparation, Stage, State, Tab, log};
 
 use super::notify;
 
@@ -59,7 +59,7 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
             }
             .min(last);
             if page.pane == Pane::List && *at != before {
-                page.look_from_ms = Some(clock.ms + LOOK_AFTER_MS);
+                page.look_later(clock.ms + LOOK_AFTER_MS);
                 // What failed was another entry.
                 state.stage = Stage::Ready;
             }
@@ -78,7 +78,7 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
         Action::ResetSetting => {
             let row = page.row;
             let done = page.entry_mut().is_none_or(|entry| entry.reset(row));
-            page.look_from_ms = Some(clock.ms + LOOK_AFTER_MS);
+            page.look_later(clock.ms + LOOK_AFTER_MS);
             if !done {
                 notify(state, NoticeKind::Bad, "another edit needs this one; reset that first");
             }
@@ -121,7 +121,7 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
     state.notice = None;
     // What was looked at belongs to the run that is left.
     state.tab = Tab::default();
-    state.chart = chart::ChartView::default();
+    state.chart.forget_run();
     state.log = log::LogView::default();
     if let Some(page) = &mut state.page {
         page.pane = Pane::List;
@@ -135,7 +135,7 @@ pub fn look_anew(state: &mut State) {
     let ms = state.clock.ms;
     if let Some(page) = &mut state.page {
         page.entries.iter_mut().for_each(|entry| entry.look = None);
-        page.look_from_ms = Some(ms);
+        page.look_later(ms);
     }
 }
 
@@ -149,7 +149,6 @@ pub fn tick(state: &mut State, effects: &mut Vec<Effect>) {
         return;
     };
     page.look_from_ms = None;
-    page.look_ticket += 1;
     let ticket = page.look_ticket;
     if let Some(entry) = page.entry().filter(|entry| entry.look.is_none() && entry.can_start()) {
         effects.push(Effect::Look { ticket, request: Box::new(entry.request()) });
@@ -203,7 +202,7 @@ pub fn key(state: &mut State, key: Key) {
             {
                 entry.edit(row, &text);
                 page.editing = None;
-                page.look_from_ms = Some(ms + LOOK_AFTER_MS);
+                page.look_later(ms + LOOK_AFTER_MS);
                 state.stage = Stage::Ready;
             }
             return check(state);
@@ -240,7 +239,7 @@ fn turn_value(state: &mut State, by: isize) {
     match (taken, why) {
         (Some(name), _) => {
             entry.edit(row, name);
-            page.look_from_ms = Some(ms + LOOK_AFTER_MS);
+            page.look_later(ms + LOOK_AFTER_MS);
             state.stage = Stage::Ready;
         }
         (None, Some(why)) => notify(state, NoticeKind::Bad, crate::units::printable(&why)),

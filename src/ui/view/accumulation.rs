@@ -102,7 +102,7 @@ fn title(view: &RunView, width: u16) -> Words {
     let current = &view.current;
     let mut right: Words = Vec::new();
     if current.micro_per_step > 0 {
-        let (tokens, targets) = current.tokens();
+        let (tokens, targets) = (current.tokens, current.target_tokens);
         let micro = format!("{} / {}", format::count(current.done), format::count(current.micro_per_step));
         if width >= 70 {
             let sums = format!("{} tokens, {} targets  ", format::count(tokens), format::count(targets));
@@ -136,6 +136,9 @@ fn below(pen: &Pen<'_>, view: &RunView, pick: Option<Pick>, inner: Rect) -> Vec<
             // Rows lie end to end in one micro-batch: nothing is padded, whatever their lengths.
             let tokens = format::or_unknown(view.last_step.as_ref().map(|s| s.tokens), format::count);
             let plan = format::or_unknown(view.planned_step_tokens(), |t| format::count(t.round() as u64));
+            if view.last_step.is_none() {
+                return vec![words([("plan ", Role::Label), (&plan, Role::Text), (" tokens a step", Role::Label)])];
+            }
             vec![words([
                 (&tokens, Role::Text),
                 (" tokens, plan ", Role::Label),
@@ -197,7 +200,7 @@ fn strip(pen: &mut Pen<'_>, area: Rect, row: u16, step: &StepSummary) {
     let odd = slowness(&step.micros).filter(|s| s.is_odd()).map(|s| s.micro);
     let from = step.micros.len().saturating_sub(room);
     for (i, micro) in step.micros[from..].iter().enumerate() {
-        let eighth = ((micro.duration_us * 8).div_ceil(longest).clamp(1, 8) - 1) as usize;
+        let eighth = (micro.duration_us as f64 * 8.0 / longest as f64).ceil().clamp(1.0, 8.0) as usize - 1;
         let is_odd = odd == Some(micro.micro);
         let symbol = match pen.theme.is_ascii() {
             true if is_odd => '!',

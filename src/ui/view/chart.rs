@@ -47,19 +47,8 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, how: &ChartView, quan
         return waiting(pen, inner, run, quantity);
     }
     let place = |step: u64| view.axis.place(how.x, step as f64);
-    let visible = how.visible(view);
     let other = how.other.as_deref().map(|o| &o.view);
     let other_place = |step: u64| other.map_or(0.0, |o| o.axis.place(how.x, step as f64));
-    let mut ends = (view.axis.place(how.x, visible.first), view.axis.place(how.x, visible.last));
-    if let Some(other) = other.filter(|_| how.window.is_none()) {
-        // On other axes than steps the two runs reach differently far.
-        let last = other.axis.place(how.x, other.steps_done() as f64);
-        let own = view.axis.place(how.x, view.steps_done() as f64);
-        ends = (ends.0.min(other.axis.place(how.x, visible.first)), own.max(last));
-    }
-    if ends.1 <= ends.0 {
-        ends.1 = ends.0 + 1.0;
-    }
     let mut lines = Vec::new();
     let mut marks = Vec::new();
     if let Some(other) = other {
@@ -95,7 +84,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, how: &ChartView, quan
         lines,
         marks,
         not_finite,
-        x: ends,
+        x: how.shown(view),
         log_y: how.is_log(quantity),
         cursor: how.cursor.map(place),
         y_text: &|value| quantity.text(value),
@@ -136,7 +125,7 @@ fn newest(pen: &Pen<'_>, width: u16, view: &RunView, quantity: Quantity) -> Word
     let mut right: Words = Vec::new();
     let series = quantity.series(view);
     let lost =
-        series.and_then(|s| s.not_finite().last()).filter(|(x, _)| Some(*x) > view.last_step.as_ref().map(|s| s.step));
+        series.and_then(|s| s.not_finite().last()).filter(|(x, _)| Some(*x) >= view.last_step.as_ref().map(|s| s.step));
     if let Some((step, value)) = lost {
         right.extend(words([(&format!("{value} at step {}", format::count(*step)), Role::Bad)]));
         return right;

@@ -83,10 +83,14 @@ pub fn crosshair(pen: &Pen<'_>, state: &State, run: &RunStage, step: u64) -> Vec
         pieces.push(words([(&format!("  {name} "), Role::Label), (&value, role)]));
     }
     if let Some(other) = &state.chart.other {
-        let mut values = values_at(&other.view, step);
+        // The step of the other run that lies under the same place.
+        let axis = state.chart.x;
+        let beside = other.view.axis.step_at(axis, view.axis.place(axis, step as f64)).round() as u64;
+        let mut values = values_at(&other.view, beside);
         values.retain(|(name, _)| of_loss(name));
-        if values.is_empty() {
-            let text = format!("  {} has no step {}", printable(&other.name), format::count(step));
+        if values.is_empty() || beside != step {
+            let has = if values.is_empty() { "has no" } else { "at" };
+            let text = format!("  {} {has} step {}", printable(&other.name), format::count(beside));
             pieces.push(words([(&text, Role::Compare)]));
         }
         for (name, value) in values {

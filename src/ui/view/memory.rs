@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use crate::memory::ledger::{Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
+use crate::ui::state::memory::sum;
 use crate::ui::theme::Role;
 use crate::ui::widgets::stack::{self, Moment};
 use crate::ui::widgets::{Pen, Words, bars, pen, words};
@@ -187,7 +188,7 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let moments = points.iter().map(|p| Moment { x: p.elapsed_ms, parts: &p.stack });
     let first = points.first().map_or(0, |p| p.elapsed_ms);
     let last = points.last().map_or(0, |p| p.elapsed_ms);
-    let scale = points.iter().map(|p| p.height().max(p.stack.iter().sum())).max().unwrap_or(0);
+    let scale = points.iter().map(|p| p.height().max(sum(&p.stack))).max().unwrap_or(0);
     stack::draw(pen, graph, moments, &stacks, (first, last), scale);
     if !with_phases {
         return;

@@ -18,6 +18,8 @@ mod train;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+pub use charts::crosshair;
+
 use super::format;
 use super::keymap::Action;
 use super::message::Key;

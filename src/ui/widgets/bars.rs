@@ -33,7 +33,7 @@ pub fn cells(pen: &mut Pen<'_>, area: Rect, done: u64, total: u64, active: bool,
     let total = total.max(1);
     let done = done.min(total);
     let width = u64::from(area.width);
-    if total * 3 > width + 1 {
+    if total.saturating_mul(3) > width + 1 {
         return gauge(pen, area, done as f64 / total as f64, Role::Done);
     }
     let [full, at_work, empty, chosen] = match pen.theme.glyphs {
@@ -70,11 +70,11 @@ pub fn parts(pen: &mut Pen<'_>, area: Rect, parts: &[(u64, Role, char)], scale: 
         GlyphSet::Ascii => ('#', '.'),
         _ => ('█', '░'),
     };
-    let mut sum = 0;
+    let mut sum = 0u64;
     let mut cell = 0;
     for &(bytes, role, letter) in parts {
-        sum += bytes;
-        let end = cell_of(sum).max(cell + u64::from(bytes * width * 4 > scale)).min(width);
+        sum = bytes.saturating_add(sum);
+        let end = cell_of(sum).max(cell + u64::from(bytes.saturating_mul(width * 4) > scale)).min(width);
         let symbol = if pen.theme.has_color { full } else { letter };
         while cell < end {
             pen.cell(area.x + cell as u16, area.y, symbol, role);

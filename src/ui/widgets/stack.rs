@@ -33,7 +33,7 @@ pub fn draw<'a>(
     let mut columns: Vec<Option<&[u64]>> = vec![None; width];
     for moment in moments {
         let Some(slot) = columns.get_mut(column(moment.x, x, width)) else { continue };
-        let height = |parts: &[u64]| parts.iter().sum::<u64>();
+        let height = |parts: &[u64]| parts.iter().fold(0u64, |sum, &part| sum.saturating_add(part));
         if slot.is_none_or(|old| height(moment.parts) >= height(old)) {
             *slot = Some(moment.parts);
         }

@@ -1,6 +1,7 @@
 //! How a person looks at the charts: which one, over which axis, how closely, where the crosshair stands, what is laid over.
 //! What is shown is in `run` and `series`; keys are in `update::chart`.
 
+use super::Tab;
 use super::axis::XAxis;
 use super::run::RunView;
 use super::series::Series;
@@ -105,7 +106,10 @@ pub enum Pick {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChartView {
+    /// On the tab Charts: the one that is selected.
     pub quantity: Quantity,
+    /// The one on the tab Train.
+    pub on_train: Quantity,
     /// On the tab Charts: one of them large, not all.
     pub large: bool,
     pub x: XAxis,
@@ -128,6 +132,7 @@ impl Default for ChartView {
     fn default() -> Self {
         ChartView {
             quantity: Quantity::default(),
+            on_train: Quantity::default(),
             large: false,
             x: XAxis::default(),
             smoothing: Smoothing::default(),
@@ -145,8 +150,13 @@ impl Default for ChartView {
 impl ChartView {
     /// Another run is looked at: what pointed into the one before goes, taste stays.
     pub fn forget_run(&mut self) {
-        let ChartView { quantity, large, x, smoothing, log_y, .. } = *self;
-        *self = ChartView { quantity, large, x, smoothing, log_y, ..ChartView::default() };
+        let ChartView { quantity, on_train, large, x, smoothing, log_y, .. } = *self;
+        *self = ChartView { quantity, on_train, large, x, smoothing, log_y, ..ChartView::default() };
+    }
+
+    /// The chart that keys mean on a tab.
+    pub fn quantity_on(&mut self, tab: Tab) -> &mut Quantity {
+        if tab == Tab::Train { &mut self.on_train } else { &mut self.quantity }
     }
 
     pub fn is_log(&self, quantity: Quantity) -> bool {
@@ -215,7 +225,7 @@ pub fn values_at(run: &RunView, step: u64) -> Vec<Value> {
             continue;
         }
         let Some(series) = quantity.series(run) else { continue };
-        let Some(bucket) = series.at(step).filter(|b| b.last >= step) else {
+        let Some(bucket) = series.all_at(step) else {
             if let Some((_, lost)) = series.not_finite().iter().find(|(x, _)| *x == step) {
                 values.push((quantity.name(), lost.to_string()));
             }

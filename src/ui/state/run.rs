@@ -86,6 +86,7 @@ pub struct StepSummary {
     pub target_tokens: u64,
     pub tokens: u64,
     pub duration_us: u64,
+    pub micro_batches: u64,
     /// Its micro-batches, if they were heard; of very many the last ones.
     pub micros: Vec<MicroBatchDone>,
     pub peak_bytes: Option<u64>,
@@ -234,6 +235,7 @@ impl RunView {
             target_tokens: step.target_tokens,
             tokens: step.tokens,
             duration_us: step.duration_us,
+            micro_batches: if of_this_step { self.current.done } else { 0 },
             micros: micros
                 .map_or_else(Vec::new, |m| m.iter().skip(m.len().saturating_sub(MAX_MICROS_BEHIND)).cloned().collect()),
             peak_bytes: self.current.peak_bytes.filter(|_| of_this_step),

@@ -122,6 +122,17 @@ impl Series {
         &self.not_finite
     }
 
+    /// All points at `x`, and what was merged with them.
+    pub fn all_at(&self, x: u64) -> Option<Bucket> {
+        let from = self.buckets.partition_point(|b| b.last < x);
+        let mut here = self.buckets[from..].iter().take_while(|b| b.first <= x);
+        let first = *here.next()?;
+        Some(here.fold(first, |mut all, &bucket| {
+            all.merge(bucket);
+            all
+        }))
+    }
+
     /// The bucket that holds `x`, or the last one before it.
     pub fn at(&self, x: u64) -> Option<&Bucket> {
         let behind = self.buckets.partition_point(|b| b.first <= x);
@@ -213,5 +224,8 @@ mod tests {
         assert_eq!((bucket.first, bucket.last, bucket.mean, bucket.points), (3, 4, 3.5, 2));
         assert_eq!(series.at(0), None);
         assert_eq!(series.at(99).map(|b| b.close), Some(8.0));
+        let micros = Series::of([(1, 2.0), (2, 1.0), (2, 9.0), (2, 1.5), (3, 4.0)]);
+        assert_eq!(micros.all_at(2).map(|b| (b.min, b.max, b.points)), Some((1.0, 9.0, 3)));
+        assert_eq!(micros.all_at(4), None);
     }
 }

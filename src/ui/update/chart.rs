@@ -28,12 +28,16 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     let chart = &mut state.chart;
     let visible = chart.visible(&run.view);
     match action {
-        Action::CursorLeft | Action::CursorRight => move_cursor(state, action == Action::CursorRight),
+        Action::CursorLeft | Action::CursorRight => {
+            move_cursor(state, action == Action::CursorRight);
+            pick_under_cursor(state);
+        }
         Action::First | Action::Last => {
             // Whole steps that are in view.
             let last = visible.last.min(chart.whole(&run.view).last).floor();
             let at = if action == Action::First { visible.first.ceil().min(last) } else { last };
             chart.cursor = Some(at.max(0.0) as u64);
+            pick_under_cursor(state);
         }
         Action::ZoomIn | Action::ZoomOut => {
             let anchor = match chart.cursor {
@@ -65,15 +69,22 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             let told = if chart.follow { "following the newest step" } else { "holding still" };
             notify(state, NoticeKind::Info, told);
         }
-        Action::NextChart => chart.quantity = chart.quantity.turn(1),
-        Action::PreviousChart => chart.quantity = chart.quantity.turn(-1),
+        Action::NextChart | Action::PreviousChart => {
+            let quantity = chart.quantity_on(state.tab);
+            *quantity = quantity.turn(if action == Action::NextChart { 1 } else { -1 });
+        }
         Action::Enlarge => chart.large = !chart.large,
         Action::XAxis => {
             chart.x = chart.x.next();
             let told = format!("x by {}", chart.x.name());
             notify(state, NoticeKind::Info, told);
         }
-        Action::YScale => chart.toggle_log(chart.quantity),
+        Action::YScale => {
+            let quantity = *chart.quantity_on(state.tab);
+            chart.toggle_log(quantity);
+            let told = if chart.is_log(quantity) { "logarithmic" } else { "linear" };
+            notify(state, NoticeKind::Info, format!("{} is {told}", quantity.name()));
+        }
         Action::SmoothMore | Action::SmoothLess => {
             let planned = run.view.planned_steps();
             let smoothing = run.view.smoothing();
@@ -128,6 +139,15 @@ fn move_cursor(state: &mut State, right: bool) {
     }
 }
 
+/// The step under the crosshair is the one whose micro-batches are looked at, as far back as they are kept.
+fn pick_under_cursor(state: &mut State) {
+    let Stage::Run(run) = &state.stage else { return };
+    let chart = &mut state.chart;
+    if let Some(step) = chart.cursor {
+        chart.pick = run.view.recent.iter().any(|s| s.step == step).then_some(Pick::Step(step));
+    }
+}
+
 /// Shows another part of the run, as wide as before, within it.
 fn show(state: &mut State, from: Window, by: f64) {
     let Stage::Run(run) = &state.stage else { return };
@@ -174,7 +194,11 @@ fn pick(run: &RunView, from: Option<Pick>, by: isize) -> Option<Pick> {
 /// Drops one thing after the other.
 fn clear(state: &mut State) {
     let chart = &mut state.chart;
-    if chart.cursor.take().is_some() || chart.pick.take().is_some() || chart.other.take().is_some() {
+    if chart.cursor.take().is_some() {
+        chart.pick = None;
+        return;
+    }
+    if chart.pick.take().is_some() || chart.other.take().is_some() {
         return;
     }
     if state.tab == Tab::Charts {
@@ -210,11 +234,12 @@ pub fn mouse(state: &mut State, mouse: Mouse) {
         MouseKind::WheelUp => zoom(state, ZOOM, step),
         MouseKind::WheelDown => zoom(state, 1.0 / ZOOM, step),
         MouseKind::Press => {
-            state.chart.quantity = quantity;
+            *state.chart.quantity_on(state.tab) = quantity;
             // A whole step that is in view.
             let first = visible.first.ceil();
             state.chart.cursor = Some(step.round().clamp(first, visible.last.floor().max(first)).max(0.0) as u64);
             state.chart.dragged_from = Some((mouse.column, visible));
+            pick_under_cursor(state);
         }
         MouseKind::Drag => {
             if let Some((column, from)) = state.chart.dragged_from

@@ -124,7 +124,7 @@ fn the_wheel_zooms_where_it_is_and_a_press_sets_the_crosshair() {
 fn quantities_scales_and_axes_turn() {
     let mut state = run_of(10);
     press(&mut state, "cc");
-    assert_eq!(state.chart.quantity, Quantity::LearningRate);
+    assert_eq!((state.chart.on_train, state.chart.quantity), (Quantity::LearningRate, Quantity::Loss));
     press(&mut state, "Cy");
     assert!(state.chart.is_log(Quantity::EvalLoss) && !state.chart.is_log(Quantity::Loss));
     press(&mut state, "xx");

@@ -544,8 +544,8 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Effect>) {
-    let yes = matches!(key, Key::Char('y' | 'Y') | Key::Enter)
-        || key == Key::Char('s') && matches!(question, Question::Stop | Question::StopAndQuit);
+    // Only what the question names: a stray Enter must not end a run.
+    let yes = matches!(key, Key::Char('y' | 'Y'));
     let no = matches!(key, Key::Char('n' | 'N' | 'q') | Key::Esc);
     if !yes && !no {
         return;

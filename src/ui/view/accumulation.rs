@@ -28,7 +28,7 @@ struct Entry {
 
 /// Name of a column, its width with the gap before it, and the panel width from which it is shown.
 const COLUMNS: [(&str, u16, u16); 5] =
-    [("loss", 7, 0), ("targets", 8, 46), ("tokens", 7, 0), ("time", 7, 0), ("memory", 9, 38)];
+    [("loss", 7, 0), ("targets", 8, 46), ("tokens", 7, 0), ("time", 7, 0), ("peak", 9, 38)];
 
 const NAME: u16 = 8;
 
@@ -38,20 +38,31 @@ const STRIP: u16 = 34;
 pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
     let view = &run.view;
     let current = &view.current;
-    let inner = pen.panel(area, "accumulation", &title(view, area.width));
+    // A step that is selected shows its own micro-batches in place of the newest ones.
+    let looked_at = match pick {
+        Some(Pick::Step(step)) => view.recent.iter().find(|s| s.step == step),
+        _ => None,
+    };
+    let inner = pen.panel(area, "accumulation", &title(view, looked_at, area.width));
     if inner.height == 0 {
         return;
     }
-    let working =
-        matches!(run.activity(), Activity::Running | Activity::Stopping | Activity::Pausing) && !current.complete;
+    let working = looked_at.is_none()
+        && !current.complete
+        && matches!(run.activity(), Activity::Running | Activity::Stopping | Activity::Pausing);
     let planned = view.started.as_ref().map(|s| s.config.train.gradient_accumulation_steps as u64);
-    let total = if current.micro_per_step > 0 { Some(current.micro_per_step) } else { planned };
+    let total = match looked_at {
+        Some(step) => Some(step.micro_batches),
+        None if current.micro_per_step > 0 => Some(current.micro_per_step),
+        None => planned,
+    };
     if let Some(total) = total {
         let selected = match pick {
             Some(Pick::Micro(micro)) => micro.checked_sub(1),
             _ => None,
         };
-        bars::cells(pen, Rect { height: 1, ..inner }, current.done, total, working, selected);
+        let done = if looked_at.is_some() { total } else { current.done };
+        bars::cells(pen, Rect { height: 1, ..inner }, done, total, working, selected);
     }
     if inner.height < 3 {
         return;
@@ -59,25 +70,30 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
     heading(pen, Rect { y: inner.y + 1, height: 1, ..inner });
     let below = below(pen, view, pick, inner);
     let table = Rect { y: inner.y + 2, height: inner.height - 2 - below.len() as u16, ..inner };
+    let micros: Vec<&MicroBatchDone> = match looked_at {
+        Some(step) => step.micros.iter().collect(),
+        None => current.micros.iter().collect(),
+    };
 
     // Every micro-batch of the step has its row from the beginning, so that earlier steps do not jump with each one. Where rows are few,
     // half of them show earlier steps, as far as there are any.
     let room = table.height as usize;
-    let wanted = (total.unwrap_or(0) as usize).max(current.micros.len());
+    let wanted = (total.unwrap_or(0).min(u64::from(u16::MAX)) as usize).max(micros.len());
     let for_steps = view.recent.len().min(room.saturating_sub(wanted).max(room / 2));
     let for_micros = room - for_steps;
     // The newest ones are shown, or those around the selection.
-    let last_micros = current.micros.len().saturating_sub(for_micros);
+    let last_micros = micros.len().saturating_sub(for_micros);
     let skip_micros = match pick {
         Some(Pick::Micro(micro)) => {
-            let at = current.micros.iter().position(|m| m.micro == micro).unwrap_or(0);
+            let at = micros.iter().position(|m| m.micro == micro).unwrap_or(0);
             last_micros.min(at.saturating_sub(for_micros / 2))
         }
         _ => last_micros,
     };
     let slots = wanted.min(for_micros);
-    for (row, micro) in current.micros.iter().skip(skip_micros).take(for_micros).enumerate() {
-        line(pen, table, row as u16, &micro_entry(micro, pick));
+    let slow = slowness(micros.iter().copied()).filter(|s| s.is_odd()).map(|s| s.micro);
+    for (row, micro) in micros.iter().skip(skip_micros).take(for_micros).enumerate() {
+        line(pen, table, row as u16, &micro_entry(micro, pick, slow));
     }
     let for_steps = room - slots.min(room);
     let skip_steps = match pick {
@@ -98,9 +114,17 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
 }
 
 /// The step that is under way, and the sums of its micro-batches.
-fn title(view: &RunView, width: u16) -> Words {
+fn title(view: &RunView, looked_at: Option<&StepSummary>, width: u16) -> Words {
     let current = &view.current;
     let mut right: Words = Vec::new();
+    if let Some(step) = looked_at {
+        let of = format!("its {} micro-batches", format::count(step.micro_batches));
+        return words([
+            ("step ", Role::Label),
+            (&format::count(step.step), Role::Active),
+            (&format!("  {of}"), Role::Label),
+        ]);
+    }
     if current.micro_per_step > 0 {
         let (tokens, targets) = (current.tokens, current.target_tokens);
         let micro = format!("{} / {}", format::count(current.done), format::count(current.micro_per_step));
@@ -158,7 +182,7 @@ fn detail_of_micro(pen: &Pen<'_>, view: &RunView, micro: &MicroBatchDone) -> Vec
         second.extend(words([(&text, if times >= ODD { Role::Warn } else { Role::Label })]));
     }
     second.extend(words([
-        ("  memory ", Role::Label),
+        ("  peak ", Role::Label),
         (&format::or_unknown(micro.peak_bytes.max(micro.used_bytes), format_bytes), Role::Text),
     ]));
     let name = format!("micro {}", format::count(micro.micro));
@@ -211,16 +235,16 @@ fn strip(pen: &mut Pen<'_>, area: Rect, row: u16, step: &StepSummary) {
     }
 }
 
-fn micro_entry(micro: &MicroBatchDone, pick: Option<Pick>) -> Entry {
+fn micro_entry(micro: &MicroBatchDone, pick: Option<Pick>, slow: Option<u64>) -> Entry {
     Entry {
         selected: pick == Some(Pick::Micro(micro.micro)),
-        odd: false,
+        odd: slow == Some(micro.micro),
         name: format!("micro {}", format::short_count(micro.micro)),
         loss: micro_loss(micro),
         target_tokens: micro.target_tokens,
         tokens: micro.tokens,
         duration_us: micro.duration_us,
-        bytes: micro.used_bytes,
+        bytes: micro.peak_bytes.max(micro.used_bytes),
         role: Role::Text,
     }
 }

@@ -36,7 +36,9 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "wait for it",
         ),
         Question::StopAndQuit => (
-            "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits.".into(),
+            "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits. (A terminal \
+             that is closed instead leaves it training; `finetop watch` shows it again.)"
+                .into(),
             "stop with a checkpoint and quit",
             "stay",
         ),

@@ -90,6 +90,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, how: &ChartView, quan
         y_text: &|value| quantity.text(value),
         x_text: &|x| x_text(how.x, x),
         x_unit: if how.x == XAxis::Time { "" } else { how.x.name() },
+        whole_x: how.x == XAxis::Step,
     };
     chart::draw(pen, chart_area(area), &chart);
     if area.height >= WITH_LEGEND {

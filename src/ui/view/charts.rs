@@ -4,6 +4,7 @@
 use ratatui::layout::Rect;
 
 use crate::ui::format;
+use crate::ui::keymap::Action;
 use crate::ui::state::chart::{Quantity, values_at};
 use crate::ui::state::{RunStage, State};
 use crate::ui::theme::Role;
@@ -109,8 +110,11 @@ pub fn crosshair(pen: &Pen<'_>, state: &State, run: &RunStage, step: u64) -> Vec
 fn how(state: &State, run: &RunStage) -> Vec<Words> {
     let chart = &state.chart;
     let view = &run.view;
-    let piece =
-        |name: &str, value: &str| words([(&format!("{name} "), Role::Label), (&format!("{value}   "), Role::Text)]);
+    // Each with the key that changes it.
+    let key = |action| state.keymap.key(action).map(|key| key.to_string()).unwrap_or_default();
+    let piece = |action, name: &str, value: &str| {
+        words([(&key(action), Role::Key), (&format!(" {name}"), Role::Label), (&format!("{value}   "), Role::Text)])
+    };
     let visible = chart.visible(view);
     let shown = match chart.window {
         None => "the whole run".to_owned(),
@@ -122,11 +126,12 @@ fn how(state: &State, run: &RunStage) -> Vec<Words> {
     };
     let smoothing = view.smoothing().window(view.planned_steps());
     let mut pieces = vec![
-        piece("x ", chart.x.name()),
-        piece("y ", if chart.is_log(chart.quantity) { "logarithmic" } else { "linear" }),
-        piece("shown ", &shown),
-        piece("", if chart.follow { "following" } else { "holding" }),
-        piece("smoothed over ", &format!("{smoothing:.0} steps")),
+        piece(Action::XAxis, "by ", chart.x.name()),
+        piece(Action::YScale, "", if chart.is_log(chart.quantity) { "logarithmic" } else { "linear" }),
+        piece(Action::ZoomIn, "", &shown),
+        piece(Action::Follow, "", if chart.follow { "following" } else { "holding" }),
+        piece(Action::SmoothMore, "smoothed over ", &format!("{smoothing:.0} steps")),
+        words([(&key(Action::Compare), Role::Key), (" another run   ", Role::Label)]),
     ];
     if let Some(other) = &chart.other {
         pieces.push(words([("beside ", Role::Label), (&printable(&other.name), Role::Compare)]));

@@ -93,7 +93,7 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     }
     let body = body(Rect { x: 0, y: 0, width, height });
     let charts = match state.tab {
-        Tab::Train => vec![(state.chart.quantity, train::areas(body)[0])],
+        Tab::Train => vec![(state.chart.on_train, train::areas(body)[0])],
         Tab::Charts => charts::areas(body, state),
         Tab::Log => Vec::new(),
     };

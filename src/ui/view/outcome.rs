@@ -27,7 +27,7 @@ pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
         facts.push((if best.is_some() { "best eval" } else { "eval" }, text));
     }
     if let (Some(first), Some(last)) = (view.smoothed.first(), view.smoothed.last()) {
-        facts.push(("loss", format!("{} at first, {} now (smoothed)", format::loss(first), format::loss(last))));
+        facts.push(("loss", format!("{} at first, {} smoothed at the end", format::loss(first), format::loss(last))));
     }
     let total = format::or_unknown(view.planned_steps(), format::count);
     let took = format_duration(run.elapsed_ms(clock) as f64 / 1e3);

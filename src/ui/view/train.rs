@@ -24,7 +24,7 @@ pub fn areas(body: Rect) -> [Rect; 4] {
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
     let [loss_area, progress_area, accumulation_area, memory_area] = areas(body);
-    chart::draw(pen, loss_area, run, &state.chart, state.chart.quantity, false);
+    chart::draw(pen, loss_area, run, &state.chart, state.chart.on_train, false);
     progress::draw(pen, progress_area, state, run);
     accumulation::draw(pen, accumulation_area, run, state.chart.pick);
     memory::draw(pen, memory_area, run);

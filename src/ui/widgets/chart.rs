@@ -44,6 +44,8 @@ pub struct Chart<'a> {
     /// How a place is written; the last one gets the unit.
     pub x_text: &'a dyn Fn(f64) -> String,
     pub x_unit: &'a str,
+    /// Places are whole numbers.
+    pub whole_x: bool,
 }
 
 /// Width of the numbers at the left edge.
@@ -258,12 +260,13 @@ fn axes(pen: &mut Pen<'_>, area: Rect, plot: Rect, height: &Height, chart: &Char
 fn x_axis(pen: &mut Pen<'_>, row: Rect, chart: &Chart<'_>) {
     let scale = Scale::of(chart.x);
     let column = |x: f64| scale.place(x, row.width as usize) as u16;
-    let mut taken: Vec<(u16, u16)> = Vec::new();
+    let mut taken: Vec<(u16, u16, String)> = Vec::new();
     let mut put = |pen: &mut Pen<'_>, text: &str, middle: u16, role: Role| {
+        let said = taken.iter().any(|(_, _, other)| other.rsplit(' ').next() == Some(text));
         let width = (text.chars().count() as u16).min(row.width);
         let from = middle.saturating_sub(width / 2).min(row.width - width);
-        if taken.iter().all(|&(a, b)| from >= b + 2 || from + width + 2 <= a) {
-            taken.push((from, from + width));
+        if !said && taken.iter().all(|&(a, b, _)| from >= b + 2 || from + width + 2 <= a) {
+            taken.push((from, from + width, text.to_owned()));
             pen.text(Rect { x: row.x + from, width, ..row }, 0, text, role);
         }
     };
@@ -276,6 +279,8 @@ fn x_axis(pen: &mut Pen<'_>, row: Rect, chart: &Chart<'_>) {
     if row.width >= 60 {
         for quarter in [2.0, 1.0, 3.0] {
             let x = chart.x.0 + (chart.x.1 - chart.x.0) * quarter / 4.0;
+            // A number stands under the place that it names.
+            let x = if chart.whole_x { x.round() } else { x };
             put(pen, &(chart.x_text)(x), column(x), Role::Faint);
         }
     }

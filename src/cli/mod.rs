@@ -14,7 +14,7 @@ mod train;
 mod watch;
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -157,6 +157,14 @@ fn say(line: impl Display) {
 /// A standard output that takes nothing for another reason, such as a full disk.
 fn result(line: impl Display) -> Result<bool, CliError> {
     written(&format!("{line}\n"))
+}
+
+/// A path as a result: as it is for a script, and safe for a terminal.
+/// # Errors
+/// As [`result`].
+fn result_path(path: &Path) -> Result<bool, CliError> {
+    let path = path.display();
+    if io::stdout().is_terminal() { result(printable(&path.to_string())) } else { result(path) }
 }
 
 /// Text of results, as it is.

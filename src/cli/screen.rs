@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use super::signals::StopOnSignals;
 use super::train::{Place, Plan, name_of, resumed, told, without_screen};
-use super::{CliError, discover, result, say};
+use super::{CliError, discover, result_path, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
 use crate::config::parse;
@@ -221,7 +221,7 @@ fn show(page: StartPage, starter: Starter, at_once: bool, environment: &Terminal
     for run in runs.iter().filter(|run| run.running.as_ref().is_none_or(Running::is_over)) {
         let last = own.as_ref().is_some_and(|own| own.folder == run.folder);
         if !last && !before.contains(&&run.folder) && run.folder.exists() {
-            result(run.folder.display())?;
+            result_path(&run.folder)?;
             before.push(&run.folder);
         }
     }
@@ -230,7 +230,7 @@ fn show(page: StartPage, starter: Starter, at_once: bool, environment: &Terminal
     let mut own = match (own, failed) {
         (Some(own), None) => own,
         (own, Some(e)) => {
-            own.map_or(Ok(true), |own| result(own.folder.display()))?;
+            own.map_or(Ok(true), |own| result_path(&own.folder))?;
             return Err(e);
         }
         (None, None) => return ended.start_error.map_or(Ok(()), |why| Err(CliError::Failed(why))),

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::engine::{self, TrainRequest};
 use super::signals::StopOnSignals;
-use super::{CliError, Overrides, result, run_folder, say, screen};
+use super::{CliError, Overrides, result_path, run_folder, say, screen};
 use crate::app::TerminalEnvironment;
 use crate::config::RunConfig;
 use crate::config::parse::{self, Difference};
@@ -177,7 +177,7 @@ fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
         && finished.reason == FinishReason::Completed
     {
         say(printable(&format!("{} has completed its {} steps", folder.path().display(), finished.steps)));
-        result(folder.path().display())?;
+        result_path(folder.path())?;
         return Ok(None);
     }
     if config != own {
@@ -298,7 +298,7 @@ pub fn told(path: &Path, ending: worker::Ending) -> Result<(), CliError> {
     let Some(finished) = ending.finished else {
         return ending.error.map_or(Ok(()), |e| Err(e.into()));
     };
-    result(path.display())?;
+    result_path(path)?;
     match (finished.reason, ending.error) {
         // The last line has told it.
         (FinishReason::Failed, Some(JobError::Input(_))) => Err(CliError::Told(2)),

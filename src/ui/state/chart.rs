@@ -43,6 +43,16 @@ impl Quantity {
         }
     }
 
+    /// The name where there is little room, as the panel of progress has it.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Quantity::LearningRate => "lr",
+            Quantity::GradNorm => "norm",
+            Quantity::MicroTime => "micro",
+            other => other.name(),
+        }
+    }
+
     /// A value with its unit, where the name does not say it.
     pub fn text(self, value: f64) -> String {
         match self {
@@ -227,12 +237,12 @@ pub fn values_at(run: &RunView, step: u64) -> Vec<Value> {
         let Some(series) = quantity.series(run) else { continue };
         let Some(bucket) = series.all_at(step) else {
             if let Some((_, lost)) = series.not_finite().iter().find(|(x, _)| *x == step) {
-                values.push((quantity.name(), lost.to_string()));
+                values.push((quantity.short_name(), lost.to_string()));
             }
             continue;
         };
         let (min, max) = (quantity.text(f64::from(bucket.min)), quantity.text(f64::from(bucket.max)));
-        values.push((quantity.name(), if min == max { min } else { format!("{min} to {max}") }));
+        values.push((quantity.short_name(), if min == max { min } else { format!("{min} to {max}") }));
         if quantity == Quantity::Loss
             && let Some(smoothed) = run.smoothed.at(step)
         {

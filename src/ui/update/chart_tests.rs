@@ -98,7 +98,7 @@ fn what_is_copied_is_what_the_crosshair_says() {
     press(&mut state, "hh");
     let effects = press(&mut state, "Y");
     let Some(Effect::Copy(text)) = effects.first() else { panic!("{effects:?}") };
-    assert!(text.starts_with("step 3: loss 0.333,") && text.contains("learning rate 1.00e-4"), "{text}");
+    assert!(text.starts_with("step 3: loss 0.333,") && text.contains("lr 1.00e-4"), "{text}");
 }
 
 #[test]

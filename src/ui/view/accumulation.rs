@@ -81,17 +81,19 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage, pick: Option<Pick>) {
     let wanted = (total.unwrap_or(0).min(u64::from(u16::MAX)) as usize).max(micros.len());
     let for_steps = view.recent.len().min(room.saturating_sub(wanted).max(room / 2));
     let for_micros = room - for_steps;
-    // The newest ones are shown, or those around the selection.
+    let slow = slowness(micros.iter().copied()).filter(|s| s.is_odd()).map(|s| s.micro);
+    let place_of = |micro: u64| micros.iter().position(|m| m.micro == micro);
+    // The newest ones are shown, or those around the selection; of a step that is selected the odd one.
     let last_micros = micros.len().saturating_sub(for_micros);
     let skip_micros = match pick {
         Some(Pick::Micro(micro)) => {
-            let at = micros.iter().position(|m| m.micro == micro).unwrap_or(0);
+            let at = place_of(micro).unwrap_or(0);
             last_micros.min(at.saturating_sub(for_micros / 2))
         }
-        _ => last_micros,
+        Some(Pick::Step(_)) => slow.and_then(place_of).map_or(last_micros, |at| last_micros.min(at)),
+        None => last_micros,
     };
     let slots = wanted.min(for_micros);
-    let slow = slowness(micros.iter().copied()).filter(|s| s.is_odd()).map(|s| s.micro);
     for (row, micro) in micros.iter().skip(skip_micros).take(for_micros).enumerate() {
         line(pen, table, row as u16, &micro_entry(micro, pick, slow));
     }

@@ -25,7 +25,7 @@ struct Row {
 /// Width of the names on the left.
 const NAMES: u16 = 11;
 /// Width of the names of quantities.
-const WIDE_NAMES: u16 = 17;
+const WIDE_NAMES: u16 = NAMES;
 
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     if let Some(step) = state.chart.cursor {

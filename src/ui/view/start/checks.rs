@@ -107,7 +107,7 @@ fn checks(pen: &Pen<'_>, entry: &Entry) -> Vec<Words> {
         match &split.rows {
             Rows::Counted(0) => lines.push(line(bad, "data", &format!("{} is empty", split.split))),
             Rows::Counted(rows) => {
-                let unit = if counted.is_empty() { " rows" } else { "" };
+                let unit = if counted.is_empty() { " lines" } else { "" };
                 counted.push(format!("{} {}{unit}", split.split, format::count(*rows)));
             }
             Rows::Uncounted { bytes } => counted.push(format!("{} {}", split.split, format_bytes(*bytes))),

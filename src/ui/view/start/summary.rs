@@ -38,7 +38,16 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, entry: &Entry) {
     }
     match entry.config() {
         Ok(config) => {
-            for (name, value) in settings(entry, config, pen.theme.pick("×", "x")) {
+            if *entry.target() == Target::Demo {
+                let text = "a small model learns to say the record of a second-hand listing in one sentence";
+                say(pen, &mut row, "demo", text, Role::Text);
+            }
+            let mut settings = settings(entry, config, pen.theme.pick("×", "x"));
+            if entry.past.is_some() {
+                // What runs differ in comes first.
+                settings.sort_by_key(|(name, _)| !matches!(*name, "rate" | "length" | "batch" | "adapter"));
+            }
+            for (name, value) in settings {
                 if row < inner.height {
                     say(pen, &mut row, name, &value, Role::Text);
                 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
+use crate::cli::discover;
 use crate::run::{replay, store};
+use crate::ui::format;
 use crate::ui::state::run::RunView;
 use crate::ui::state::runs::FoundRun;
 
@@ -16,9 +18,22 @@ pub fn runs_beside(run: &Path) -> Vec<FoundRun> {
     let others = store::runs(folder).into_iter().filter(|path| std::fs::canonicalize(path).ok() != own);
     let found = |folder: std::path::PathBuf| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        FoundRun { folder, name }
+        let note = note(&folder);
+        FoundRun { folder, name, note }
     };
     others.map(found).collect()
+}
+
+/// What runs of one folder differ in most often, and what came of it.
+fn note(run: &Path) -> String {
+    let mut pieces = Vec::new();
+    if let Ok(config) = store::config(run) {
+        pieces.push(format!("lr {}, r {}", format::scientific(config.train.learning_rate), config.adapter.r));
+    }
+    let past = discover::past(run);
+    pieces.extend(past.steps.map(|steps| format!("{} steps", format::count(steps))));
+    pieces.extend(past.best_eval.map(|best| format!("best {}", format::loss(best))));
+    pieces.join(", ")
 }
 
 /// A run's log, folded as far as it goes.

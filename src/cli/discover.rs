@@ -185,7 +185,7 @@ impl Ends {
     }
 }
 
-fn past(run: &Path) -> PastRun {
+pub fn past(run: &Path) -> PastRun {
     let ends = read_ends(run);
     let saved = || store::linked(run, "last").or_else(|| store::checkpoints(run).last().copied());
     let mut live = store::is_live(run);

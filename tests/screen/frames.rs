@@ -156,7 +156,11 @@ fn another_run_is_chosen_and_laid_over() {
     let mut state = running();
     let asked = update(&mut state, Message::Key(Key::Char('r')));
     let Some(Effect::ListRuns { ticket, .. }) = asked.first().cloned() else { panic!("{asked:?}") };
-    let run = |name: &str| FoundRun { folder: PathBuf::from("/home/kim/runs").join(name), name: name.into() };
+    let run = |name: &str| FoundRun {
+        folder: PathBuf::from("/home/kim/runs").join(name),
+        name: name.into(),
+        note: "lr 1.00e-3, r 8, 48 steps, best 1.188".into(),
+    };
     let found = vec![run("20260503-221500-listings"), run("20260503-180000-\u{1b}[31mlistings")];
     update(&mut state, Message::RunsListed { ticket: ticket + 1, runs: Vec::new() });
     update(&mut state, Message::RunsListed { ticket, runs: found });

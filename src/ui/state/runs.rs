@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub struct FoundRun {
     pub folder: PathBuf,
     pub name: String,
+    /// What tells it from others: `lr 1.00e-3, r 8, 48 steps, best 1.188`.
+    pub note: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]

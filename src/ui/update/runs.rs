@@ -48,7 +48,7 @@ pub fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
         Some(Action::Last) => picker.selected = last,
         Some(Action::Open) => {
             let chosen = picker.runs.as_ref().and_then(|runs| runs.get(picker.selected)).cloned();
-            let Some(FoundRun { folder, name }) = chosen else { return };
+            let Some(FoundRun { folder, name, .. }) = chosen else { return };
             state.overlay = None;
             notify(state, NoticeKind::Info, format!("reading {}", printable(&name)));
             effects.push(Effect::ReadRun { ticket: next_ticket(state), folder, name });

@@ -1,6 +1,7 @@
 //! The choice of another run, over the panels.
 
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use crate::ui::state::runs::RunPicker;
 use crate::ui::theme::Role;
@@ -8,7 +9,7 @@ use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, words};
 use crate::units::printable;
 
-const WIDTH: u16 = 60;
+const WIDTH: u16 = 90;
 const ROWS: u16 = 12;
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, picker: &RunPicker) {
@@ -31,6 +32,12 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, picker: &RunPicker) {
         let selected = index == picker.selected;
         let mark = if selected { pen.theme.pick("▸ ", "> ") } else { "  " };
         let role = if selected { Role::Selected } else { Role::Text };
-        pen.line(inner, row as u16, &words([(mark, Role::Key), (&printable(&run.name), role)]));
+        let name = words([(mark, Role::Key), (&printable(&run.name), role), ("  ", Role::Text)]);
+        let x = pen.line(inner, row as u16, &name);
+        // Where both do not fit, what they differ in is worth more than the whole name.
+        let note = printable(&run.note);
+        let from = x.min(inner.right().saturating_sub(note.width() as u16)).max(inner.x + 2);
+        let place = Rect { x: from, width: inner.right().saturating_sub(from), ..inner };
+        pen.line_right(place, row as u16, &words([(" ", Role::Text), (&note, Role::Label)]));
     }
 }

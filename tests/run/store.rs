@@ -177,3 +177,9 @@ fn a_run_that_came_to_nothing_goes_and_one_that_said_something_stays() {
     said.discard();
     assert!(store::is_run(&path));
 }
+
+#[test]
+fn a_run_keeps_the_letters_of_its_configurations_name() {
+    assert_eq!(store::run_id("한국어 설정", 0), "19700101-000000-한국어-설정");
+    assert_eq!(store::run_id("../\u{1b}[31m x", 0), "19700101-000000------31m-x");
+}

@@ -265,3 +265,20 @@ fn a_hundred_thousand_steps_are_folded_within_bounds() {
     assert_eq!(run.view.warnings.count, 10_000);
     assert_eq!(run.view.warnings.last.len(), MAX_WARNINGS);
 }
+
+#[test]
+fn what_each_segment_says_of_its_rows_is_counted_once() {
+    let mut run = Run::begin(20, 5, None);
+    let warn = |run: &mut Run, detail: &str| {
+        run.emit(RunEvent::Warning(Warning { kind: "row_skipped".into(), detail: detail.into() }));
+    };
+    ["line 3", "line 9"].iter().for_each(|detail| warn(&mut run, detail));
+    run.step(1, 2.0, 10);
+    warn(&mut run, "slow");
+    warn(&mut run, "slow");
+    run.segment(20, 5, Some(1));
+    ["line 3", "line 9", "line 11"].iter().for_each(|detail| warn(&mut run, detail));
+    run.step(2, 2.0, 10);
+    warn(&mut run, "line 3");
+    assert_eq!((run.view.warnings.count, run.view.warnings.last.len()), (6, 6));
+}

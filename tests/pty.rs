@@ -53,7 +53,7 @@ impl Launcher for Trainer {
         thread::spawn(move || train(log, speed, &sender, &requests));
         let cause: app::Cause = Box::new(|| panic!("the screen broke here"));
         let cause = self.cause_panics.then_some(cause);
-        Ok(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), cause })
+        Ok(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), history: None, cause })
     }
 }
 
@@ -632,4 +632,71 @@ fn the_program_trains_a_real_model_on_the_screen_from_start_to_quit() {
     assert!(run.join("last/adapter_model.safetensors").is_file());
     let log = std::fs::read_to_string(run.join("events.jsonl")).expect("a log");
     assert!(log.lines().last().expect("a line").contains(r#""reason":"stopped""#));
+}
+
+/// Lets whoever waits at a pipe go when the test ends, however it does: nothing else would end that process.
+struct LetGo(PathBuf);
+
+impl Drop for LetGo {
+    fn drop(&mut self) {
+        // A pipe that is open for both ends at once waits for nobody.
+        let _ = std::fs::OpenOptions::new().read(true).write(true).open(&self.0);
+    }
+}
+
+#[test]
+fn the_program_asks_before_it_leaves_a_resumed_run_that_loads_and_says_why_one_does_not_go_on() {
+    let folder = folder_in_use();
+    let here = folder.path();
+    let (file, run) = (here.join("tiny.toml"), here.join("run"));
+    let [file, run_folder] = [&file, &run].map(|p| p.to_str().expect("a path in UTF-8"));
+    let mut terminal = Terminal::program(&["train", file, "--run-dir", run_folder]);
+    terminal.wait_for("● running");
+    terminal.wait_for("step 2 ");
+    terminal.send(b"s");
+    terminal.wait_for("stop the run?");
+    terminal.send(b"y");
+    terminal.wait_for("the run was stopped");
+    terminal.send(b"q");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+
+    // Who reads the adapter's settings waits until the test lets them go.
+    let settings = run.join("last/adapter_config.json");
+    let text = std::fs::read(&settings).expect("the checkpoint is whole");
+    std::fs::remove_file(&settings).expect("the file goes");
+    let path = std::ffi::CString::new(settings.to_str().expect("a path in UTF-8")).expect("no zero in it");
+    // SAFETY: a path that ends with a zero, and nothing else.
+    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let let_go = LetGo(settings.clone());
+    let mut terminal = Terminal::program(&["train", run_folder, "--resume"]);
+    terminal.wait_for("◌ loading");
+    terminal.send(b"q");
+    terminal.wait_for("stop and quit?");
+    terminal.send(b"n");
+    terminal.send(b"b");
+    terminal.wait_for("stop it first");
+    terminal.send(b"s");
+    terminal.wait_for("stop the run?");
+    terminal.send(b"y");
+    terminal.wait_for("◌ stopping");
+    let mut waiting = std::fs::OpenOptions::new().write(true).open(&settings).expect("somebody reads");
+    std::fs::remove_file(&settings).expect("the pipe goes");
+    std::fs::write(&settings, &text).expect("the file comes back");
+    waiting.write_all(&text).expect("somebody reads");
+    drop((waiting, let_go));
+    terminal.wait_for("the run was stopped");
+    terminal.send(b"q");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 0);
+    let log = std::fs::read_to_string(run.join("events.jsonl")).expect("a log");
+    assert_eq!(log.matches(r#""reason":"stopped""#).count(), 2);
+
+    std::fs::write(&settings, "{").expect("the file is there");
+    let mut terminal = Terminal::program(&["train", run_folder, "--resume"]);
+    terminal.wait_for("adapter_config.json");
+    terminal.wait_for("could not start");
+    terminal.send(b"q");
+    terminal.is_restored();
+    assert_eq!(terminal.exit_code(), 2);
 }

@@ -119,7 +119,7 @@ impl Driven {
         let (commands, commands_out) = channel();
         let mut driven = Driven::new(State::watching(), size);
         let handle = RunHandle { events, commands };
-        driven.session.attach(Launched { handle, folder: "runs/x".into(), cause: None }, true);
+        driven.session.attach(Launched { handle, folder: "runs/x".into(), history: None, cause: None }, true);
         (driven, events_in, commands_out)
     }
 
@@ -240,7 +240,7 @@ fn replay(table: &mut Table) -> Result<(), Box<dyn std::error::Error>> {
         let begun = Instant::now();
         let mut session = Session::new(State::watching(), themes(), LARGE, None);
         let handle = attach(folder.path())?;
-        session.attach(Launched { handle, folder: folder.path().into(), cause: None }, false);
+        session.attach(Launched { handle, folder: folder.path().into(), history: None, cause: None }, false);
         loop {
             let now = Clock { ms: begun.elapsed().as_millis() as u64, unix_ms: fixture::BEGAN_UNIX_MS };
             session.turn(now, []);

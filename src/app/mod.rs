@@ -16,13 +16,14 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ratatui::layout::Size;
 
-use crate::event::RunHandle;
+use crate::event::{RunHandle, Stamped};
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::state::{Stage, StartPage};
 use crate::ui::view::outcome;
@@ -70,6 +71,8 @@ pub trait Launcher: Send + Sync {
 pub struct Launched {
     pub handle: RunHandle,
     pub folder: PathBuf,
+    /// What the run said before this process went on with it; `handle` has only what it says itself.
+    pub history: Option<Receiver<Stamped>>,
     /// Asked once, when the stream has closed without the run's own end: why, where its thread knows (a run that failed before its first
     /// event says it nowhere else). It may wait for that thread to end.
     pub cause: Option<Cause>,

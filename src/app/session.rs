@@ -15,7 +15,7 @@ use super::errands;
 use super::input::Input;
 use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
-use crate::event::{Command, CommandReply, CommandRequest, RunHandle};
+use crate::event::{Command, CommandReply, CommandRequest, RunHandle, Stamped};
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
 
@@ -54,8 +54,28 @@ pub struct Source {
     pub handle: RunHandle,
     pub folder: PathBuf,
     pub owned: bool,
+    /// What was said before this process, as far as it was not taken in yet: it comes before anything that the run says now.
+    history: Option<Receiver<Stamped>>,
     cause: Option<Cause>,
     closed: bool,
+}
+
+impl Source {
+    fn new(launched: Launched, owned: bool) -> Self {
+        let Launched { handle, folder, history, cause } = launched;
+        Source { handle, folder, owned, history, cause, closed: false }
+    }
+
+    /// The next event, and whether it belongs to what was said before.
+    fn next(&mut self) -> Result<(Stamped, bool), TryRecvError> {
+        match self.history.as_ref().map(Receiver::try_recv) {
+            Some(Ok(stamped)) => return Ok((stamped, true)),
+            Some(Err(TryRecvError::Empty)) => return Err(TryRecvError::Empty),
+            Some(Err(TryRecvError::Disconnected)) => self.history = None,
+            None => {}
+        }
+        self.handle.events.try_recv().map(|stamped| (stamped, false))
+    }
 }
 
 /// A run on its way, on a thread of its own.
@@ -152,8 +172,8 @@ impl Session {
 
     /// Attaches to a run.
     pub fn attach(&mut self, launched: Launched, owned: bool) {
-        let Launched { handle, folder, cause } = launched;
-        self.source = Some(Source { handle, folder: folder.clone(), owned, cause, closed: false });
+        let folder = launched.folder.clone();
+        self.source = Some(Source::new(launched, owned));
         self.look_again_ms = POURING_MS;
         self.tell(Message::Attached { folder, owned });
     }
@@ -232,8 +252,7 @@ impl Session {
                     LaunchNews::Done(result) => Some(result),
                     LaunchNews::Fetching(_) => None,
                 });
-                let Launched { handle, folder, cause } = done?.ok()?;
-                return Some(Source { handle, folder, owned: launching.owned, cause, closed: false });
+                return Some(Source::new(done?.ok()?, launching.owned));
             }
             launching.cancel.store(true, Ordering::Relaxed);
         }
@@ -457,6 +476,10 @@ impl Session {
 
     fn fetch_answers(&mut self) -> Vec<(Command, CommandReply)> {
         let mut answered = Vec::new();
+        // An answer is about what the run says now: that is not read yet.
+        if self.source.as_ref().is_some_and(|source| source.history.is_some()) {
+            return answered;
+        }
         self.answers.retain(|(command, answer)| match answer.try_recv() {
             Ok(reply) => {
                 answered.push((command.clone(), reply));
@@ -477,8 +500,9 @@ impl Session {
     fn hear_events(&mut self) {
         for count in 0..EVENTS_PER_TURN {
             let Some(source) = self.source.as_mut().filter(|s| !s.closed) else { return };
-            match source.handle.events.try_recv() {
-                Ok(stamped) => self.tell(Message::Event(Box::new(stamped))),
+            match source.next() {
+                Ok((stamped, true)) => self.tell(Message::History(Box::new(stamped))),
+                Ok((stamped, false)) => self.tell(Message::Event(Box::new(stamped))),
                 Err(TryRecvError::Empty) => {
                     let later = self.look_again_ms.saturating_mul(2).clamp(POURING_MS, FRAME_MS);
                     self.look_again_ms = if count >= POURING { POURING_MS } else { later };
@@ -486,7 +510,8 @@ impl Session {
                 }
                 Err(TryRecvError::Disconnected) => {
                     source.closed = true;
-                    let ended = self.state.run().is_some_and(|run| run.view.outcome.is_some());
+                    // How it ended before says nothing about why it does not go on.
+                    let ended = self.state.run().is_some_and(|run| !run.is_live());
                     let cause = if ended { None } else { source.cause.take() };
                     return self.tell(Message::StreamClosed { cause: cause.and_then(|ask| ask()) });
                 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::signals::StopOnSignals;
 use super::train::{Place, Plan, name_of, resumed, told, without_screen};
@@ -11,7 +11,7 @@ use super::{CliError, discover, result_path, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
 use crate::config::parse;
-use crate::event::{Command, CommandRequest, RunHandle, Stamped};
+use crate::event::{Command, CommandRequest};
 use crate::model::source::{self, Progress, Source};
 use crate::run::worker::{self, Ending, Running};
 use crate::run::{attach, replay, store, training};
@@ -163,10 +163,10 @@ impl Starter {
         }
         let folder = plan.place.folder(&plan.config, plan.init_adapter.as_deref())?;
         let path = folder.path().to_path_buf();
-        let history = replay::read(&path).map(|r| r.events).unwrap_or_default();
         let job = training::job(plan.config, files, plan.init_adapter);
         let (handle, running) = worker::start(folder, job)?;
-        let handle = after_history(history, handle);
+        // What cannot be read back is missing on the screen, no more.
+        let history = replay::before(&path, running.first_seq).ok().filter(|_| running.first_seq > 0);
         held(&self.runs).push(OwnRun { folder: path.clone(), running: Some(running), ending: None });
         let (runs, own) = (self.runs.clone(), path.clone());
         let cause = move || {
@@ -174,7 +174,7 @@ impl Starter {
             let run = runs.iter_mut().rfind(|run| run.folder == own)?;
             run.ending()?.error.as_ref().map(ToString::to_string)
         };
-        Ok(Launched { handle, folder: path, cause: Some(Box::new(cause)) })
+        Ok(Launched { handle, folder: path, history, cause: Some(Box::new(cause)) })
     }
 }
 
@@ -257,7 +257,7 @@ fn show(page: StartPage, starter: Starter, at_once: bool, environment: &Terminal
 
 fn opened(run: &Path) -> Result<Launched, CliError> {
     store::must_be_run(run)?;
-    Ok(Launched { handle: attach(run)?, folder: run.to_path_buf(), cause: None })
+    Ok(Launched { handle: attach(run)?, folder: run.to_path_buf(), history: None, cause: None })
 }
 
 /// Shows a run that is there already, live or finished.
@@ -279,19 +279,4 @@ fn say_left(ended: &ScreenEnded) {
     if let EndReason::Crashed(what) = &ended.reason {
         say(format_args!("the screen broke: {}; a run of this process goes on without it", printable(what)));
     }
-}
-
-/// What the run said before this process, then what it says now.
-fn after_history(history: Vec<Stamped>, handle: RunHandle) -> RunHandle {
-    let (sender, events) = mpsc::channel();
-    let RunHandle { events: fresh, commands } = handle;
-    std::thread::spawn(move || {
-        for event in history.into_iter().chain(fresh) {
-            // A screen that is gone is no reason to stop anything.
-            if sender.send(event).is_err() {
-                return;
-            }
-        }
-    });
-    RunHandle { events, commands }
 }

@@ -32,18 +32,21 @@ pub fn watch(run: &Path) -> Result<(), CliError> {
         if more {
             continue;
         }
+        // Even after an end: somebody may be about to go on with it.
+        if follow.is_live() {
+            std::thread::sleep(POLL);
+            continue;
+        }
         match follow.state() {
-            LogState::Live => std::thread::sleep(POLL),
             LogState::Interrupted => {
                 result(format_args!("interrupted after step {step}; `finetop train … --resume` goes on with it"))?;
-                break;
             }
             LogState::Empty => {
                 result("nothing was ever said in this run")?;
-                break;
             }
-            LogState::Finished(_) => break,
+            LogState::Live | LogState::Finished(_) => {}
         }
+        break;
     }
     if follow.skipped() > 0 {
         say(format_args!("{} lines of the log were no event known to this version", follow.skipped()));

@@ -151,6 +151,11 @@ impl LogSink {
         segment.started && !segment.finished
     }
 
+    /// The place of the event that comes next.
+    pub fn next_seq(&self) -> u64 {
+        self.segment().writer.seq
+    }
+
     pub fn is_started(&self) -> bool {
         self.segment().started
     }

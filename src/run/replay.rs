@@ -72,6 +72,21 @@ pub fn each(run: &Path, mut take: impl FnMut(Stamped)) -> Result<(), StoreError>
     Ok(())
 }
 
+/// The events that stand in the log before place `seq`, as it is now. They come as they are taken: a long log is never held whole.
+/// # Errors
+/// A folder that holds no run, or what the file system says.
+pub fn before(run: &Path, seq: u64) -> Result<Receiver<Stamped>, StoreError> {
+    let mut follow = Follow::open(run)?;
+    let (sender, events) = mpsc::sync_channel(WAITING);
+    let body = move || {
+        let mut open = true;
+        while open && follow.step(&mut |s| open = open && s.seq < seq && sender.send(s).is_ok()).unwrap_or(false) {}
+    };
+    // Without a thread nothing is known of what was before, and the run goes on.
+    let _ = std::thread::Builder::new().name("finetop-history".into()).spawn(body);
+    Ok(events)
+}
+
 /// How the last segment of a run ended, whoever holds the run now.
 /// # Errors
 /// A folder that holds no run, or what the file system says.
@@ -160,6 +175,11 @@ impl Follow {
         }
     }
 
+    /// Whether a process held the run when it was last looked at. It may do so after the end of a segment: the next one is being prepared.
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// Lines that are no event known here, so far.
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -236,7 +256,7 @@ impl Follow {
         }
     }
 
-    /// The events of the whole log and then those that come, until the run is over or nobody listens.
+    /// The events of the whole log and then those that come, until no process holds the run any more or nobody listens.
     pub fn into_receiver(mut self) -> Receiver<Stamped> {
         let (sender, events) = mpsc::sync_channel(WAITING);
         let body = move || {
@@ -245,7 +265,7 @@ impl Follow {
                 let more = self.step(&mut |stamped| open = sender.send(stamped).is_ok() && open);
                 match more {
                     Ok(true) => {}
-                    Ok(false) if open && self.state() == LogState::Live => std::thread::sleep(POLL),
+                    Ok(false) if open && self.live => std::thread::sleep(POLL),
                     _ => return,
                 }
             }

@@ -261,8 +261,7 @@ const TIME_LENGTH: usize = 15;
 pub fn run_id(name: &str, unix_ms: u64) -> String {
     let (days, seconds) = (unix_ms / 86_400_000, unix_ms / 1000 % 86_400);
     let (year, month, day) = civil(days);
-    let name: String =
-        name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '-' }).take(40).collect();
+    let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '-' }).take(40).collect();
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{name}").trim_end_matches('-').to_string()
 }

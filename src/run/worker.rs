@@ -91,6 +91,8 @@ pub struct Ending {
 
 /// A run that goes on in this process, whether anybody listens or not.
 pub struct Running {
+    /// Where this process's events begin in the stream; what stands before it was said by others.
+    pub first_seq: u64,
     thread: JoinHandle<Ending>,
 }
 
@@ -124,6 +126,7 @@ pub fn start_with_clock(folder: RunFolder, job: Job, clock: Clock) -> Result<(Ru
     let (listener, events) = mpsc::channel::<Stamped>();
     let (commands, requests) = mpsc::channel();
     let sink = LogSink::open(folder.path(), clock, Some(listener)).map_err(disk)?;
+    let first_seq = sink.next_seq();
     let past = replay::read(folder.path())?;
     let resume = mend(&folder, &past, &sink)?;
     let handle = RunHandle { events, commands: commands.clone() };
@@ -148,7 +151,7 @@ pub fn start_with_clock(folder: RunFolder, job: Job, clock: Clock) -> Result<(Ru
     };
     let thread = std::thread::Builder::new().name(THREAD.into()).stack_size(STACK_BYTES).spawn(body);
     let thread = thread.map_err(|source| StoreError::Disk { path: PathBuf::from(THREAD), source })?;
-    Ok((handle, Running { thread }))
+    Ok((handle, Running { first_seq, thread }))
 }
 
 /// Runs the job and says how it ended, whatever way that was.

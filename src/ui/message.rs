@@ -46,6 +46,8 @@ pub enum Message {
     },
     /// A fact of the run.
     Event(Box<Stamped>),
+    /// A fact of a run that this process goes on with, from before that: it says how things stood, and is no news.
+    History(Box<Stamped>),
     /// No event will come any more; why, where the run itself did not say it and somebody knows.
     StreamClosed {
         cause: Option<String>,

@@ -233,3 +233,55 @@ fn a_log_is_followed_line_by_line_through_a_torn_one() {
     assert_eq!(seqs, [1, 2]);
     assert_eq!(follow.skipped(), 0);
 }
+
+#[test]
+fn a_log_is_followed_on_while_somebody_prepares_to_go_on_with_it() {
+    let (_place, folder) = folder();
+    let finished = || {
+        RunEvent::RunFinished(finetop::event::RunFinished {
+            reason: finetop::event::FinishReason::Stopped,
+            steps: 1,
+            detail: None,
+        })
+    };
+    let mut sink = segment(folder.path());
+    [started("x", None, 4), step_done(1), finished()].into_iter().for_each(|event| sink.emit(event));
+    let events = Follow::open(folder.path()).unwrap().into_receiver();
+    let heard = next(&events, |e| matches!(e, RunEvent::RunFinished(_)));
+    assert_eq!(heard.seq, 2);
+    // The model is being loaded.
+    assert_eq!(events.recv_timeout(Duration::from_millis(300)), Err(mpsc::RecvTimeoutError::Timeout));
+    segment(folder.path()).emit(started("x", Some(1), 4));
+    assert_eq!(next(&events, |e| matches!(e, RunEvent::RunStarted(_))).seq, 3);
+    drop(folder);
+    assert!(events.recv_timeout(Duration::from_secs(60)).is_err(), "nobody holds it any more");
+}
+
+#[test]
+fn what_stands_before_a_segment_is_handed_over_whole_and_nothing_of_the_segment() {
+    let (_place, folder) = folder();
+    let mut sink = segment(folder.path());
+    sink.emit(started("x", None, 4));
+    (1..=3).for_each(|step| sink.emit(step_done(step)));
+    append(folder.path(), "{\"seq\":4,\"elapsed");
+    let mut sink = segment(folder.path());
+    let first = sink.next_seq();
+    sink.emit(started("x", Some(2), 4));
+    sink.emit(step_done(3));
+    let seqs: Vec<u64> = replay::before(folder.path(), first).unwrap().iter().map(|s| s.seq).collect();
+    assert_eq!(seqs, [0, 1, 2, 3], "the step that is done again too");
+    assert_eq!(replay::before(folder.path(), 0).unwrap().iter().count(), 0);
+}
+
+#[test]
+fn a_long_history_is_read_no_further_than_it_is_taken() {
+    let (_place, folder) = folder();
+    let line =
+        |seq| format!("{{\"seq\":{seq},\"elapsed_ms\":0,\"event\":\"warning\",\"kind\":\"k\",\"detail\":\"d\"}}\n");
+    append(folder.path(), &(0..80_000).map(line).collect::<String>());
+    let history = replay::before(folder.path(), u64::MAX).unwrap();
+    history.recv().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    fs::write(folder.path().join("events.jsonl"), "").unwrap();
+    assert!(history.iter().count() < 40_000, "what was not read yet is gone");
+}

@@ -2,6 +2,7 @@
 //! The process is this test binary again, told by its environment to play a part.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Output, Stdio};
 use std::time::Duration;
@@ -157,6 +158,27 @@ fn finetop(arguments: &[&str], at: &Path) -> Output {
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_run_that_somebody_prepares_to_go_on_with_is_watched_on_by_the_program() {
+    let place = tempfile::tempdir().unwrap();
+    let run = place.path().join("run");
+    worker::start(RunFolder::create_at(&run, &config()).unwrap(), job(Fake::default())).unwrap().1.wait();
+    let held = RunFolder::open(&run).unwrap();
+    let mut watching = Process::new(env!("CARGO_BIN_EXE_finetop"))
+        .args(["watch", "run"])
+        .current_dir(place.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.starts_with("completed after")), "the end of the segment before");
+    LogSink::open(&run, Box::new(|| Duration::ZERO), None).unwrap().emit(started("run", Some(6), 9));
+    assert_eq!(lines.nth(1).as_deref(), Some("resumed from step 6"));
+    drop(held);
+    assert!(lines.any(|line| line.starts_with("interrupted after")));
+    assert!(watching.wait().unwrap().success());
 }
 
 #[test]

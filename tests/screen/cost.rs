@@ -66,7 +66,10 @@ fn a_log_that_is_being_read_is_looked_at_again_at_once_and_then_less_and_less() 
         session.frame(now);
         session.patience_ms(now)
     };
-    session.attach(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), cause: None }, false);
+    session.attach(
+        Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), history: None, cause: None },
+        false,
+    );
     // Its reader may only have begun.
     assert!(turn(&mut session, ms).is_some_and(|patience| patience <= 2));
     let stored = fixture::stored();

@@ -53,9 +53,10 @@ fn attached(width: u16, height: u16) -> (Driven, Sender<Stamped>, Receiver<Comma
     let (events_in, events) = channel();
     let (commands, commands_out) = channel();
     let mut driven = Driven::new(State::watching(), width, height);
-    driven
-        .session
-        .attach(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), cause: None }, true);
+    driven.session.attach(
+        Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), history: None, cause: None },
+        true,
+    );
     (driven, events_in, commands_out)
 }
 

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use finetop::app::environment::TerminalEnvironment;
 use finetop::app::input::Input;
 use finetop::app::session::{Session, Wish};
-use finetop::app::{Launched, Launcher};
-use finetop::event::{Command, CommandRequest, RunHandle, Stamped};
+use finetop::app::{Cause, Launched, Launcher};
+use finetop::event::{Command, CommandRequest, FinishReason, RunEvent, RunFinished, RunHandle, RunStarted, Stamped};
 use finetop::ui::state::start::{Entry, Look, StartRequest};
-use finetop::ui::state::{Stage, StartPage, State};
-use finetop::ui::{Clock, Fetching, Key};
+use finetop::ui::state::{Activity, Overlay, Question, Stage, StartPage, State};
+use finetop::ui::{Clock, Fetching, Key, Message, update};
 use ratatui::layout::Size;
 
 use crate::fixture;
@@ -30,6 +30,8 @@ enum Act {
     Fail,
     Panic,
     Run,
+    /// Goes on with a run that has said this before, and knows why it ends.
+    Resume(Receiver<Stamped>),
     /// Waits until it is cancelled, and starts the run all the same.
     RunTooLate,
 }
@@ -45,10 +47,15 @@ impl Launcher for Script {
         progress(Fetching { what: "model".into(), done: 1, total: Some(2) });
         let act = self.acts.lock().expect("one start at a time").recv().expect("the test says what to do");
         self.at_once.fetch_sub(1, Ordering::SeqCst);
+        let (mut history, mut cause) = (None, None);
         match act {
             Act::Fail => return Err("no pip".into()),
             Act::Panic => panic!("a bug in the launcher"),
             Act::Run => {}
+            Act::Resume(before) => {
+                history = Some(before);
+                cause = Some(Box::new(|| Some("train.jsonl: no rows".into())) as Cause);
+            }
             Act::RunTooLate => {
                 while !cancel.load(Ordering::Relaxed) {
                     thread::yield_now();
@@ -58,7 +65,7 @@ impl Launcher for Script {
         let (events_in, events) = channel();
         let (commands, requests) = channel();
         self.runs.lock().expect("one start at a time").send((events_in, requests)).expect("the test listens");
-        Ok(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), cause: None })
+        Ok(Launched { handle: RunHandle { events, commands }, folder: "runs/x".into(), history, cause })
     }
 
     fn open(&self, run: &Path) -> Result<Launched, String> {
@@ -69,7 +76,7 @@ impl Launcher for Script {
         let (events_in, events) = channel();
         let (commands, requests) = channel();
         self.runs.lock().expect("one at a time").send((events_in, requests)).expect("the test listens");
-        Ok(Launched { handle: RunHandle { events, commands }, folder: run.to_path_buf(), cause: None })
+        Ok(Launched { handle: RunHandle { events, commands }, folder: run.to_path_buf(), history: None, cause: None })
     }
 
     fn entries(&self) -> Option<Vec<Entry>> {
@@ -221,4 +228,73 @@ fn the_selected_entry_is_looked_at_and_then_nobody_wakes() {
     let later = Clock { ms: now.ms + 1_000, unix_ms: 0 };
     driven.session.frame(later);
     assert_eq!(driven.session.patience_ms(later), None);
+}
+
+/// What a run says again as it goes on from step 12, after a stop, and how it ends then.
+fn segment(after: &[Stamped]) -> [Stamped; 2] {
+    let (seq, elapsed_ms) = after.last().map_or((0, 0), |last| (last.seq, last.elapsed_ms));
+    let Some(RunEvent::RunStarted(first)) = after.first().map(|s| &s.event) else { panic!("a log begins with a run") };
+    let started = RunStarted { resumed_from: Some(12), ..RunStarted::clone(first) };
+    let finished = RunFinished { reason: FinishReason::Stopped, steps: 12, detail: None };
+    [
+        Stamped { seq: seq + 1, elapsed_ms, event: RunEvent::RunStarted(Box::new(started)) },
+        Stamped { seq: seq + 2, elapsed_ms, event: RunEvent::RunFinished(finished) },
+    ]
+}
+
+/// A run that was stopped in step 14 and is gone on with: its history, and the other ends of its channels.
+fn resumed() -> (Driven, Vec<Stamped>, Sender<Stamped>, Receiver<CommandRequest>) {
+    let mut driven = Driven::new();
+    let mut log = fixture::until(&fixture::stored(), 14, 2).to_vec();
+    let [_, mut end] = segment(&log);
+    end.seq -= 1;
+    log.push(end);
+    let (before, history) = channel();
+    driven.acts.send(Act::Resume(history)).expect("the launcher listens");
+    driven.press(Key::Enter);
+    let (events, requests) = driven.runs.recv_timeout(Duration::from_secs(60)).expect("the run");
+    // What it says now waits until all that it said before was taken in.
+    events.send(segment(&log)[0].clone()).expect("the session listens");
+    driven.until(|stage| matches!(stage, Stage::Run(_)));
+    log.iter().for_each(|stamped| before.send(stamped.clone()).expect("the session listens"));
+    driven.until_state(|state| state.run().is_some_and(|run| run.view.outcome.is_some()));
+    let run = driven.session.state.run().expect("a run");
+    assert!(run.is_live() && run.activity() == Activity::Loading);
+    driven.press(Key::Char('q'));
+    assert_eq!(driven.session.state.overlay, Some(Overlay::Ask(Question::StopAndQuit)), "it would train on unseen");
+    driven.press(Key::Char('n'));
+    drop(before);
+    (driven, log, events, requests)
+}
+
+#[test]
+fn a_run_that_goes_on_is_live_from_the_beginning_and_its_log_is_whole() {
+    let (mut driven, log, events, _requests) = resumed();
+    driven.until_state(|state| state.run().is_some_and(|run| run.view.outcome.is_none()));
+    let kept = driven.session.state.log.kept_and_dropped().0;
+    // As one who watches it sees it, with the steps that are done again.
+    let watched = log.iter().chain([&segment(&log)[0]]).fold(State::watching(), |mut state, stamped| {
+        if state.run().is_none() {
+            update(&mut state, Message::Attached { folder: "runs/x".into(), owned: false });
+        }
+        update(&mut state, Message::Event(Box::new(stamped.clone())));
+        state
+    });
+    assert_eq!(kept, watched.log.kept_and_dropped().0);
+    events.send(segment(&log)[1].clone()).expect("the session listens");
+    drop(events);
+    driven.until_state(|state| state.run().is_some_and(|run| run.closed));
+    assert!(matches!(driven.session.state.overlay, Some(Overlay::Outcome { .. })));
+}
+
+#[test]
+fn a_run_that_goes_on_and_fails_before_it_says_anything_says_why() {
+    let mut driven = Driven::new();
+    let (before, history) = channel();
+    driven.acts.send(Act::Resume(history)).expect("the launcher listens");
+    driven.press(Key::Enter);
+    let (events, _requests) = driven.runs.recv_timeout(Duration::from_secs(60)).expect("the run");
+    fixture::stored().into_iter().for_each(|stamped| before.send(stamped).expect("the session listens"));
+    drop((before, events));
+    driven.until(|stage| *stage == Stage::Failed("train.jsonl: no rows".into()));
 }

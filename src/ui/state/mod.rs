@@ -7,6 +7,7 @@ pub mod field;
 pub mod log;
 pub mod memory;
 pub mod palette;
+pub mod pauses;
 pub mod run;
 pub mod runs;
 pub mod series;
@@ -19,6 +20,7 @@ use crate::event::{Command, FinishReason};
 
 use super::keymap::Keymap;
 use super::message::{Clock, Fetching};
+use pauses::Pauses;
 use run::RunView;
 pub use start::StartPage;
 
@@ -81,8 +83,15 @@ pub struct RunStage {
     pub closed: bool,
     /// Why no event will come, where the run did not say it itself.
     pub cause: Option<String>,
+    /// Nothing was heard of the segment that is shown or about to come: what is known was said before it.
+    pub(super) awaited: bool,
     /// When the newest event happened, on the screen's own clock (`Clock::ms`; negative before the screen began).
     pub(super) newest_event_ms: Option<i64>,
+    /// When the last pause ended, on the same clock: before that, nobody waited for an event.
+    pub(super) went_on_ms: Option<i64>,
+    pub(super) pauses: Pauses,
+    /// Whether this segment has done a piece of work.
+    pub(super) worked: bool,
 }
 
 /// What was asked of the run, and what it answered.
@@ -90,8 +99,8 @@ pub struct RunStage {
 pub struct Control {
     /// Pause or resume, sent and not yet answered.
     pub pausing: Option<Command>,
-    /// `Clock::ms` when the run said that it is paused.
-    pub paused_at_ms: Option<u64>,
+    /// When the run paused, on the screen's own clock (negative before the screen began).
+    pub paused_at_ms: Option<i64>,
     /// How many stops were sent: the second one drops the step.
     pub stops: u8,
     pub saving: bool,
@@ -281,19 +290,27 @@ impl RunStage {
             control: Control::default(),
             closed: false,
             cause: None,
+            awaited: true,
             newest_event_ms: None,
+            went_on_ms: None,
+            pauses: Pauses::default(),
+            worked: false,
         }
     }
 
     pub fn activity(&self) -> Activity {
         match &self.view.outcome {
-            Some(finished) => Activity::Finished(finished.reason),
-            None if self.closed => Activity::Interrupted,
-            None if self.control.stops > 0 => Activity::Stopping,
-            None if self.control.pausing == Some(Command::Pause) => Activity::Pausing,
-            None if self.control.paused_at_ms.is_some() => Activity::Paused,
-            None if self.view.loss.is_empty() && self.view.current.done == 0 => Activity::Loading,
-            None => Activity::Running,
+            // An end that was said before a segment that is still to come is not the end of that one.
+            Some(finished) if self.cause.is_none() && (self.closed || !self.awaited) => {
+                Activity::Finished(finished.reason)
+            }
+            _ if self.closed => Activity::Interrupted,
+            _ if self.control.stops > 0 => Activity::Stopping,
+            _ if self.control.pausing == Some(Command::Pause) => Activity::Pausing,
+            _ if self.awaited => Activity::Loading,
+            _ if self.control.paused_at_ms.is_some() => Activity::Paused,
+            _ if self.view.loss.is_empty() && self.view.current.done == 0 => Activity::Loading,
+            _ => Activity::Running,
         }
     }
 
@@ -302,35 +319,56 @@ impl RunStage {
         !matches!(self.activity(), Activity::Finished(_) | Activity::Interrupted)
     }
 
-    /// How long ago the newest event happened. While paused, and after the end, nothing is awaited.
-    fn age_ms(&self, clock: Clock) -> Option<u64> {
-        if !self.is_live() {
-            return None;
+    /// The run pauses, at this moment of the screen's own clock.
+    pub(super) fn pause(&mut self, at_ms: i64) {
+        self.pauses.begin(self.own_ms(at_ms));
+        // A pause that was said before the segment is over with it.
+        if !self.awaited {
+            self.control.paused_at_ms.get_or_insert(at_ms);
         }
-        let now = self.control.paused_at_ms.unwrap_or(clock.ms) as i64;
-        Some((now - self.newest_event_ms?).max(0) as u64)
     }
 
-    /// The run's own clock now, which stands while it is paused.
+    /// The run works at this moment of the screen's own clock.
+    pub(super) fn go_on(&mut self, at_ms: i64) {
+        if self.pauses.end(self.own_ms(at_ms)) {
+            self.went_on_ms = Some(at_ms);
+        }
+        self.control.paused_at_ms = None;
+    }
+
+    /// A moment of the screen's own clock on the run's clock, on which pauses count.
+    pub(super) fn own_ms(&self, at_ms: i64) -> u64 {
+        let since = self.newest_event_ms.map_or(0, |newest| at_ms - newest);
+        self.view.elapsed_ms.saturating_add_signed(since)
+    }
+
+    /// The run's clock now; it stands where nothing is awaited of the segment that is known.
+    fn now_ms(&self, clock: Clock) -> u64 {
+        let newest_ms = self.view.elapsed_ms;
+        if self.awaited || !self.is_live() { newest_ms } else { self.own_ms(clock.ms as i64).max(newest_ms) }
+    }
+
+    /// How long the run has been at work: over all segments, without pauses.
     pub fn elapsed_ms(&self, clock: Clock) -> u64 {
-        self.view.elapsed_ms + self.age_ms(clock).unwrap_or(0)
+        self.pauses.at_work_ms(self.now_ms(clock))
     }
 
     /// Seconds since the newest event, when that is longer than this run's steps and evals let expect.
     pub fn stale_seconds(&self, clock: Clock) -> Option<f64> {
-        if matches!(self.activity(), Activity::Paused) {
+        if self.awaited || !self.is_live() || self.control.paused_at_ms.is_some() {
             return None;
         }
-        let age = self.age_ms(clock)? as f64 / 1e3;
+        let heard_ms = self.newest_event_ms?.max(self.went_on_ms.unwrap_or(i64::MIN));
+        let age = (clock.ms as i64 - heard_ms).max(0) as f64 / 1e3;
         let pace = &self.view.pace;
         let usual = pace.expected_step().unwrap_or(0.0).max(pace.expected_eval().unwrap_or(0.0));
         (age > STALE_AFTER_S.max(2.0 * usual)).then_some(age)
     }
 
     pub fn eta_seconds(&self, clock: Clock) -> Option<f64> {
-        if !self.is_live() {
+        if self.awaited || !self.is_live() {
             return None;
         }
-        self.view.eta_seconds(self.elapsed_ms(clock))
+        self.view.eta_seconds(self.pauses.in_piece_clock_ms(self.now_ms(clock)))
     }
 }

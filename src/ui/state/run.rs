@@ -2,6 +2,7 @@
 //! Averages, rates and estimates are made here from facts; what is unknown stays `None`. Nothing here knows keys or pixels.
 
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::event::{
     BleuDone, CheckpointSaved, EvalDone, MemoryPlanned, MicroBatchDone, OutOfMemory, RunEvent, RunFinished, RunStarted,
@@ -62,6 +63,8 @@ pub struct RunView {
     next_seq: u64,
     /// `elapsed_ms` when the newest segment began.
     segment_elapsed_ms: u64,
+    /// Whether the newest segment has only begun.
+    begins: bool,
 }
 
 /// The micro-batches of one step.
@@ -97,6 +100,25 @@ pub struct Warnings {
     pub count: u64,
     /// The last ones, oldest first.
     pub last: VecDeque<Warning>,
+    /// Those that segments began with, as hashes.
+    at_the_beginning: Vec<u64>,
+}
+
+impl Warnings {
+    /// Each segment begins with the same words about its rows; they are counted once.
+    fn is_new(&mut self, warning: &Warning, begins: bool) -> bool {
+        if !begins {
+            return true;
+        }
+        let mut hasher = DefaultHasher::new();
+        (&warning.kind, &warning.detail).hash(&mut hasher);
+        let hash = hasher.finish();
+        let is_new = !self.at_the_beginning.contains(&hash);
+        if is_new && self.at_the_beginning.len() < MAX_WARNINGS {
+            self.at_the_beginning.push(hash);
+        }
+        is_new
+    }
 }
 
 impl RunView {
@@ -108,6 +130,7 @@ impl RunView {
         self.next_seq = stamped.seq.saturating_add(1);
         self.elapsed_ms = self.elapsed_ms.max(stamped.elapsed_ms);
         self.pace.fold(stamped);
+        self.begins &= matches!(stamped.event, RunEvent::Warning(_) | RunEvent::MemorySampled(_));
         match &stamped.event {
             RunEvent::RunStarted(started) => self.segment(started),
             RunEvent::MemoryPlanned(plan) => self.plan = Some(plan.clone()),
@@ -128,11 +151,13 @@ impl RunView {
             RunEvent::OutOfMemory(oom) => self.out_of_memory = Some(oom.clone()),
             RunEvent::BleuDone(bleu) => self.bleu = Some(bleu.clone()),
             RunEvent::Warning(warning) => {
-                self.warnings.count += 1;
-                if self.warnings.last.len() == MAX_WARNINGS {
-                    self.warnings.last.pop_front();
+                if self.warnings.is_new(warning, self.begins) {
+                    self.warnings.count += 1;
+                    if self.warnings.last.len() == MAX_WARNINGS {
+                        self.warnings.last.pop_front();
+                    }
+                    self.warnings.last.push_back(warning.clone());
                 }
-                self.warnings.last.push_back(warning.clone());
                 // JSON has no such number; the warning is its event.
                 if let Some((step, value)) = not_finite(warning) {
                     self.loss.push(step, value);
@@ -167,6 +192,7 @@ impl RunView {
                 self.last_step = None;
             }
         }
+        self.begins = true;
         self.current = CurrentStep::default();
         self.memory.begin_segment();
         self.outcome = None;

@@ -323,3 +323,20 @@ fn numbers_from_a_hostile_log_are_folded() {
     assert!(run.view.speed().is_some_and(f64::is_finite));
     assert_eq!(run.view.current.tokens, u64::MAX);
 }
+
+#[test]
+fn what_each_segment_says_of_its_rows_is_counted_once() {
+    let mut run = Run::begin(20, 5, None);
+    let warn = |run: &mut Run, detail: &str| {
+        run.emit(RunEvent::Warning(Warning { kind: "row_skipped".into(), detail: detail.into() }));
+    };
+    ["line 3", "line 9"].iter().for_each(|detail| warn(&mut run, detail));
+    run.step(1, 2.0, 10);
+    warn(&mut run, "slow");
+    warn(&mut run, "slow");
+    run.segment(20, 5, Some(1));
+    ["line 3", "line 9", "line 11"].iter().for_each(|detail| warn(&mut run, detail));
+    run.step(2, 2.0, 10);
+    warn(&mut run, "line 3");
+    assert_eq!((run.view.warnings.count, run.view.warnings.last.len()), (6, 6));
+}

@@ -8,7 +8,7 @@ mod preferred;
 mod runs;
 mod start;
 
-use crate::event::{Command, CommandReply, RunEvent, RunState};
+use crate::event::{Command, CommandReply, RunEvent, RunState, Stamped};
 
 use super::format;
 use super::help;
@@ -91,11 +91,15 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.revision += 1;
         }
         Message::Event(stamped) => {
-            on_event(state, &stamped);
+            on_event(state, &stamped, false);
+            log::hear(state, *stamped);
+        }
+        Message::History(stamped) => {
+            on_event(state, &stamped, true);
             log::hear(state, *stamped);
         }
         Message::StreamClosed { cause } => {
-            let began = state.run().is_some_and(|run| run.view.started.is_some());
+            let began = state.run().is_some_and(|run| !run.awaited);
             match cause {
                 // It failed before its first event: then there is nothing to look at but the cause.
                 Some(cause) if !began && state.page.is_some() => {
@@ -103,10 +107,17 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                     state.overlay = None;
                     state.revision += 1;
                 }
-                cause => with_run(state, |run, _| {
-                    run.closed = true;
-                    run.cause = cause;
-                }),
+                cause => {
+                    // Nobody else says why.
+                    let is_news = cause.is_some() && state.run().is_some();
+                    with_run(state, |run, _| {
+                        run.closed = true;
+                        run.cause = cause;
+                    });
+                    if is_news {
+                        show_end(state);
+                    }
+                }
             }
             if state.leaving {
                 effects.push(Effect::Quit);
@@ -176,50 +187,85 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
     }
 }
 
-fn on_event(state: &mut State, stamped: &crate::event::Stamped) {
+/// Takes a fact in. One from before this process went on with the run changes what is known of it, and nothing of its control.
+fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
     let clock = state.clock;
-    let takes_text = takes_text(state);
     let Stage::Run(run) = &mut state.stage else { return };
+    let cut_off = run.view.started.is_some() && run.view.outcome.is_none();
     run.view.fold(stamped);
     // A run of this process is heard at once; a log may be old, and says itself when its events happened.
     let age_ms = match run.view.newest_event_unix_ms() {
         Some(unix) if !run.owned => (clock.unix_ms as i64 - unix as i64).max(0),
         _ => 0,
     };
-    run.newest_event_ms = Some(clock.ms as i64 - age_ms);
+    let event_ms = clock.ms as i64 - age_ms;
+    run.newest_event_ms = Some(event_ms);
+    // A checkpoint that a killed process saved in its last moment is said before the segment that goes on from it.
+    run.awaited &= is_history || matches!(stamped.event, RunEvent::CheckpointSaved(_));
+    let paused_before = |run: &RunStage, ms: u64| run.pauses.since_ms().is_some_and(|since| since < ms);
     match &stamped.event {
         RunEvent::MicroBatchDone(micro) => {
+            run.worked = true;
             // Somebody else may have told the run to go on: a micro-batch that began after the pause shows it.
-            let began = clock.ms.saturating_sub(micro.duration_us / 1000);
-            if run.control.paused_at_ms.is_some_and(|paused| began > paused) {
-                run.control.paused_at_ms = None;
+            let began_ms = event_ms.saturating_sub_unsigned(micro.duration_us / 1000);
+            if paused_before(run, run.own_ms(began_ms)) {
+                run.go_on(began_ms);
             }
         }
         // A pause from elsewhere shows in the phase alone; before the first piece of work nothing is paused.
-        RunEvent::MemorySampled(sample) => {
-            let worked = run.view.current.done > 0 || !run.view.evals.is_empty();
-            match (sample.phase == Phase::Idle, run.control.paused_at_ms) {
-                (true, None) if worked && age_ms < NEWS_MS => run.control.paused_at_ms = Some(clock.ms),
-                (false, Some(_)) if run.control.pausing.is_none() => run.control.paused_at_ms = None,
-                _ => {}
+        RunEvent::MemorySampled(sample) => match sample.phase {
+            Phase::Idle if run.worked => run.pause(event_ms),
+            Phase::Idle => {}
+            _ if paused_before(run, stamped.elapsed_ms) => run.go_on(event_ms),
+            _ => {}
+        },
+        RunEvent::StepDone(_) | RunEvent::EvalDone(_) | RunEvent::CheckpointSaved(_) => {
+            run.worked = true;
+            if paused_before(run, stamped.elapsed_ms) {
+                run.go_on(event_ms);
+            }
+            run.pauses.begin_piece();
+        }
+        RunEvent::RunStarted(_) => {
+            run.pauses.begin_segment();
+            run.worked = false;
+            if !is_history {
+                run.control.paused_at_ms = None;
+                // What was asked while this segment was prepared is still to come; a process that was cut off answers no more.
+                if cut_off && !run.owned {
+                    run.control = Control::default();
+                }
+                if matches!(state.overlay, Some(Overlay::Outcome { .. })) {
+                    state.overlay = None;
+                }
             }
         }
-        RunEvent::RunStarted(_) => run.control = Control::default(),
         RunEvent::RunFinished(_) => {
-            run.control.paused_at_ms = None;
-            run.control.pausing = None;
-            if state.leaving {
-                state.leave_by_ms = Some(clock.ms + LEAVE_WITHIN_MS);
-            } else if age_ms < NEWS_MS && takes_text {
-                // What is typed must not become commands all at once.
-                notify(state, NoticeKind::Info, "the run has ended");
-            } else if age_ms < NEWS_MS {
-                state.overlay = Some(Overlay::Outcome { selected: 0 });
+            run.go_on(event_ms);
+            if !is_history {
+                run.control = Control::default();
+                // Where the stream goes on after an old end, somebody is about to go on with the run.
+                run.awaited = !run.owned && age_ms >= NEWS_MS;
+                if state.leaving {
+                    state.leave_by_ms = Some(clock.ms + LEAVE_WITHIN_MS);
+                } else if age_ms < NEWS_MS {
+                    show_end(state);
+                }
             }
         }
         _ => {}
     }
     state.revision += 1;
+}
+
+/// The run has ended just now.
+fn show_end(state: &mut State) {
+    if takes_text(state) {
+        // What is typed must not become commands all at once.
+        notify(state, NoticeKind::Info, "the run has ended");
+    } else {
+        state.overlay = Some(Overlay::Outcome { selected: 0 });
+    }
 }
 
 fn fetched(preparation: &mut Preparation, fetching: Fetching, clock: Clock) {
@@ -253,12 +299,8 @@ fn answered(state: &mut State, command: &Command, reply: &CommandReply) {
             Command::Stop | Command::ApplyLever { .. } => {}
         }
         match reply.state {
-            Some(RunState::Paused) if control.paused_at_ms.is_none() => control.paused_at_ms = Some(clock.ms),
-            Some(RunState::Running) if control.paused_at_ms.is_some() => {
-                control.paused_at_ms = None;
-                // What lies behind is the pause, not silence.
-                run.newest_event_ms = Some(clock.ms as i64);
-            }
+            Some(RunState::Paused) => run.pause(clock.ms as i64),
+            Some(RunState::Running) => run.go_on(clock.ms as i64),
             _ => {}
         }
     });
@@ -569,13 +611,15 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
 }
 
 fn send_stop(state: &mut State, effects: &mut Vec<Effect>) {
-    with_run(state, |run, _| {
+    with_run(state, |run, clock| {
         run.control.stops = run.control.stops.saturating_add(1);
-        run.control.paused_at_ms = None;
+        run.go_on(clock.ms as i64);
         run.control.pausing = None;
     });
     effects.push(Effect::Send(Command::Stop));
 }
 
+#[cfg(test)]
+mod segment_tests;
 #[cfg(test)]
 mod tests;

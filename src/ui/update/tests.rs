@@ -1,7 +1,7 @@
 //! What keys, answers and time do to the screen.
 
 use super::*;
-use crate::event::{FinishReason, MicroBatchDone, RunFinished, Stamped};
+use crate::event::{FinishReason, MicroBatchDone, RunFinished};
 use crate::ui::state::StartPage;
 use crate::ui::state::start::{Entry, Look, ModelPlace, Pane, PastRun, PastState, StartRequest, Target};
 

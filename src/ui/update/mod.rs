@@ -382,8 +382,7 @@ fn scroll_help(state: &State, scroll: u16, key: Key) -> Option<Overlay> {
 
 /// Keys that mean the same whatever lies over the panels. A user may give these actions a letter; where text is typed, it stays one.
 fn is_everywhere(state: &State, key: Key) -> bool {
-    let types_nothing = matches!(key, Key::Ctrl(_) | Key::Alt(_) | Key::F(_));
-    types_nothing && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
+    key.types_nothing() && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
         || key == Key::Ctrl('c')
 }
 

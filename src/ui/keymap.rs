@@ -282,15 +282,15 @@ impl Keymap {
         keys.iter().copied().find(|&key| self.action(key, state) == Some(action)).or(keys.first().copied())
     }
 
-    /// The key of an action that a text has most room for: a letter that does it now, else as `key_now`.
+    /// The shortest of an action's keys that do it now, for a hint; where none does, the shortest.
     pub fn hint(&self, action: Action, state: &State) -> Option<Key> {
         let does_it = |key: &&Key| self.action(**key, state) == Some(action);
-        let rank = |key: &&Key| match key {
-            Key::Char(c) if c.is_lowercase() => 0,
-            Key::Char(_) => 1,
-            _ => 2,
-        };
-        self.keys(action).iter().filter(does_it).min_by_key(rank).copied().or_else(|| self.key_now(action, state))
+        shortest(self.keys(action).iter().filter(does_it)).or_else(|| self.letter(action))
+    }
+
+    /// The shortest of an action's keys, where others than the keymap say when it holds.
+    pub fn letter(&self, action: Action) -> Option<Key> {
+        shortest(self.keys(action).iter())
     }
 
     /// All keys of an action.
@@ -302,6 +302,16 @@ impl Keymap {
     pub fn key(&self, action: Action) -> Option<Key> {
         self.keys(action).first().copied()
     }
+}
+
+/// A letter that needs no shift, any other character, any other key.
+fn shortest<'a>(keys: impl Iterator<Item = &'a Key>) -> Option<Key> {
+    let rank = |key: &&Key| match key {
+        Key::Char(c) if c.is_lowercase() => 0,
+        Key::Char(_) => 1,
+        _ => 2,
+    };
+    keys.min_by_key(rank).copied()
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use ratatui::layout::Rect;
 
+use super::hint;
 use crate::event::{FinishReason, RunEvent, Stamped};
 use crate::ui::format;
+use crate::ui::keymap::Action;
 use crate::ui::state::log::entry;
 use crate::ui::state::log::whole::{Line, Whole};
 use crate::ui::state::log::{LogView, Typed, Typing};
@@ -51,7 +53,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
         entry_line(pen, rows, row, log, stamped, selected == Some(position));
     }
     if let Some(whole) = &log.open {
-        draw_whole(pen, body, whole);
+        draw_whole(pen, body, state, whole);
     }
 }
 
@@ -174,14 +176,17 @@ fn marked(words: &mut Words, text: &str, part: Range<usize>, marks: &[Range<usiz
     piece(at..part.end, role);
 }
 
-fn draw_whole(pen: &mut Pen<'_>, body: Rect, whole: &Whole) {
+fn draw_whole(pen: &mut Pen<'_>, body: Rect, state: &State, whole: &Whole) {
     let lines = whole.lines.len();
     let area = centered(body, Whole::width(body.width), (lines + 2).min(u16::MAX as usize) as u16);
     pen.clear(area);
     let rows = area.height.saturating_sub(2) as usize;
     let hidden = lines.saturating_sub(rows);
     let from = whole.scroll.min(hidden);
-    let mut right = words([("Esc", Role::Key), (" close", Role::Label)]);
+    let mut right = match hint(state, &[Action::Clear]) {
+        Some(key) => words([(&key, Role::Key), (" close", Role::Label)]),
+        None => Vec::new(),
+    };
     if hidden > 0 {
         let below = if from < hidden {
             format!("{} more below  ", format::count((hidden - from) as u64))

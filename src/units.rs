@@ -108,6 +108,15 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// The beginning of a text, of at most so many bytes.
+pub fn beginning(text: &str, most_bytes: usize) -> &str {
+    let mut end = most_bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// The numbers that describe a decoder, enough to count its parameters and its bytes without loading it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelShape {
@@ -155,6 +164,11 @@ mod tests {
     #[test]
     fn escape_sequences_become_visible_text() {
         assert_eq!(printable("a\u{1b}[31mb\nc\u{202e}d\u{9b}"), "a␛[31mb c�d�");
+    }
+
+    #[test]
+    fn a_beginning_ends_between_characters() {
+        assert_eq!((beginning("중고", 4), beginning("중고", 6), beginning("중고", 2)), ("중", "중고", ""));
     }
 
     #[test]

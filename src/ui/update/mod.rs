@@ -165,6 +165,9 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
         effects.push(Effect::Quit);
     }
     start::tick(state, effects);
+    if state.log.go_on() {
+        state.revision += 1;
+    }
     let pulse = state.current_pulse();
     if pulse != state.pulse {
         state.pulse = pulse;

@@ -39,6 +39,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
     }
     if log.is_empty() {
         let text = match log.filter() {
+            Some(_) if log.is_looking() => "looking through the log",
             Some(_) => "nothing matches the filter",
             None if run.is_live() => "nothing was said yet",
             None => "nothing was said",
@@ -66,6 +67,7 @@ fn title(pen: &Pen<'_>, log: &LogView) -> String {
         _ => format!("{} kept of {}", count(kept), format::count(dropped + kept as u64)),
     };
     match log.filter() {
+        Some(filter) if log.is_looking() => format!("log  &{}  looking", pattern(pen, filter.text())),
         Some(filter) => format!("log  &{}  {} of {all}", pattern(pen, filter.text()), count(log.len())),
         None if dropped > 0 => format!("log  {all}"),
         None => "log".to_owned(),
@@ -76,6 +78,9 @@ fn right(pen: &Pen<'_>, log: &LogView) -> Words {
     let mut right: Words = Vec::new();
     if log.with_details() {
         right.push(("  with details".into(), Role::Label));
+    }
+    if let Some(search) = log.search().filter(|_| log.is_looking()) {
+        right.push((format!("  /{}  looking", pattern(pen, search.text())).into(), Role::Label));
     }
     if let (Some(search), Some(matches)) = (log.search(), log.matches()) {
         let of = matches.at.map(|at| format!("{} of ", format::count(at as u64))).unwrap_or_default();

@@ -12,7 +12,10 @@ use crate::ui::state::{Activity, RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{format_bytes, format_duration, printable};
+use crate::units::{beginning, format_bytes, format_duration, printable};
+
+/// Bytes of what a run says about its end; the log has all of it.
+const CAUSE: usize = 4_096;
 
 /// Facts of a run that has ended, a name and a value each.
 pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
@@ -81,7 +84,12 @@ pub fn cause(run: &RunStage) -> Option<String> {
         Activity::Interrupted => {
             Some("The log ends in the middle of the run: its process died, or is gone.".to_owned())
         }
-        _ => run.view.outcome.as_ref().and_then(|o| o.detail.as_deref()).map(printable),
+        _ => run
+            .view
+            .outcome
+            .as_ref()
+            .and_then(|o| o.detail.as_deref())
+            .map(|detail| printable(beginning(detail, CAUSE))),
     }
 }
 

@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::config::{Method, RunConfig};
 use crate::units;
 
 /// What stands for an unknown value.
@@ -82,6 +83,15 @@ pub fn rate(value: f64) -> String {
         v if v < 9.95 => format!("{v:.1}"),
         v => short_count(v.round() as u64),
     }
+}
+
+/// `QLoRA r 8`.
+pub fn method(config: &RunConfig) -> String {
+    let name = match config.adapter.method {
+        Method::Qlora => "QLoRA",
+        Method::Lora => "LoRA",
+    };
+    format!("{name} r {}", config.adapter.r)
 }
 
 /// How long something took: `640ms`, `1.42s`, `12.3s`, then as `units` writes it.

@@ -27,7 +27,7 @@ use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
 use super::widgets::pen;
 use super::widgets::{Pen, Words, words};
-use crate::config::{Method, RunConfig};
+use crate::config::RunConfig;
 use crate::event::FinishReason;
 use crate::units::{format_bytes, printable};
 
@@ -158,7 +158,7 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     if let Some(started) = started {
         left.push((model_name(started.model_name.as_deref(), &started.config).into(), Role::Text));
         // The method is in the panel of progress too.
-        for text in [printable(&started.device), method(&started.config)] {
+        for text in [printable(&started.device), format::method(&started.config)] {
             left.push((dot.into(), Role::Faint));
             left.push((text.into(), Role::Label));
         }
@@ -192,14 +192,6 @@ fn tabs(theme: &Theme, state: &State) -> Words {
 fn model_name(name: Option<&str>, config: &RunConfig) -> String {
     let source = &config.model.source;
     printable(name.unwrap_or_else(|| source.rsplit(['/', ':']).next().unwrap_or(source)))
-}
-
-fn method(config: &RunConfig) -> String {
-    let name = match config.adapter.method {
-        Method::Qlora => "QLoRA",
-        Method::Lora => "LoRA",
-    };
-    format!("{name} r {}", config.adapter.r)
 }
 
 fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {

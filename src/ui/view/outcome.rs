@@ -8,6 +8,7 @@ use crate::event::FinishReason;
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::message::Clock;
+use crate::ui::state::log::entry;
 use crate::ui::state::{Activity, RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
@@ -65,19 +66,7 @@ fn adapter(run: &RunStage) -> Option<&'static str> {
 /// Why it ended as it did, where that needs words.
 pub fn cause(run: &RunStage) -> Option<String> {
     if let Some(oom) = &run.view.out_of_memory {
-        let mut text = format!(
-            "Out of memory in {}, step {}, micro-batch {}",
-            oom.phase.name(),
-            format::count(oom.step),
-            format::count(oom.micro)
-        );
-        if let Some(requested) = oom.requested_bytes {
-            text.push_str(&format!(": {} were asked for", format_bytes(requested)));
-        }
-        if let Some(free) = oom.free_bytes {
-            text.push_str(&format!(", {} were free", format_bytes(free)));
-        }
-        return Some(text);
+        return Some(entry::out_of_memory(oom, CAUSE));
     }
     match run.activity() {
         Activity::Interrupted if run.cause.is_some() => run.cause.as_deref().map(printable),

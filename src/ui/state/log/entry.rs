@@ -1,7 +1,6 @@
 //! An event in plain words, on one line. Made when it is drawn or searched, never when the event comes: a log may have a million.
 //! All of an event is in `whole`.
 
-use crate::config::Method;
 use crate::event::{FinishReason, OutOfMemory, RunEvent, RunStarted, Warning};
 use crate::ui::format::{self, count, loss, or_unknown, scientific, took};
 use crate::ui::state::run::micro_loss;
@@ -119,15 +118,12 @@ fn start(started: &RunStarted, longest: usize) -> String {
         return format!("from step {} of {}, on {device}", count(from), count(started.planned_steps));
     }
     let config = &started.config;
-    let method = match config.adapter.method {
-        Method::Qlora => "QLoRA",
-        Method::Lora => "LoRA",
-    };
     let model = outside(started.model_name.as_deref().unwrap_or(&config.model.source));
-    format!("{model}, {method} r {}, {} steps on {device}", config.adapter.r, count(started.planned_steps))
+    format!("{model}, {}, {} steps on {device}", format::method(config), count(started.planned_steps))
 }
 
-fn out_of_memory(oom: &OutOfMemory, longest: usize) -> String {
+/// Where it came to it, and what was missing.
+pub fn out_of_memory(oom: &OutOfMemory, longest: usize) -> String {
     let layer = oom.layer.map(|l| format!(", layer {}", count(l))).unwrap_or_default();
     let asked = oom.requested_bytes.map(|b| format!(", {} asked for", format_bytes(b))).unwrap_or_default();
     let free = oom.free_bytes.map(|b| format!(", {} free", format_bytes(b))).unwrap_or_default();

@@ -13,6 +13,8 @@ pub(super) const MAX_TEXT_BYTES: usize = 16 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
     pub entries: VecDeque<Stamped>,
+    /// The text of each of them.
+    lengths: VecDeque<usize>,
     most: usize,
     pub text_bytes: usize,
     pub dropped: u64,
@@ -20,20 +22,22 @@ pub(super) struct Kept {
 
 impl Kept {
     pub fn new(most: usize) -> Self {
-        Kept { entries: VecDeque::new(), most, text_bytes: 0, dropped: 0 }
+        Kept { entries: VecDeque::new(), lengths: VecDeque::new(), most, text_bytes: 0, dropped: 0 }
     }
 
     /// True when old entries went. They go a sixteenth at a time: whoever keeps places in the log has to look through them all then.
     pub fn push(&mut self, stamped: Stamped) -> bool {
-        self.text_bytes += text_bytes(&stamped.event);
+        let length = text_bytes(&stamped.event);
+        self.text_bytes += length;
+        self.lengths.push_back(length);
         self.entries.push_back(stamped);
         if self.entries.len() <= self.most && self.text_bytes <= MAX_TEXT_BYTES {
             return false;
         }
         let (most, most_bytes) = (self.most - self.most / 16, MAX_TEXT_BYTES - MAX_TEXT_BYTES / 16);
         while self.entries.len() > most || self.text_bytes > most_bytes && self.entries.len() > 1 {
-            let Some(oldest) = self.entries.pop_front() else { break };
-            self.text_bytes -= text_bytes(&oldest.event);
+            self.entries.pop_front();
+            self.text_bytes -= self.lengths.pop_front().unwrap_or_default();
             self.dropped += 1;
         }
         true
@@ -53,9 +57,14 @@ impl Kept {
     }
 }
 
-/// How much text an event brings, by its line: whatever fields it has, none of them is forgotten. Steps, micro-batches and samples are
-/// numbers alone, and too many to be measured.
+/// How much text an event brings, by its line, so that none of its fields is forgotten. Steps, micro-batches and samples are numbers alone,
+/// and too many to be measured; warnings may be many too, and are two texts.
 fn text_bytes(event: &RunEvent) -> usize {
+    match event {
+        RunEvent::Warning(warning) => return warning.kind.len() + warning.detail.len(),
+        event if entry::class(event) != Class::Said => return 0,
+        _ => {}
+    }
     struct Length(usize);
     impl io::Write for Length {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -67,9 +76,7 @@ fn text_bytes(event: &RunEvent) -> usize {
         }
     }
     let mut length = Length(0);
-    if entry::class(event) == Class::Said {
-        // Writing into nothing fails only for what JSON cannot say, and so much as was said counts.
-        let _ = serde_json::to_writer(&mut length, event);
-    }
+    // Writing into nothing fails only for what JSON cannot say, and so much as was said counts.
+    let _ = serde_json::to_writer(&mut length, event);
     length.0
 }

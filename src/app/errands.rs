@@ -10,11 +10,9 @@ use crate::ui::state::runs::FoundRun;
 
 /// The other runs in the folder that a run lies in, the newest first.
 pub fn runs_beside(run: &Path) -> Vec<FoundRun> {
+    // `.` and `a/..` have no parent worth the name: where the run really lies has one.
     let own = std::fs::canonicalize(run).ok();
-    let folder = match run.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let Some(folder) = own.as_deref().unwrap_or(run).parent() else { return Vec::new() };
     let others = store::runs(folder).into_iter().filter(|path| std::fs::canonicalize(path).ok() != own);
     let found = |folder: std::path::PathBuf| {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -43,4 +41,26 @@ pub fn read(run: &Path) -> Result<Box<RunView>, String> {
     let mut view = Box::new(RunView::default());
     replay::each(run, |stamped| view.fold(&stamped)).map_err(|e| e.to_string())?;
     Ok(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_beside_are_found_however_the_run_is_named() {
+        let place = tempfile::tempdir().expect("a place");
+        for name in ["a", "b"] {
+            let run = place.path().join(name);
+            std::fs::create_dir_all(run.join("checkpoints")).expect("a run's folder");
+            for file in ["config.toml", "events.jsonl"] {
+                std::fs::write(run.join(file), "").expect("a run's file");
+            }
+        }
+        for path in ["a", "a/", "a/.", "a/checkpoints/..", "b/../a"] {
+            let found = runs_beside(&place.path().join(path));
+            assert_eq!(found.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["b"], "{path}");
+        }
+        assert!(runs_beside(Path::new("")).is_empty());
+    }
 }

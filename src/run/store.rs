@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crate::config::RunConfig;
 use crate::config::parse::{self, ConfigError};
 use crate::disk;
+use crate::units::DateTime;
 
 /// How long a writer waits for the lock: watchers hold it for an instant when they look whether the run lives.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -259,22 +260,9 @@ const TIME_LENGTH: usize = 15;
 
 /// `20261123-221502-demo`: readable, sorted by the time of the start (UTC).
 pub fn run_id(name: &str, unix_ms: u64) -> String {
-    let (days, seconds) = (unix_ms / 86_400_000, unix_ms / 1000 % 86_400);
-    let (year, month, day) = civil(days);
+    let DateTime { year, month, day, hour, minute, second } = DateTime::from_unix(unix_ms / 1000);
     let name: String = name.chars().map(|c| if c.is_alphanumeric() || c == '_' { c } else { '-' }).take(40).collect();
-    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}-{name}").trim_end_matches('-').to_string()
-}
-
-/// Year, month and day of a day since 1970 in the proleptic Gregorian calendar, counted in years that begin in March.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (month, day) = (if month < 10 { month + 3 } else { month - 9 }, day - (153 * month + 2) / 5 + 1);
-    (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
 /// The log of a run.

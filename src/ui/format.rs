@@ -3,6 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
+use crate::config::{Method, RunConfig};
 use crate::units;
 
 /// What stands for an unknown value.
@@ -26,25 +27,35 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// A count in at most five cells: `999`, `12.3k`, `4.56M`.
+/// A count in at most six cells: `9999`, `12.3k`, `4.6M`, `137M`.
 pub fn short_count(n: u64) -> String {
-    match n {
-        0..10_000 => n.to_string(),
-        10_000..1_000_000 => format!("{:.1}k", n as f64 / 1e3),
-        1_000_000..100_000_000 => format!("{:.1}M", n as f64 / 1e6),
-        100_000_000..1_000_000_000 => format!("{:.0}M", n as f64 / 1e6),
-        _ => format!("{:.1}G", n as f64 / 1e9),
+    const UNITS: [(f64, char); 5] = [(1e3, 'k'), (1e6, 'M'), (1e9, 'G'), (1e12, 'T'), (1e15, 'P')];
+    if n < 10_000 {
+        return n.to_string();
     }
+    // What is rounded up to a thousand belongs to the next unit.
+    let (value, unit) = UNITS
+        .iter()
+        .map(|(size, unit)| (n as f64 / size, unit))
+        .find(|(value, unit)| *value < if **unit == 'k' { 999.95 } else { 999.5 })
+        .unwrap_or((n as f64 / 1e18, &'E'));
+    if *unit == 'k' || value < 99.95 { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
 }
 
-/// Bytes in at most five cells, in powers of two as `units` has them: `98Mi`, `1.2Gi`.
+/// Bytes in at most six cells, in powers of two as `units` has them: `98Mi`, `1.2Gi`.
 pub fn short_bytes(bytes: u64) -> String {
+    let in_unit = |size: u64| bytes as f64 / size as f64;
+    let (ki, mi, gi, ti) = (in_unit(units::KIB), in_unit(units::MIB), in_unit(units::GIB), in_unit(units::TIB));
     match bytes {
-        b if b >= 100 * units::GIB => format!("{:.0}Gi", b as f64 / units::GIB as f64),
-        b if b >= 1000 * units::MIB => format!("{:.1}Gi", b as f64 / units::GIB as f64),
-        b if b >= 1000 * units::KIB => format!("{:.0}Mi", b as f64 / units::MIB as f64),
-        b if b >= 1000 => format!("{:.0}Ki", b as f64 / units::KIB as f64),
-        b => format!("{b}B"),
+        0..1000 => format!("{bytes}B"),
+        _ if ki < 999.5 => format!("{ki:.0}Ki"),
+        _ if mi < 999.5 => format!("{mi:.0}Mi"),
+        _ if gi < 99.95 => format!("{gi:.1}Gi"),
+        _ if gi < 999.5 => format!("{gi:.0}Gi"),
+        _ if ti < 99.95 => format!("{ti:.1}Ti"),
+        _ if ti < 9999.5 => format!("{ti:.0}Ti"),
+        _ if ti < 9999.5 * 1024.0 => format!("{:.0}Pi", ti / 1024.0),
+        _ => format!("{:.1}Ei", ti / (1u64 << 20) as f64),
     }
 }
 
@@ -52,8 +63,9 @@ pub fn short_bytes(bytes: u64) -> String {
 pub fn loss(value: f64) -> String {
     match value.abs() {
         _ if !value.is_finite() => value.to_string(),
-        v if v >= 1e5 => format!("{value:.2e}"),
-        v if v >= 100.0 => format!("{value:.1}"),
+        // By what it is rounded to: a width must not break at a border.
+        v if v >= 99_999.95 => format!("{value:.2e}"),
+        v if v >= 99.999_5 => format!("{value:.1}"),
         v if v > 0.0 && v < 1e-3 => format!("{value:.1e}"),
         _ => format!("{value:.3}"),
     }
@@ -68,9 +80,18 @@ pub fn scientific(value: f64) -> String {
 pub fn rate(value: f64) -> String {
     match value {
         v if !v.is_finite() => UNKNOWN.to_owned(),
-        v if v < 10.0 => format!("{v:.1}"),
+        v if v < 9.95 => format!("{v:.1}"),
         v => short_count(v.round() as u64),
     }
+}
+
+/// `QLoRA r 8`.
+pub fn method(config: &RunConfig) -> String {
+    let name = match config.adapter.method {
+        Method::Qlora => "QLoRA",
+        Method::Lora => "LoRA",
+    };
+    format!("{name} r {}", config.adapter.r)
 }
 
 /// How long something took: `640ms`, `1.42s`, `12.3s`, then as `units` writes it.
@@ -79,8 +100,8 @@ pub fn took(us: u64) -> String {
     match us {
         0..1_000 => format!("{us}µs"),
         1_000..1_000_000 => format!("{}ms", us / 1_000),
-        1_000_000..10_000_000 => format!("{seconds:.2}s"),
-        10_000_000..100_000_000 => format!("{seconds:.1}s"),
+        1_000_000..9_995_000 => format!("{seconds:.2}s"),
+        9_995_000..99_950_000 => format!("{seconds:.1}s"),
         _ => units::format_duration(seconds),
     }
 }
@@ -159,6 +180,34 @@ mod tests {
         assert_eq!(took(1_420_000), "1.42s");
         assert_eq!(took(200_000_000), "3m 20s");
         assert_eq!(or_unknown(None::<f64>, loss), "—");
+    }
+
+    /// Numbers on both sides of every border, those that are rounded over it among them.
+    fn near_borders() -> impl Iterator<Item = u64> {
+        let bases = (0..20).map(|n| 10u64.pow(n)).chain((0..64).map(|n| 1 << n));
+        let parts = [0.995, 0.999_4, 0.999_6, 0.999_96, 0.999_999, 1.0, 9.94, 9.96, 9.996, 99.94, 99.96, 999.4, 999.6];
+        bases.flat_map(move |base| parts.map(|part| (base as f64 * part) as u64)).chain([u64::MAX])
+    }
+
+    #[test]
+    fn no_number_is_wider_at_a_border() {
+        for n in near_borders() {
+            for text in [short_count(n), short_bytes(n), rate(n as f64)] {
+                assert!(text.width() <= 6 && !text.starts_with("1000.") && !text.starts_with("0.0E"), "{n}: {text}");
+            }
+            let seconds = took(n);
+            assert!(seconds.width() <= 5 || seconds.contains(' '), "{n}: {seconds}");
+            for value in [n as f64, n as f64 / 1e4] {
+                assert!(loss(value).width() <= 7 || value >= 1e99, "{value}: {}", loss(value));
+            }
+        }
+        for (n, text) in [(999_949, "999.9k"), (999_950, "1.0M"), (99_950_000, "100M"), (999_600_000, "1.0G")] {
+            assert_eq!(short_count(n), text);
+        }
+        assert_eq!((short_bytes(1000 * units::MIB), short_bytes(999 * units::MIB)), ("1.0Gi".into(), "999Mi".into()));
+        assert_eq!((took(9_996_000), took(99_960_000)), ("10.0s".into(), "1m 40s".into()));
+        assert_eq!((loss(99_999.97), loss(99.999_7)), ("1.00e5".into(), "100.0".into()));
+        assert_eq!(rate(9.97), "10");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The one table of what can be done: action, keys, words. Keys are looked up in it, help and footer are made from it, so they agree.
-//! What an action does is in `update`; keys of the user's own are put on top in `keymap::user`.
+//! What an action does is in `update`; where it makes sense is in `places`; keys of the user's own are put on top in `user`.
 
+mod places;
 mod user;
 
 use super::message::Key;
-use super::state::start::{Entry, Pane, StartPage, choices};
-use super::state::{Activity, Stage, State, Tab};
+use super::state::{State, Tab};
+pub use places::is_available;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -277,91 +278,40 @@ impl Keymap {
 
     /// The first of an action's keys that does it now: keys are shared by actions of different places.
     pub fn key_now(&self, action: Action, state: &State) -> Option<Key> {
-        let keys = self.bindings.iter().find(|b| b.action == action).map(|b| b.keys.as_slice()).unwrap_or_default();
+        let keys = self.keys(action);
         keys.iter().copied().find(|&key| self.action(key, state) == Some(action)).or(keys.first().copied())
+    }
+
+    /// The shortest of an action's keys that do it now, for a hint; where none does, the shortest.
+    pub fn hint(&self, action: Action, state: &State) -> Option<Key> {
+        let does_it = |key: &&Key| self.action(**key, state) == Some(action);
+        shortest(self.keys(action).iter().filter(does_it)).or_else(|| self.letter(action))
+    }
+
+    /// The shortest of an action's keys, where others than the keymap say when it holds.
+    pub fn letter(&self, action: Action) -> Option<Key> {
+        shortest(self.keys(action).iter())
+    }
+
+    /// All keys of an action.
+    pub fn keys(&self, action: Action) -> &[Key] {
+        self.bindings.iter().find(|b| b.action == action).map_or(&[], |b| &b.keys)
     }
 
     /// The first key of an action, for texts that name it.
     pub fn key(&self, action: Action) -> Option<Key> {
-        self.bindings.iter().find(|b| b.action == action).and_then(|b| b.keys.first().copied())
+        self.keys(action).first().copied()
     }
 }
 
-/// Whether an action makes sense in this state.
-pub fn is_available(action: Action, state: &State) -> bool {
-    let live = |test: fn(Activity) -> bool| state.run().is_some_and(|run| run.is_live() && test(run.activity()));
-    let has_run = state.run().is_some();
-    let on = |tabs: &[Tab]| has_run && tabs.contains(&state.tab);
-    let on_page = |test: fn(&StartPage, &Entry) -> bool| {
-        state.start_page().is_some_and(|page| page.editing.is_none() && page.entry().is_some_and(|e| test(page, e)))
+/// A letter that needs no shift, any other character, any other key.
+fn shortest<'a>(keys: impl Iterator<Item = &'a Key>) -> Option<Key> {
+    let rank = |key: &&Key| match key {
+        Key::Char(c) if c.is_lowercase() => 0,
+        Key::Char(_) => 1,
+        _ => 2,
     };
-    let typing = state.start_page().is_some_and(|page| page.editing.is_some());
-    let moving = state.start_page().is_some() && !typing;
-    let in_settings =
-        |page: &StartPage, entry: &Entry| page.pane == Pane::Settings && entry.editable && entry.config().is_ok();
-    match action {
-        Action::TakeSetting | Action::DropSetting => typing,
-        Action::Watch => on_page(|_, entry| entry.past.is_some()),
-        Action::EditSetting => {
-            moving && state.start_page().is_some_and(|p| p.entry().is_some_and(|e| in_settings(p, e)))
-        }
-        Action::Start => on_page(|_, entry| entry.can_start()),
-        Action::ResumeRun => on_page(|_, entry| entry.can_resume()),
-        Action::NextValue | Action::PreviousValue => {
-            let has_choices = |page: &StartPage| page.setting().is_some_and(|s| choices(s.kind).is_some());
-            moving && state.start_page().is_some_and(|p| has_choices(p) && p.entry().is_some_and(|e| in_settings(p, e)))
-        }
-        Action::ResetSetting => on_page(|page, entry| page.pane == Pane::Settings && entry.is_edited(page.row)),
-        Action::SwitchPane | Action::Refresh => moving,
-        Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
-        Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
-        Action::PauseOrResume => live(|a| a != Activity::Stopping),
-        Action::Stop => live(|_| true),
-        Action::Save => live(|a| a != Activity::Stopping),
-        Action::Evaluate => {
-            live(|a| a != Activity::Stopping)
-                && state.run().and_then(|r| r.view.started.as_ref()).is_some_and(|s| s.config.data.eval.is_some())
-        }
-        Action::TabTrain | Action::TabCharts | Action::TabLog | Action::NextTab | Action::PreviousTab => has_run,
-        Action::SelectUp | Action::SelectDown => has_run || moving,
-        Action::PageUp | Action::PageDown => on(&[Tab::Log, Tab::Train]) || moving,
-        Action::First | Action::Last => has_run || moving,
-        Action::Clear => {
-            let page = state.start_page().filter(|_| !typing);
-            has_run || page.is_some_and(|p| p.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))
-        }
-        Action::CursorLeft
-        | Action::CursorRight
-        | Action::PanLeft
-        | Action::PanRight
-        | Action::ZoomIn
-        | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
-        | Action::PreviousChart
-        | Action::XAxis
-        | Action::YScale
-        | Action::SmoothMore
-        | Action::SmoothLess
-        | Action::Compare => on(&[Tab::Train, Tab::Charts]),
-        Action::Follow => has_run,
-        Action::Enlarge => on(&[Tab::Charts]),
-        Action::Open
-        | Action::Search
-        | Action::NextMatch
-        | Action::PreviousMatch
-        | Action::Filter
-        | Action::Details => on(&[Tab::Log]),
-        Action::Copy => has_run,
-        Action::Outcome => state.run().is_some_and(|run| !run.is_live()),
-        Action::Help
-        | Action::Palette
-        | Action::Theme
-        | Action::Mouse
-        | Action::Redraw
-        | Action::Suspend
-        | Action::Quit => true,
-    }
+    keys.min_by_key(rank).copied()
 }
 
 #[cfg(test)]

@@ -67,6 +67,13 @@ impl fmt::Display for Key {
     }
 }
 
+impl Key {
+    /// Whether it is never part of a text: then it may act where one is typed.
+    pub fn types_nothing(self) -> bool {
+        matches!(self, Key::Ctrl(_) | Key::Alt(_) | Key::F(_))
+    }
+}
+
 impl FromStr for Key {
     type Err = KeyError;
 

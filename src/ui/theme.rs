@@ -27,7 +27,7 @@ pub enum Role {
     Key,
     /// Work that is done: bars and cells.
     Done,
-    /// The piece of work that is under way.
+    /// The piece of work that is under way, and the crosshair on a chart.
     Active,
     /// The part of a bar that is still empty.
     Track,
@@ -37,7 +37,7 @@ pub enum Role {
     Best,
     /// Another run, laid over this one.
     Compare,
-    /// The crosshair on a chart, the cursor in a text.
+    /// The cursor in a text.
     Cursor,
     /// The row that is selected.
     Selected,

@@ -335,6 +335,17 @@ fn a_terminal_that_is_too_small_says_what_it_has_and_needs() {
     compare("small-40x10", &text(&draw(&running(), &dark, 40, 10)));
     let frame = text(&draw(&running(), &dark, 59, 20));
     assert!(frame.contains("59×20") && frame.contains("60×20"), "{frame}");
+    // How the preparation stands is told there too, and why a key did nothing.
+    let mut state = State::ready(fixture::page());
+    press(&mut state, Key::Enter);
+    let fetching = Fetching { what: "model".into(), done: 10 << 20, total: Some(100 << 20) };
+    update(&mut state, Message::Fetching(fetching));
+    update(&mut state, Message::Resized { width: 40, height: 10 });
+    press(&mut state, Key::Char('1'));
+    let frame = text(&draw(&state, &dark, 40, 10));
+    assert!(["preparing", "10 MiB of 100 MiB", "not on so small"].iter().all(|t| frame.contains(t)), "{frame}");
+    update(&mut state, Message::StartFailed("no pip".into()));
+    assert!(text(&draw(&state, &dark, 40, 10)).contains("could not start"));
 }
 
 /// The style of the first cell that begins this text.

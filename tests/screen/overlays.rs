@@ -1,7 +1,7 @@
 //! What lies over every tab, and the header above them: the command palette, help, the tabs' names.
 
 use finetop::event::{Command, CommandReply, RunState};
-use finetop::ui::keymap::{Action, is_available};
+use finetop::ui::keymap::{Action, Keymap, is_available};
 use finetop::ui::state::{Overlay, State, Tab};
 use finetop::ui::theme::{GlyphSet, Role};
 use finetop::ui::{Effect, Key, Message, update};
@@ -40,7 +40,7 @@ fn the_palette_lists_every_action_and_finds_by_letters() {
 
 #[test]
 fn every_action_is_reached_through_the_palette() {
-    let keymap = finetop::ui::keymap::Keymap::default();
+    let keymap = Keymap::default();
     assert_eq!(keymap.bindings().len(), Action::Quit as usize + 1, "the table has every action");
     let states = [State::ready(fixture::page()), running(), fixture::after(&fixture::stored())];
     for (state, binding) in states.iter().flat_map(|state| keymap.bindings().iter().map(move |b| (state, b))) {
@@ -162,4 +162,57 @@ fn the_tabs_stay_in_the_header_whatever_else_is_cut() {
     assert!(header(&state, "dark", 80).contains("SmolLM2") && header(&state, "dark", 80).ends_with("‖ paused"));
     assert_eq!(state.tab, Tab::Log);
     assert!(!header(&State::ready(fixture::page()), "dark", 80).contains("train"), "no tabs without a run");
+}
+
+#[test]
+fn the_command_that_would_be_copied_is_in_view_however_long_the_paths_are() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let events = fixture::stored();
+    let mut state = State::watching();
+    let folder = format!("/home/kim/{}/20260504-100000-listings", "a folder with a long name/".repeat(9));
+    update(&mut state, Message::Attached { folder: folder.into(), owned: true });
+    for event in events {
+        update(&mut state, Message::Event(Box::new(event)));
+    }
+    for (width, height) in [(60, 20), (80, 24), (200, 60)] {
+        let mut state = sized(state.clone(), (width, height));
+        let mut copied = Vec::new();
+        loop {
+            let effects = update(&mut state, Message::Key(Key::Char('y')));
+            let [Effect::Copy(command)] = &effects[..] else { panic!("{effects:?}") };
+            if copied.last() == Some(command) {
+                break;
+            }
+            // Whole, or from its beginning on where it is longer than the card.
+            let frame = text(&draw(&state, &dark, width, height));
+            let begins: String = command.chars().take(24).collect();
+            assert!(frame.contains(&format!("▸ {begins}")), "{width}×{height}: {command}\n{frame}");
+            copied.push(command.clone());
+            press(&mut state, Key::Down);
+        }
+        assert_eq!(copied.len(), 3);
+        if width == 60 {
+            compare_at("outcome-long-paths", &state, (width, height));
+        }
+    }
+}
+
+#[test]
+fn hints_name_the_keys_of_the_users_own() {
+    let dark = theme("dark", GlyphSet::Braille);
+    let entries = [("down", vec![Key::Char('n')]), ("clear", vec![Key::F(3)]), ("copy", vec![Key::Char('Y')])];
+    let (keymap, _) = Keymap::with_user(&entries.map(|(name, keys)| (name.to_owned(), keys)));
+    let with_keys = |mut state: State, keys: &str| {
+        state.keymap = keymap.clone();
+        keys.chars().for_each(|c| press(&mut state, if c == '\n' { Key::Enter } else { Key::Char(c) }));
+        text(&draw(&state, &dark, 80, 24))
+    };
+    let help = with_keys(running(), "?");
+    assert!(help.contains("more below  n k scroll") && help.contains(" n k scroll   Space a page"), "{help}");
+    let runs = with_keys(running(), "r");
+    assert!(runs.contains("n k choose"), "{runs}");
+    let entry = with_keys(running(), "3\n");
+    assert!(entry.contains("F3 close ") && entry.contains("n k scroll   F3 close   Y copy"), "{entry}");
+    let card = with_keys(fixture::after(&fixture::stored()), "");
+    assert!(card.contains("Y copy  Esc close"), "{card}");
 }

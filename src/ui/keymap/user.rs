@@ -1,110 +1,34 @@
 //! The user's own keys put on top of the table. Two actions may share a key where they never meet; where they could, one of them loses it,
 //! and that is said. What the file of keys looks like is in `app::preferences`.
 
+use super::places::can_meet;
 use super::{Action, Keymap};
 use crate::config::settings::nearest_name;
 use crate::ui::message::Key;
+use crate::ui::state::field::Field;
 
 /// Nobody else gets it, so that there is always a way out.
 const ALWAYS_QUITS: Key = Key::Ctrl('c');
 
-/// Where the screen can be, as far as keys are concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The start page, ready to start or after a start that failed.
-    Page,
-    Preparing,
-    Train,
-    Charts,
-    Log,
-    EndedTrain,
-    EndedCharts,
-    EndedLog,
-}
-
-const LIVE: [Place; 3] = [Place::Train, Place::Charts, Place::Log];
-const ENDED: [Place; 3] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
-const RUN: [Place; 6] =
-    [Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
-const WITH_CHARTS: [Place; 4] = [Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
-const WITH_ROWS: [Place; 5] = [Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
-const PAGE_AND_RUN: [Place; 7] =
-    [Place::Page, Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
-const ON_CHARTS: [Place; 2] = [Place::Charts, Place::EndedCharts];
-const ON_LOG: [Place; 2] = [Place::Log, Place::EndedLog];
-const EVERYWHERE: [Place; 8] = [
-    Place::Page,
-    Place::Preparing,
-    Place::Train,
-    Place::Charts,
-    Place::Log,
-    Place::EndedTrain,
-    Place::EndedCharts,
-    Place::EndedLog,
+/// Keys that an action has whatever else it is given, and what they always do.
+const FIXED: [(Action, Key, &str); 3] = [
+    (Action::Quit, ALWAYS_QUITS, "quits"),
+    (Action::TakeSetting, Key::Enter, "takes a value that is typed"),
+    (Action::DropSetting, Key::Esc, "drops a value that is typed"),
 ];
 
-/// Every place where an action may be available. More than `is_available` in that what it also asks for (a selection, eval data) is
-/// taken to be there.
-fn places(action: Action) -> &'static [Place] {
-    match action {
-        Action::TakeSetting
-        | Action::DropSetting
-        | Action::Watch
-        | Action::EditSetting
-        | Action::Start
-        | Action::ResumeRun
-        | Action::NextValue
-        | Action::PreviousValue
-        | Action::ResetSetting
-        | Action::SwitchPane
-        | Action::Refresh => &[Place::Page],
-        Action::CancelStart => &[Place::Preparing],
-        Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => &LIVE,
-        Action::Outcome => &ENDED,
-        Action::TabTrain
-        | Action::TabCharts
-        | Action::TabLog
-        | Action::NextTab
-        | Action::PreviousTab
-        | Action::BackToStart
-        | Action::Follow
-        | Action::Copy => &RUN,
-        Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => &PAGE_AND_RUN,
-        Action::PageUp | Action::PageDown => &WITH_ROWS,
-        Action::CursorLeft
-        | Action::CursorRight
-        | Action::PanLeft
-        | Action::PanRight
-        | Action::ZoomIn
-        | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
-        | Action::PreviousChart
-        | Action::XAxis
-        | Action::YScale
-        | Action::SmoothMore
-        | Action::SmoothLess
-        | Action::Compare => &WITH_CHARTS,
-        Action::Enlarge => &ON_CHARTS,
-        Action::Open
-        | Action::Search
-        | Action::NextMatch
-        | Action::PreviousMatch
-        | Action::Filter
-        | Action::Details => &ON_LOG,
-        Action::Help
-        | Action::Palette
-        | Action::Theme
-        | Action::Mouse
-        | Action::Redraw
-        | Action::Suspend
-        | Action::Quit => &EVERYWHERE,
+/// Why an action cannot have a key, whoever else wants it.
+fn refusal(action: Action, key: Key) -> Option<String> {
+    let for_typing = matches!(action, Action::TakeSetting | Action::DropSetting);
+    let reaches = |owner: Action| owner == Action::Quit || for_typing;
+    let fixed = FIXED.iter().find(|(owner, fixed, _)| *fixed == key && *owner != action && reaches(*owner));
+    // What edits the text never comes so far; the arrows go through a setting's choices.
+    let edits = || matches!(key, Key::Up | Key::Down) || Field::default().key(key);
+    match fixed {
+        Some((_, _, what)) => Some(format!("always {what}")),
+        None if for_typing && edits() => Some("edits a value that is typed".to_owned()),
+        None => None,
     }
-}
-
-/// Whether there is a place where one key would have to mean both.
-fn can_meet(a: Action, b: Action) -> bool {
-    a != b && places(a).iter().any(|place| places(b).contains(place))
 }
 
 /// A key that went from one action to another.
@@ -140,11 +64,12 @@ impl Keymap {
             for &key in keys {
                 let taken = given
                     .iter()
-                    .find(|&&(_, other, k)| k == key && can_meet(action, other) && !shared(action, other, key));
+                    .find(|&&(_, other, k)| k == key && can_meet(action, other, key) && !shared(action, other, key));
+                if let Some(why) = refusal(action, key) {
+                    problems.push((entry, format!("`{key}` {why}; {name} does not get it")));
+                    continue;
+                }
                 match taken {
-                    _ if key == ALWAYS_QUITS && action != Action::Quit => {
-                        problems.push((entry, format!("`{key}` always quits; {name} does not get it")));
-                    }
                     Some(&(_, other, _)) => {
                         let first = table.name(other);
                         problems
@@ -158,10 +83,11 @@ impl Keymap {
                 }
             }
             let refused = !keys.is_empty() && binding.keys.is_empty();
-            if action == Action::Quit && !binding.keys.contains(&ALWAYS_QUITS) {
-                binding.keys.push(ALWAYS_QUITS);
-            } else if refused {
-                problems.push((entry, format!("{name} has no key left")));
+            match FIXED.iter().find(|(owner, _, _)| *owner == action) {
+                Some((_, fixed, _)) if !binding.keys.contains(fixed) => binding.keys.push(*fixed),
+                Some(_) => {}
+                None if refused => problems.push((entry, format!("{name} has no key left"))),
+                None => {}
             }
         }
         let lost = keymap.take_away(&given, &named, shared);
@@ -192,17 +118,13 @@ impl Keymap {
             let to = names.iter().find(|(a, _)| *a == action).map_or("", |(_, name)| name);
             for binding in self.bindings.iter_mut().filter(|b| !named.contains(&b.action)) {
                 let from = binding.action;
-                if binding.keys.contains(&key) && can_meet(action, from) && !shared(action, from, key) {
+                if binding.keys.contains(&key) && can_meet(action, from, key) && !shared(action, from, key) {
                     binding.keys.retain(|k| *k != key);
                     lost.push(Lost { entry, key, to, from });
                 }
             }
         }
         lost
-    }
-
-    fn keys(&self, action: Action) -> &[Key] {
-        self.bindings.iter().find(|b| b.action == action).map_or(&[], |b| &b.keys)
     }
 
     fn name(&self, action: Action) -> &'static str {

@@ -1,25 +1,25 @@
 //! What a run said, as entries that can be read one by one, and how a person looks at them: filter, search, selection.
 //! Memory is bounded and taking an event in formats nothing; what is shown and found is kept as lists that grow with the log, so that a
-//! frame formats its own rows alone. Keys are in `update::log`, how it looks is `view::log`; words are made in `entry` and `whole`.
+//! frame formats its own rows alone. What is kept is in `kept`, how it is searched in `walk`; keys are in `update::log`, how it looks is `view::log`; words are made in `entry` and `whole`.
 
 pub mod entry;
+mod kept;
 pub mod pattern;
+mod walk;
 pub mod whole;
 
-use std::collections::VecDeque;
-
 use super::field::Field;
-use crate::event::{RunEvent, Stamped};
+use crate::event::Stamped;
 use entry::Class;
+use kept::Kept;
 use pattern::Pattern;
+use walk::{Anew, Jump, Walk};
 use whole::Whole;
 
 /// Entries of each class that are kept. Steps are many and much alike, the rest of what is shown is rare.
 const MAX_SAID: usize = 5_000;
 const MAX_STEPS: usize = 15_000;
 const MAX_DETAILS: usize = 4_000;
-/// Of text that came with the entries of one class: a run may warn with a hundred thousand characters each time.
-const MAX_TEXT_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
 pub struct LogView {
@@ -33,6 +33,9 @@ pub struct LogView {
     found: Vec<Row>,
     filter: Option<Pattern>,
     search: Option<Pattern>,
+    /// While filter or search are not through the log.
+    walk: Option<Walk>,
+    jump: Option<Jump>,
     with_details: bool,
     follow: bool,
     /// The entry that is selected while not following, by its `seq`; where it is not shown, the next one that is.
@@ -92,6 +95,8 @@ impl Default for LogView {
             found: Vec::new(),
             filter: None,
             search: None,
+            walk: None,
+            jump: None,
             with_details: false,
             follow: true,
             selected: 0,
@@ -110,9 +115,13 @@ impl LogView {
         }
         self.next_seq = stamped.seq.saturating_add(1);
         let row = Row { seq: stamped.seq, class: entry::class(&stamped.event) };
-        if self.lets_through(&stamped.event, row.class) {
-            self.shown.push(row);
-            if finds(self.search.as_ref(), &stamped.event) {
+        let (shown_later, found_later) = self.leaves_to_walk();
+        if !shown_later {
+            let met = self.meets(&stamped.event, row.class);
+            if met.is_shown {
+                self.shown.push(row);
+            }
+            if met.is_found && !found_later {
                 self.found.push(row);
             }
         }
@@ -121,6 +130,9 @@ impl LogView {
             let is_kept = |row: &Row| row.seq >= first[row.class as usize];
             self.shown.retain(is_kept);
             self.found.retain(is_kept);
+            if let Some(walk) = &mut self.walk {
+                walk.retain(is_kept);
+            }
         }
     }
 
@@ -180,8 +192,9 @@ impl LogView {
         position.saturating_sub(self.above.min(rows.saturating_sub(1))).min(end)
     }
 
+    /// `None` without a search, and while it is under way.
     pub fn matches(&self) -> Option<Matches> {
-        self.search.as_ref()?;
+        self.search.as_ref().filter(|_| !self.is_looking())?;
         let selected = self.position().and_then(|p| self.shown.get(p));
         let at = selected.and_then(|row| self.found.binary_search_by_key(&row.seq, |r| r.seq).ok());
         Some(Matches { at: at.map(|i| i + 1), count: self.found.len() })
@@ -203,6 +216,7 @@ impl LogView {
 
     /// Selects the entry at a place, or the last one, and holds.
     pub fn select(&mut self, position: usize, page: usize) {
+        self.jump = None;
         let position = position.min(self.shown.len().saturating_sub(1));
         let Some(row) = self.shown.get(position) else { return };
         let top = self.top(page).min(position).max((position + 1).saturating_sub(page));
@@ -213,11 +227,25 @@ impl LogView {
 
     /// The newest entry is selected, whatever comes.
     pub fn follow(&mut self) {
+        self.jump = None;
         self.follow = true;
     }
 
-    /// Selects the next match after the selected entry, or before it; true when it went around an end. `None` without any.
+    /// Selects the next match after the selected entry, or before it; true when it went around an end. `None` without any. While the
+    /// search is under way it is done later, and false.
     pub fn jump(&mut self, forward: bool, page: usize) -> Option<bool> {
+        let jump = Jump { forward, or_here: false, page };
+        if self.is_looking() {
+            self.jump = Some(jump);
+            return Some(false);
+        }
+        self.jump_now(jump)
+    }
+
+    fn jump_now(&mut self, Jump { forward, or_here, page }: Jump) -> Option<bool> {
+        if or_here && self.matches().is_some_and(|m| m.at.is_some()) {
+            return Some(false);
+        }
         let from = self.position().and_then(|p| self.shown.get(p)).map_or(0, |row| row.seq);
         let after = self.found.partition_point(|row| row.seq <= from);
         let before = self.found.partition_point(|row| row.seq < from).checked_sub(1);
@@ -255,9 +283,11 @@ impl LogView {
                 (self.follow, self.selected, self.above) = (before.follow, before.selected, before.above);
                 self.set_search(pattern);
                 // The first match from where the search began, that entry among them.
-                let here = self.matches().is_some_and(|m| m.at.is_some());
-                if !here {
-                    self.jump(true, page);
+                let jump = Jump { forward: true, or_here: true, page };
+                if self.is_looking() {
+                    self.jump = Some(jump);
+                } else {
+                    self.jump_now(jump);
                 }
             }
         }
@@ -279,41 +309,18 @@ impl LogView {
 
     pub fn set_filter(&mut self, filter: Option<Pattern>) {
         self.filter = filter;
-        self.show_anew();
+        self.look(Anew::Shown);
     }
 
     pub fn set_search(&mut self, search: Option<Pattern>) {
         self.search = search;
-        self.find_anew();
+        self.found.clear();
+        self.look(Anew::Found);
     }
 
     pub fn show_details(&mut self, with_details: bool) {
         self.with_details = with_details;
-        self.show_anew();
-    }
-
-    fn show_anew(&mut self) {
-        let mut shown = Vec::new();
-        for kept in [&self.said, &self.steps, &self.details] {
-            let rows = kept.entries.iter().filter_map(|stamped| {
-                let row = Row { seq: stamped.seq, class: entry::class(&stamped.event) };
-                self.lets_through(&stamped.event, row.class).then_some(row)
-            });
-            shown.extend(rows);
-        }
-        shown.sort_by_key(|row| row.seq);
-        self.shown = shown;
-        self.find_anew();
-    }
-
-    fn find_anew(&mut self) {
-        let Some(search) = &self.search else { return self.found.clear() };
-        let is_found = |row: &&Row| self.kept(row.class).get(row.seq).is_some_and(|s| finds(Some(search), &s.event));
-        self.found = self.shown.iter().filter(is_found).copied().collect();
-    }
-
-    fn lets_through(&self, event: &RunEvent, class: Class) -> bool {
-        (self.with_details || class != Class::Detail) && (self.filter.is_none() || finds(self.filter.as_ref(), event))
+        self.look(Anew::Shown);
     }
 
     fn kept(&self, class: Class) -> &Kept {
@@ -330,61 +337,6 @@ impl LogView {
             Class::Step => &mut self.steps,
             Class::Detail => &mut self.details,
         }
-    }
-}
-
-fn finds(pattern: Option<&Pattern>, event: &RunEvent) -> bool {
-    pattern.is_some_and(|p| p.is_in(&entry::haystack(event, usize::MAX)))
-}
-
-/// The newest entries of a class, in the order of their `seq`.
-#[derive(Debug, Clone)]
-struct Kept {
-    entries: VecDeque<Stamped>,
-    most: usize,
-    text_bytes: usize,
-    dropped: u64,
-}
-
-impl Kept {
-    fn new(most: usize) -> Self {
-        Kept { entries: VecDeque::new(), most, text_bytes: 0, dropped: 0 }
-    }
-
-    /// True when old entries went. They go a sixteenth at a time: whoever keeps places in the log has to look through them all then.
-    fn push(&mut self, stamped: Stamped) -> bool {
-        self.text_bytes += text_bytes(&stamped.event);
-        self.entries.push_back(stamped);
-        if self.entries.len() <= self.most && self.text_bytes <= MAX_TEXT_BYTES {
-            return false;
-        }
-        let (most, most_bytes) = (self.most - self.most / 16, MAX_TEXT_BYTES - MAX_TEXT_BYTES / 16);
-        while self.entries.len() > most || self.text_bytes > most_bytes && self.entries.len() > 1 {
-            let Some(oldest) = self.entries.pop_front() else { break };
-            self.text_bytes -= text_bytes(&oldest.event);
-            self.dropped += 1;
-        }
-        true
-    }
-
-    fn get(&self, seq: u64) -> Option<&Stamped> {
-        let index = self.entries.binary_search_by_key(&seq, |stamped| stamped.seq).ok()?;
-        self.entries.get(index)
-    }
-
-    fn first_seq(&self) -> u64 {
-        self.entries.front().map_or(u64::MAX, |stamped| stamped.seq)
-    }
-}
-
-/// Text that has no bound by itself.
-fn text_bytes(event: &RunEvent) -> usize {
-    match event {
-        RunEvent::Warning(warning) => warning.kind.len() + warning.detail.len(),
-        RunEvent::RunFinished(finished) => finished.detail.as_ref().map_or(0, String::len),
-        RunEvent::CheckpointSaved(saved) => saved.path.len(),
-        RunEvent::BleuDone(bleu) => bleu.report.len() + bleu.split.len() + bleu.adapter.len(),
-        _ => 0,
     }
 }
 

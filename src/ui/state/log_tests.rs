@@ -1,7 +1,9 @@
 //! What is kept, shown, found and selected in the log.
 
+use super::kept::MAX_TEXT_BYTES;
+use super::walk::SEARCHED;
 use super::*;
-use crate::event::{MicroBatchDone, StepDone, Warning};
+use crate::event::{Lever, MicroBatchDone, OutOfMemory, RunEvent, StepDone, Warning};
 
 fn step(seq: u64) -> Stamped {
     let done = StepDone {
@@ -92,6 +94,7 @@ fn a_long_run_keeps_its_first_warning_and_says_how_many_steps_went() {
     assert_eq!((log.len(), shown(&log).first()), (kept, Some(&7)));
     assert!(shown(&log).is_sorted());
     log.set_filter(Pattern::new("early"));
+    go_on(&mut log);
     assert_eq!(shown(&log), [7]);
 }
 
@@ -103,6 +106,111 @@ fn warnings_of_any_length_take_a_bounded_room() {
     let (kept, dropped) = log.kept_and_dropped();
     assert_eq!((kept as u64 + dropped, log.len()), (1_000, kept));
     assert!(kept > 100);
+}
+
+#[test]
+fn no_event_brings_text_that_is_not_counted() {
+    let long = "x".repeat(100_000);
+    let lever = Lever { id: "r".into(), changes: vec![], predicted_peak_bytes: 1, price: long.clone(), rows_cut: 0 };
+    let oom = OutOfMemory {
+        phase: crate::memory::ledger::Phase::Forward,
+        step: 1,
+        micro: 1,
+        layer: None,
+        requested_bytes: None,
+        free_bytes: None,
+        by_category: Default::default(),
+        levers: vec![lever],
+        applied: None,
+    };
+    let config = crate::config::parse::from_toml("[data]\ntrain = \"a\"\n", "x", "/".as_ref(), &[]).expect("settings");
+    let started = crate::event::RunStarted {
+        schema: 1,
+        run_id: long,
+        started_unix_ms: 0,
+        config,
+        seed: 0,
+        device: String::new(),
+        model_name: None,
+        trainable_params: 1,
+        total_params: 1,
+        planned_steps: 1,
+        resumed_from: None,
+        rows: Vec::new(),
+    };
+    for event in [RunEvent::OutOfMemory(Box::new(oom)), RunEvent::RunStarted(Box::new(started))] {
+        let log = log((0..180).map(|seq| Stamped { seq, elapsed_ms: 0, event: event.clone() }));
+        let (kept, dropped) = log.kept_and_dropped();
+        assert!(kept < 170 && dropped > 0, "{kept} kept of {}", entry::kind(&event));
+    }
+}
+
+/// 4,000 entries with 2 MB of warnings, one of them longer than it is searched.
+fn large() -> LogView {
+    let behind = format!("{} 10 here", "x".repeat(SEARCHED));
+    let text = "w ".repeat(1_500);
+    log((0..4_000).map(|seq| match seq % 5 {
+        0 if seq == 10 => warning(seq, &behind),
+        0 => warning(seq, &format!("{text} {seq} here")),
+        _ => step(seq),
+    }))
+}
+
+/// Slices until all is looked through.
+fn go_on(log: &mut LogView) -> usize {
+    (1..).find(|_| log.go_on() || !log.is_looking()).unwrap_or_default()
+}
+
+#[test]
+fn a_large_log_is_searched_a_slice_at_a_time_and_nothing_is_missed() {
+    let mut log = large();
+    log.select(2_001, 10);
+    type_in(&mut log, Typed::Search, "0 here");
+    assert!(log.is_looking() && log.matches().is_none());
+    assert_eq!(selected(&log), Some(2_001), "nothing is known yet");
+    // What comes meanwhile is found too.
+    log.push(warning(4_000, "0 here"));
+    log.end_typing(true);
+    let slices = go_on(&mut log);
+    assert!((5..50).contains(&slices), "{slices}");
+    // Every tenth entry but one.
+    assert_eq!(log.matches(), Some(Matches { at: Some(201), count: 400 }));
+    assert_eq!(selected(&log), Some(2_010));
+    assert_eq!((log.jump(true, 10), selected(&log)), (Some(false), Some(2_020)));
+
+    type_in(&mut log, Typed::Filter, "^warning");
+    assert_eq!(log.len(), 4_001, "until it is known, what was shown stays");
+    log.push(step(4_001));
+    log.push(warning(4_002, "5 here"));
+    go_on(&mut log);
+    assert_eq!((log.len(), log.matches().map(|m| m.count)), (802, Some(400)));
+    // What is asked anew while it is looked through is looked through from the start.
+    log.set_filter(Pattern::new("nowhere"));
+    log.set_filter(Pattern::new("^step"));
+    log.set_search(Pattern::new("step 1"));
+    go_on(&mut log);
+    assert_eq!(log.len(), 3_201);
+    assert!(log.matches().is_some_and(|m| m.count > 800));
+    log.set_filter(None);
+    go_on(&mut log);
+    assert_eq!(log.len(), 4_003);
+    log.set_search(None);
+    assert!(!log.is_looking() && log.matches().is_none());
+}
+
+#[test]
+fn a_match_that_is_awaited_is_gone_to_unless_one_moves_away() {
+    let mut log = large();
+    log.set_search(Pattern::new("here"));
+    log.select(3_001, 10);
+    assert_eq!(log.jump(false, 10), Some(false));
+    go_on(&mut log);
+    assert_eq!(selected(&log), Some(3_000));
+    log.set_search(Pattern::new("here"));
+    log.jump(true, 10);
+    log.move_by(1, 10);
+    go_on(&mut log);
+    assert_eq!(selected(&log), Some(3_001));
 }
 
 #[test]

@@ -253,7 +253,9 @@ impl State {
 
     /// When the screen wants to be woken although nothing happens, on its own clock.
     pub fn wakes_at_ms(&self) -> Option<u64> {
-        self.start_page()?.look_from_ms
+        let looks = self.start_page().and_then(|page| page.look_from_ms);
+        let searches = self.log.is_looking().then_some(self.clock.ms);
+        looks.into_iter().chain(searches).min()
     }
 
     /// Grows whenever the next frame may differ from the last one.

@@ -10,6 +10,7 @@ use crate::event::{
 };
 use crate::memory::ledger::Phase;
 use crate::pace::{Pace, robust_mean};
+use crate::units::beginning;
 
 use super::axis::Axis;
 use super::memory::MemoryHistory;
@@ -22,6 +23,8 @@ const RECENT_STEPS: usize = 64;
 const SPEED_STEPS: usize = 10;
 const MAX_EVALS: usize = 8192;
 const MAX_WARNINGS: usize = 100;
+/// Of each text of a warning; the log has all of it.
+const MAX_WARNING_BYTES: usize = 1_024;
 /// Micro-batches of one step kept whole; a step with more shows its last ones.
 const MAX_MICROS: usize = 4096;
 /// Of a step that is over, so many of its micro-batches.
@@ -156,7 +159,10 @@ impl RunView {
                     if self.warnings.last.len() == MAX_WARNINGS {
                         self.warnings.last.pop_front();
                     }
-                    self.warnings.last.push_back(warning.clone());
+                    self.warnings.last.push_back(Warning {
+                        kind: beginning(&warning.kind, MAX_WARNING_BYTES).to_owned(),
+                        detail: beginning(&warning.detail, MAX_WARNING_BYTES).to_owned(),
+                    });
                 }
                 // JSON has no such number; the warning is its event.
                 if let Some((step, value)) = not_finite(warning) {

@@ -257,13 +257,14 @@ fn a_hundred_thousand_steps_are_folded_within_bounds() {
         run.step(step, 1.0, 10);
         if step % 10 == 0 {
             run.eval(step, 1.0 / step as f64, true, 1);
-            run.emit(RunEvent::Warning(Warning { kind: "w".into(), detail: "d".into() }));
+            run.emit(RunEvent::Warning(Warning { kind: "w".into(), detail: "중".repeat(1_000) }));
         }
     }
     assert_eq!(run.view.loss.buckets().len(), 100_000);
     assert!(run.view.evals.len() <= 10_000 && run.view.recent.len() <= RECENT_STEPS);
     assert_eq!(run.view.warnings.count, 10_000);
     assert_eq!(run.view.warnings.last.len(), MAX_WARNINGS);
+    assert!(run.view.warnings.last.iter().all(|w| w.detail.len() <= MAX_WARNING_BYTES && w.detail.len() > 1_000));
 }
 
 #[test]

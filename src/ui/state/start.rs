@@ -350,7 +350,12 @@ impl StartPage {
         if found.is_none() {
             self.editing = None;
         }
-        self.selected = found.or_else(|| self.entries.iter().position(titled)).unwrap_or(0);
+        let found = found.or_else(|| self.entries.iter().position(titled));
+        // Keys that meant one entry's settings must not come to another's.
+        if found.is_none() {
+            self.pane = Pane::List;
+        }
+        self.selected = found.unwrap_or(0);
         self.look_later(0);
     }
 }
@@ -508,6 +513,11 @@ mod tests {
         page.entries[1].edit(row("train.seed"), "7");
         page.refresh(vec![entry("[data]\ntrain = \"t\"\n"), Entry::broken("demo run", Target::Demo, "no home")]);
         assert_eq!((page.selected, page.entries[0].edits()), (0, 1));
+        page.pane = Pane::Settings;
+        page.refresh(vec![entry("[data]\ntrain = \"t\"\n"), Entry::broken("demo run", Target::Demo, "no home")]);
+        assert_eq!(page.pane, Pane::Settings);
+        page.refresh(vec![Entry::broken("demo run", Target::Demo, "no home")]);
+        assert_eq!((page.selected, page.pane), (0, Pane::List), "another entry's settings are not open");
         page.refresh(Vec::new());
         assert!(page.entry().is_none());
         let mut given = entry("[data]\ntrain = \"t\"\n");

@@ -82,7 +82,6 @@ fn copy(state: &mut State, effects: &mut Vec<Effect>) {
         (None, None) => return notify(state, NoticeKind::Info, "there is no entry to copy"),
     };
     effects.push(Effect::Copy(json));
-    notify(state, NoticeKind::Info, "the entry's line is sent to the clipboard");
 }
 
 /// Whether a search or a filter is being typed.

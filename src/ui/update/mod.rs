@@ -19,7 +19,7 @@ use super::state::palette::Palette;
 use super::state::{
     Activity, Control, Notice, NoticeKind, Overlay, Preparation, Question, RunStage, Stage, State, Tab,
 };
-use super::view::outcome;
+use super::view::{is_too_small, outcome};
 use crate::memory::ledger::Phase;
 use crate::units::printable;
 
@@ -180,6 +180,9 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
         effects.push(Effect::Quit);
     }
     start::tick(state, effects);
+    if state.log.go_on() {
+        state.revision += 1;
+    }
     let pulse = state.current_pulse();
     if pulse != state.pulse {
         state.pulse = pulse;
@@ -325,6 +328,9 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
 
 /// What asks for text gets what was pasted.
 fn pasted(state: &mut State, text: &str) {
+    if is_too_small(state.size) {
+        return;
+    }
     let in_start = start::takes_text(state);
     match &mut state.overlay {
         Some(Overlay::Palette(_)) => palette::pasted(state, text),
@@ -335,6 +341,13 @@ fn pasted(state: &mut State, text: &str) {
 }
 
 fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
+    if is_too_small(state.size) && !matches!(state.overlay, Some(Overlay::Ask(_))) && !is_everywhere(state, key) {
+        if !acts_unseen(state, key) {
+            return notify(state, NoticeKind::Info, "not on so small a terminal");
+        }
+        // It was opened before, and is not seen either.
+        state.overlay.take_if(|overlay| matches!(overlay, Overlay::Help { .. } | Overlay::Runs(_)));
+    }
     match state.overlay {
         Some(Overlay::Palette(_)) if !is_everywhere(state, key) => return palette::key(state, key, effects),
         Some(Overlay::Runs(_)) if !is_everywhere(state, key) => return runs::key(state, key, effects),
@@ -365,8 +378,18 @@ fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Whether a key still acts on a terminal that is too small for the panels: what it does is told there, or needs no telling.
+fn acts_unseen(state: &State, key: Key) -> bool {
+    use Action::{CancelStart, PauseOrResume, Quit, Redraw, Stop, Suspend, Theme};
+    let is_told = |action| matches!(action, CancelStart | PauseOrResume | Quit | Redraw | Stop | Suspend | Theme);
+    !takes_text(state) && state.keymap.action(key, state).is_some_and(is_told)
+}
+
 /// What lies over the panels keeps the mouse from them; of help, the wheel is the arrow keys.
 fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
+    if is_too_small(state.size) {
+        return;
+    }
     let wheel = match mouse.kind {
         MouseKind::WheelUp => Some(Key::Up),
         MouseKind::WheelDown => Some(Key::Down),
@@ -382,18 +405,24 @@ fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect>) {
 
 /// The outcome hides nothing that a key could want: false for any key that is not its own, which then goes on to the keymap.
 fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Effect>) -> bool {
-    if matches!(key, Key::Esc | Key::Enter | Key::Char('o' | ' ')) {
+    if matches!(key, Key::Esc | Key::Enter) {
         state.overlay = None;
         return true;
     }
     let Some(run) = state.run() else { return false };
     let commands = outcome::next_commands(run);
     let last = commands.len().saturating_sub(1);
-    let selected = match state.keymap.action(key, state) {
-        Some(Action::SelectUp) => selected.saturating_sub(1),
-        Some(Action::SelectDown) => (selected + 1).min(last),
-        Some(Action::Copy | Action::YScale) => {
-            effects.extend(commands.get(selected).cloned().map(Effect::Copy));
+    let selected = selected.min(last);
+    // Here is something to copy, whatever the key would do to a chart.
+    if state.keymap.keys(Action::Copy).contains(&key) {
+        effects.extend(commands.get(selected).cloned().map(Effect::Copy));
+        return true;
+    }
+    let selected = match (state.keymap.action(key, state), key) {
+        (Some(Action::SelectUp), _) => selected.saturating_sub(1),
+        (Some(Action::SelectDown), _) => (selected + 1).min(last),
+        (Some(Action::Outcome), _) | (_, Key::Char(' ')) => {
+            state.overlay = None;
             return true;
         }
         _ => return false,
@@ -414,13 +443,14 @@ pub fn takes_text(state: &State) -> bool {
 fn scroll_help(state: &State, scroll: u16, key: Key) -> Option<Overlay> {
     let help = help::Layout::new(state, state.size.0);
     let page = help::page(state.size.1);
-    let scroll = match (key, state.keymap.action(key, state)?) {
-        (_, Action::SelectDown) => scroll.saturating_add(1),
-        (_, Action::SelectUp) => scroll.saturating_sub(1),
-        (Key::Char(' '), _) | (_, Action::PageDown) => scroll.saturating_add(page),
-        (_, Action::PageUp) => scroll.saturating_sub(page),
-        (_, Action::First) => 0,
-        (_, Action::Last) => u16::MAX,
+    let scroll = match (key, state.keymap.action(key, state)) {
+        (Key::Esc, _) => return None,
+        (Key::Char(' '), _) | (_, Some(Action::PageDown)) => scroll.saturating_add(page),
+        (_, Some(Action::SelectDown)) => scroll.saturating_add(1),
+        (_, Some(Action::SelectUp)) => scroll.saturating_sub(1),
+        (_, Some(Action::PageUp)) => scroll.saturating_sub(page),
+        (_, Some(Action::First)) => 0,
+        (_, Some(Action::Last)) => u16::MAX,
         _ => return None,
     };
     Some(Overlay::Help { scroll: scroll.min(help.hidden(page)) })
@@ -428,8 +458,7 @@ fn scroll_help(state: &State, scroll: u16, key: Key) -> Option<Overlay> {
 
 /// Keys that mean the same whatever lies over the panels. A user may give these actions a letter; where text is typed, it stays one.
 fn is_everywhere(state: &State, key: Key) -> bool {
-    let types_nothing = matches!(key, Key::Ctrl(_) | Key::Alt(_) | Key::F(_));
-    types_nothing && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
+    key.types_nothing() && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
         || key == Key::Ctrl('c')
 }
 

@@ -1,16 +1,21 @@
 //! What keys, answers and time do to the screen.
 
 use super::*;
-use crate::event::{FinishReason, MicroBatchDone, RunFinished};
+use crate::event::{FinishReason, MicroBatchDone, RunFinished, RunStarted, Stamped};
 use crate::ui::state::StartPage;
 use crate::ui::state::start::{Entry, Look, ModelPlace, Pane, PastRun, PastState, StartRequest, Target};
 
-fn page() -> StartPage {
+fn started() -> RunStarted {
     let log = include_str!("../../../tests/fixtures/screen/run/events.jsonl");
     let first = log.lines().next().and_then(|line| serde_json::from_str(line).ok());
     let Some(Stamped { event: RunEvent::RunStarted(started), .. }) = first else {
         panic!("the fixture begins with a run")
     };
+    *started
+}
+
+fn page() -> StartPage {
+    let started = started();
     let request = StartRequest {
         target: Target::Demo,
         text: toml::to_string(&started.config).expect("a configuration is TOML"),
@@ -168,6 +173,68 @@ fn the_end_of_a_run_is_shown_and_what_came_long_ago_is_not_news() {
     assert_eq!(state.overlay, None);
     update(&mut state, Message::Key(Key::Enter));
     assert_eq!(state.overlay, Some(Overlay::Outcome { selected: 0 }));
+
+    // A log tells by itself when its run ended.
+    for (ago_ms, is_news) in [(5_000, true), (60_000, false)] {
+        let mut state = State::watching();
+        at(&mut state, 90_000);
+        update(&mut state, Message::Attached { folder: "runs/x".into(), owned: false });
+        // Its end comes a second after its start.
+        let started_unix_ms = state.clock.unix_ms - 1_000 - ago_ms;
+        event(&mut state, 0, RunEvent::RunStarted(Box::new(RunStarted { started_unix_ms, ..started() })));
+        finish(&mut state, 1);
+        assert_eq!(state.overlay.is_some(), is_news, "{ago_ms} ms ago");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_too_small_takes_no_key_whose_effect_would_not_be_seen() {
+    let small = Message::Resized { width: 40, height: 10 };
+    let mut state = State::ready(page());
+    update(&mut state, small.clone());
+    for key in [Key::Enter, Key::Char('S'), Key::Tab, Key::Char(':'), Key::Char('?')] {
+        assert_eq!(press(&mut state, key), [], "{key}");
+        assert!(state.notice.take().is_some(), "{key} says why");
+    }
+    assert_eq!((&state.stage, &state.overlay, page_of(&state).pane), (&Stage::Ready, &None, Pane::List));
+    assert_eq!(key(&mut state, 'q'), [Effect::Quit]);
+
+    let mut state = attached(true);
+    key(&mut state, '?');
+    update(&mut state, small.clone());
+    assert_eq!(key(&mut state, 'w'), []);
+    assert_eq!(key(&mut state, 'p'), [Effect::Send(Command::Pause)]);
+    assert_eq!((key(&mut state, 's'), state.overlay.clone()), (vec![], Some(Overlay::Ask(Question::Stop))));
+    assert_eq!(key(&mut state, 'y'), [Effect::Send(Command::Stop)]);
+    key(&mut state, 'q');
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::StopAndQuit)));
+
+    // What is typed is no command there either, and is not lost.
+    let mut state = attached(true);
+    "3/ab".chars().for_each(|c| _ = key(&mut state, c));
+    update(&mut state, small);
+    assert_eq!((key(&mut state, 'q'), state.log.search().map(|s| s.text())), (vec![], Some("ab")));
+    press(&mut state, Key::Ctrl('c'));
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::StopAndQuit)));
+}
+
+#[test]
+fn help_and_card_go_by_the_keys_of_the_users_own() {
+    let mut state = attached(true);
+    let entries = [("down", Key::Char('n')), ("pause", Key::Char('P')), ("outcome", Key::Char('d'))];
+    let entries = entries.map(|(name, key)| (name.to_owned(), vec![key]));
+    state.keymap = crate::ui::keymap::Keymap::with_user(&entries).0;
+    key(&mut state, '?');
+    key(&mut state, 'n');
+    assert_eq!(state.overlay, Some(Overlay::Help { scroll: 1 }));
+    // Space turns the page though it pauses nothing any more.
+    key(&mut state, ' ');
+    assert!(matches!(state.overlay, Some(Overlay::Help { scroll: 2.. })));
+    press(&mut state, Key::Esc);
+    finish(&mut state, 1);
+    assert_eq!(state.overlay, Some(Overlay::Outcome { selected: 0 }));
+    key(&mut state, 'd');
+    assert_eq!(state.overlay, None, "the key that opens the card closes it");
 }
 
 #[test]

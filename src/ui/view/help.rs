@@ -2,7 +2,9 @@
 
 use ratatui::layout::Rect;
 
+use super::hint;
 use crate::ui::help::{self, Layout, Left, Line};
+use crate::ui::keymap::Action;
 use crate::ui::state::State;
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
@@ -39,7 +41,10 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, scroll: u16) {
     let mut right = Vec::new();
     if hidden > 0 {
         let below = if from < hidden { format!("{} more below  ", hidden - from) } else { "the end  ".to_owned() };
-        right = words([(&below, Role::Label), ("j k", Role::Key), (" scroll", Role::Label)]);
+        right = words([(&below, Role::Label)]);
+        if let Some(keys) = hint(state, &[Action::SelectDown, Action::SelectUp]) {
+            right.extend(words([(&keys, Role::Key), (" scroll", Role::Label)]));
+        }
     }
     let inner = pen.panel(area, &title, &right);
     for (i, column) in layout.columns.iter().enumerate() {

@@ -5,8 +5,10 @@ use std::ops::Range;
 
 use ratatui::layout::Rect;
 
+use super::hint;
 use crate::event::{FinishReason, RunEvent, Stamped};
 use crate::ui::format;
+use crate::ui::keymap::Action;
 use crate::ui::state::log::entry;
 use crate::ui::state::log::whole::{Line, Whole};
 use crate::ui::state::log::{LogView, Typed, Typing};
@@ -37,6 +39,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
     }
     if log.is_empty() {
         let text = match log.filter() {
+            Some(_) if log.is_looking() => "looking through the log",
             Some(_) => "nothing matches the filter",
             None if run.is_live() => "nothing was said yet",
             None => "nothing was said",
@@ -51,7 +54,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
         entry_line(pen, rows, row, log, stamped, selected == Some(position));
     }
     if let Some(whole) = &log.open {
-        draw_whole(pen, body, whole);
+        draw_whole(pen, body, state, whole);
     }
 }
 
@@ -64,6 +67,7 @@ fn title(pen: &Pen<'_>, log: &LogView) -> String {
         _ => format!("{} kept of {}", count(kept), format::count(dropped + kept as u64)),
     };
     match log.filter() {
+        Some(filter) if log.is_looking() => format!("log  &{}  looking", pattern(pen, filter.text())),
         Some(filter) => format!("log  &{}  {} of {all}", pattern(pen, filter.text()), count(log.len())),
         None if dropped > 0 => format!("log  {all}"),
         None => "log".to_owned(),
@@ -74,6 +78,9 @@ fn right(pen: &Pen<'_>, log: &LogView) -> Words {
     let mut right: Words = Vec::new();
     if log.with_details() {
         right.push(("  with details".into(), Role::Label));
+    }
+    if let Some(search) = log.search().filter(|_| log.is_looking()) {
+        right.push((format!("  /{}  looking", pattern(pen, search.text())).into(), Role::Label));
     }
     if let (Some(search), Some(matches)) = (log.search(), log.matches()) {
         let of = matches.at.map(|at| format!("{} of ", format::count(at as u64))).unwrap_or_default();
@@ -174,14 +181,17 @@ fn marked(words: &mut Words, text: &str, part: Range<usize>, marks: &[Range<usiz
     piece(at..part.end, role);
 }
 
-fn draw_whole(pen: &mut Pen<'_>, body: Rect, whole: &Whole) {
+fn draw_whole(pen: &mut Pen<'_>, body: Rect, state: &State, whole: &Whole) {
     let lines = whole.lines.len();
     let area = centered(body, Whole::width(body.width), (lines + 2).min(u16::MAX as usize) as u16);
     pen.clear(area);
     let rows = area.height.saturating_sub(2) as usize;
     let hidden = lines.saturating_sub(rows);
     let from = whole.scroll.min(hidden);
-    let mut right = words([("Esc", Role::Key), (" close", Role::Label)]);
+    let mut right = match hint(state, &[Action::Clear]) {
+        Some(key) => words([(&key, Role::Key), (" close", Role::Label)]),
+        None => Vec::new(),
+    };
     if hidden > 0 {
         let below = if from < hidden {
             format!("{} more below  ", format::count((hidden - from) as u64))

@@ -22,19 +22,24 @@ pub use charts::crosshair;
 
 use super::format;
 use super::keymap::Action;
-use super::message::Key;
+use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
 use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
 use super::widgets::pen;
 use super::widgets::{Pen, Words, words};
-use crate::config::{Method, RunConfig};
+use crate::config::RunConfig;
 use crate::event::FinishReason;
-use crate::units::printable;
+use crate::units::{format_bytes, printable};
 
 /// The smallest terminal that has room for the panels.
 pub const NEEDS: (u16, u16) = (60, 20);
+
+/// Whether a terminal of this size has no room for the panels.
+pub fn is_too_small((width, height): (u16, u16)) -> bool {
+    width < NEEDS.0 || height < NEEDS.1
+}
 
 /// From this width on the program's name stands before the tabs.
 const WITH_NAME: u16 = 100;
@@ -43,7 +48,7 @@ const WITH_NAME: u16 = 100;
 pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
     let mut pen = Pen { buffer: frame.buffer_mut(), theme };
-    if area.width < NEEDS.0 || area.height < NEEDS.1 {
+    if is_too_small((area.width, area.height)) {
         return too_small(&mut pen, area, state);
     }
     let header_area = Rect { height: 1, ..area };
@@ -64,7 +69,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Overlay::Ask(question)) => ask::draw(&mut pen, body, state, *question),
         Some(Overlay::Outcome { selected }) => {
             if let Some(run) = state.run() {
-                outcome::draw(&mut pen, body, run, state.clock, *selected);
+                outcome::draw(&mut pen, body, state, run, *selected);
             }
         }
         None => {}
@@ -88,7 +93,7 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
 /// The chart under a cell of the terminal, and the part of its panel that holds plot and axes.
 pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity, Rect)> {
     let (width, height) = state.size;
-    if width < NEEDS.0 || height < NEEDS.1 || state.run().is_none() {
+    if is_too_small(state.size) || state.run().is_none() {
         return None;
     }
     let body = body(Rect { x: 0, y: 0, width, height });
@@ -123,15 +128,19 @@ fn activity_words(run: &RunStage, theme: &Theme, leaving: bool) -> Words {
     words([(theme.pick(unicode, ascii), role), (" ", Role::Text), (text, role)])
 }
 
-fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
-    let dot = pen.theme.pick(" · ", " | ");
-    let right = match &state.stage {
+fn stage_words(state: &State, theme: &Theme) -> Words {
+    match &state.stage {
         Stage::Ready => words([("ready", Role::Label)]),
         Stage::Starting(_) if state.page.is_none() => words([("reading", Role::Active)]),
         Stage::Starting(_) => words([("preparing", Role::Active)]),
         Stage::Failed(_) => words([("could not start", Role::Bad)]),
-        Stage::Run(run) => activity_words(run, pen.theme, state.leaving),
-    };
+        Stage::Run(run) => activity_words(run, theme, state.leaving),
+    }
+}
+
+fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
+    let dot = pen.theme.pick(" · ", " | ");
+    let right = stage_words(state, pen.theme);
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
@@ -151,7 +160,7 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     if let Some(started) = started {
         left.push((model_name(started.model_name.as_deref(), &started.config).into(), Role::Text));
         // The method is in the panel of progress too.
-        for text in [printable(&started.device), method(&started.config)] {
+        for text in [printable(&started.device), format::method(&started.config)] {
             left.push((dot.into(), Role::Faint));
             left.push((text.into(), Role::Label));
         }
@@ -187,23 +196,11 @@ fn model_name(name: Option<&str>, config: &RunConfig) -> String {
     printable(name.unwrap_or_else(|| source.rsplit(['/', ':']).next().unwrap_or(source)))
 }
 
-fn method(config: &RunConfig) -> String {
-    let name = match config.adapter.method {
-        Method::Qlora => "QLoRA",
-        Method::Lora => "LoRA",
-    };
-    format!("{name} r {}", config.adapter.r)
-}
-
 fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     let mut room = inner.width;
     if let Some(notice) = &state.notice {
-        let role = match notice.kind {
-            NoticeKind::Info => Role::Label,
-            NoticeKind::Good => Role::Good,
-            NoticeKind::Bad => Role::Bad,
-        };
+        let role = role_of(notice.kind);
         // A notice takes at most two thirds; the keys take what is left.
         let text = format::fit(&notice.text, inner.width as usize * 2 / 3, pen.theme.ellipsis());
         let x = pen.line_right(inner, 0, &vec![(text.into(), role)]);
@@ -246,36 +243,56 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     pen.line(Rect { width: room, ..inner }, 0, &left);
 }
 
+fn role_of(kind: NoticeKind) -> Role {
+    match kind {
+        NoticeKind::Info => Role::Label,
+        NoticeKind::Good => Role::Good,
+        NoticeKind::Bad => Role::Bad,
+    }
+}
+
 /// Keys of what lies over the panels, or is being typed: the others do nothing then, or something else.
 fn in_front(state: &State) -> Vec<(String, &'static str)> {
-    let of = |keys: &[(&str, &'static str)]| keys.iter().map(|(key, what)| ((*key).to_owned(), *what)).collect();
-    match &state.overlay {
-        Some(Overlay::Palette(_)) => return of(&[("Enter", "do it"), ("Tab", "next"), ("Esc", "close")]),
-        Some(Overlay::Runs(_)) => return of(&[("Enter", "lay over"), ("j k", "choose"), ("Esc", "close")]),
-        Some(Overlay::Help { .. }) => return of(&[("j k", "scroll"), ("Space", "a page"), ("Esc", "close")]),
+    let fixed = |key: Key, what: &'static str| Some((key.to_string(), what));
+    let up_and_down =
+        |what: &'static str| hint(state, &[Action::SelectDown, Action::SelectUp]).map(|keys| (keys, what));
+    let keys = match &state.overlay {
+        Some(Overlay::Palette(_)) => [fixed(Key::Enter, "do it"), fixed(Key::Tab, "next"), fixed(Key::Esc, "close")],
+        Some(Overlay::Runs(_)) => [fixed(Key::Enter, "lay over"), up_and_down("choose"), fixed(Key::Esc, "close")],
+        Some(Overlay::Help { .. }) => {
+            [up_and_down("scroll"), fixed(Key::Char(' '), "a page"), fixed(Key::Esc, "close")]
+        }
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
-        None => {}
-    }
-    if state.run().is_none() || state.tab != Tab::Log {
-        return Vec::new();
-    }
-    if state.log.typing.is_some() {
-        return of(&[("Enter", "keep"), ("Esc", "as before"), ("Ctrl-U", "empty")]);
-    }
-    if state.log.open.is_none() {
-        return Vec::new();
-    }
-    let mut keys = of(&[("j k", "scroll"), ("Esc", "close")]);
-    keys.extend(state.keymap.key(Action::Copy).map(|key| (key.to_string(), "copy")));
-    keys
+        None if state.run().is_none() || state.tab != Tab::Log => return Vec::new(),
+        None if state.log.typing.is_some() => {
+            [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]
+        }
+        None if state.log.open.is_some() => [
+            up_and_down("scroll"),
+            hint(state, &[Action::Clear]).map(|key| (key, "close")),
+            state.keymap.key(Action::Copy).map(|key| (key.to_string(), "copy")),
+        ],
+        None => return Vec::new(),
+    };
+    keys.into_iter().flatten().collect()
+}
+
+/// The keys of some actions in a hint: `j k`. None where none of them has a key.
+fn hint(state: &State, actions: &[Action]) -> Option<String> {
+    let keys = actions.iter().filter_map(|&action| state.keymap.hint(action, state)).map(|key| key.to_string());
+    Some(keys.collect::<Vec<_>>().join(" ")).filter(|keys| !keys.is_empty())
 }
 
 /// What a terminal without room for panels gets: how it stands, what it is, what it would need.
 fn too_small(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let times = pen.theme.pick("×", "x");
-    let mut lines: Vec<Words> = Vec::new();
+    let mut lines: Vec<Words> = vec![stage_words(state, pen.theme)];
+    if let Stage::Starting(preparation) = &state.stage
+        && let Some(Fetching { done, total: Some(total), .. }) = preparation.now
+    {
+        lines.push(words([(&format!("{} of {}", format_bytes(done), format_bytes(total)), Role::Text)]));
+    }
     if let Some(run) = state.run() {
-        lines.push(activity_words(run, pen.theme, state.leaving));
         let view = &run.view;
         let total = format::or_unknown(view.planned_steps(), format::count);
         let step = format!("step {} / {total}", format::count(view.steps_done()));
@@ -289,6 +306,8 @@ fn too_small(pen: &mut Pen<'_>, area: Rect, state: &State) {
     lines.push(words([(&format!("{}{times}{} needed", NEEDS.0, NEEDS.1), Role::Label)]));
     if let Some(Overlay::Ask(question)) = state.overlay {
         lines.insert(0, words([(ask::title(question), Role::Warn), (" y / n", Role::Key)]));
+    } else if let Some(notice) = &state.notice {
+        lines.insert(0, words([(&notice.text, role_of(notice.kind))]));
     }
     let shown = lines.len().min(area.height as usize);
     let top = (area.height as usize - shown) / 2;

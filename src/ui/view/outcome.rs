@@ -6,12 +6,17 @@ use ratatui::layout::Rect;
 
 use crate::event::FinishReason;
 use crate::ui::format;
+use crate::ui::keymap::Action;
 use crate::ui::message::Clock;
-use crate::ui::state::{Activity, RunStage};
+use crate::ui::state::log::entry;
+use crate::ui::state::{Activity, RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{format_bytes, format_duration, printable};
+use crate::units::{beginning, format_bytes, format_duration, printable};
+
+/// Bytes of what a run says about its end; the log has all of it.
+const CAUSE: usize = 4_096;
 
 /// Facts of a run that has ended, a name and a value each.
 pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
@@ -61,26 +66,19 @@ fn adapter(run: &RunStage) -> Option<&'static str> {
 /// Why it ended as it did, where that needs words.
 pub fn cause(run: &RunStage) -> Option<String> {
     if let Some(oom) = &run.view.out_of_memory {
-        let mut text = format!(
-            "Out of memory in {}, step {}, micro-batch {}",
-            oom.phase.name(),
-            format::count(oom.step),
-            format::count(oom.micro)
-        );
-        if let Some(requested) = oom.requested_bytes {
-            text.push_str(&format!(": {} were asked for", format_bytes(requested)));
-        }
-        if let Some(free) = oom.free_bytes {
-            text.push_str(&format!(", {} were free", format_bytes(free)));
-        }
-        return Some(text);
+        return Some(entry::out_of_memory(oom, CAUSE));
     }
     match run.activity() {
         Activity::Interrupted if run.cause.is_some() => run.cause.as_deref().map(printable),
         Activity::Interrupted => {
             Some("The log ends in the middle of the run: its process died, or is gone.".to_owned())
         }
-        _ => run.view.outcome.as_ref().and_then(|o| o.detail.as_deref()).map(printable),
+        _ => run
+            .view
+            .outcome
+            .as_ref()
+            .and_then(|o| o.detail.as_deref())
+            .map(|detail| printable(beginning(detail, CAUSE))),
     }
 }
 
@@ -119,7 +117,7 @@ pub fn summary(run: &RunStage, clock: Clock) -> Vec<String> {
     lines
 }
 
-pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock, selected: usize) {
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage, selected: usize) {
     let (title, bad) = match run.activity() {
         Activity::Finished(FinishReason::Completed) => ("the run is complete", false),
         Activity::Finished(FinishReason::Stopped) => ("the run was stopped", false),
@@ -128,6 +126,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock, selecte
         _ => return,
     };
     let commands = next_commands(run);
+    let selected = selected.min(commands.len().saturating_sub(1));
     // As wide as its longest command, so that it can be copied whole, within the body.
     let longest = commands.iter().map(|c| c.chars().count()).max().unwrap_or(0) as u16;
     let width = (longest + 8).clamp(64, 120).min(body.width.saturating_sub(2));
@@ -140,7 +139,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock, selecte
         }
         lines.push(Vec::new());
     }
-    for (name, value) in facts(run, clock) {
+    for (name, value) in facts(run, state.clock) {
         let role = if name == "best eval" { Role::Best } else { Role::Text };
         for (i, part) in format::wrap(&value, text_width.saturating_sub(11)).into_iter().enumerate() {
             let name = if i == 0 { name } else { "" };
@@ -149,21 +148,35 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, run: &RunStage, clock: Clock, selecte
     }
     lines.push(Vec::new());
     lines.push(words([("next", Role::Label)]));
+    let mut of_selected = 0..0;
     for (index, command) in commands.iter().enumerate() {
+        let first = lines.len();
         for (i, part) in format::wrap(command, text_width.saturating_sub(4)).iter().enumerate() {
             let mark = if index == selected { pen.theme.pick("▸ ", "> ") } else { "  " };
             let indent = if i == 0 { mark } else { "    " };
             lines.push(words([(indent, Role::Key), (part, Role::Key)]));
         }
+        if index == selected {
+            of_selected = first..lines.len();
+        }
     }
     let area = centered(body, width, lines.len() as u16 + 2);
     pen.clear(area);
-    let inner = pen.panel(
-        area,
-        title,
-        &words([("y", Role::Key), (" copy  ", Role::Label), ("Esc", Role::Key), (" close", Role::Label)]),
-    );
-    for (row, line) in lines.iter().enumerate() {
+    // What would be copied is in view, from its beginning on.
+    let rows = area.height.saturating_sub(2) as usize;
+    let from = of_selected.end.saturating_sub(rows).min(of_selected.start);
+    let mut right = Vec::new();
+    for (hidden, place) in [(from, "above"), (lines.len().saturating_sub(from + rows), "below")] {
+        if hidden > 0 {
+            right.extend(words([(&format!("{hidden} {place}  "), Role::Label)]));
+        }
+    }
+    if let Some(key) = state.keymap.letter(Action::Copy) {
+        right.extend(words([(&key.to_string(), Role::Key), (" copy  ", Role::Label)]));
+    }
+    right.extend(words([("Esc", Role::Key), (" close", Role::Label)]));
+    let inner = pen.panel(area, title, &right);
+    for (row, line) in lines.iter().skip(from).take(rows).enumerate() {
         pen.line(inner, row as u16, line);
     }
 }

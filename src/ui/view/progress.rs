@@ -172,7 +172,7 @@ fn details(
     };
     let of =
         format!("{} of {}", format::short_count(started.trainable_params), format::short_count(started.total_params));
-    let method = value(format!("{}{share}", super::method(&started.config)));
+    let method = value(format!("{}{share}", format::method(&started.config)));
     row(6, "trains", [method, words([(&format!("  {of}"), Role::Label)])].concat());
     let (batch, accumulation) = (train.per_device_train_batch_size, train.gradient_accumulation_steps);
     let rows = format!("{batch} {times} {accumulation} = {} rows/step", batch.saturating_mul(accumulation));

@@ -4,8 +4,9 @@ use super::*;
 use crate::config::parse;
 use crate::event::{FinishReason, RunEvent, RunFinished, RunStarted, Stamped};
 use crate::ui::keymap::is_available;
+use crate::ui::keymap::places::{Place, places};
 use crate::ui::message::Message;
-use crate::ui::state::start::{Entry, StartPage, StartRequest, Target};
+use crate::ui::state::start::{Editing, Entry, StartPage, StartRequest, Target};
 use crate::ui::state::{Preparation, Stage, State, Tab};
 use crate::ui::update;
 
@@ -85,7 +86,16 @@ fn states() -> Vec<(Place, State)> {
     preparing.stage = Stage::Starting(Preparation::default());
     let mut failed = ready.clone();
     failed.stage = Stage::Failed(String::new());
-    let mut states = vec![(Place::Page, ready.clone()), (Place::Preparing, preparing), (Place::Page, failed)];
+    let mut typing = ready.clone();
+    typing.page.as_mut().expect("a page").editing = Some(Editing { field: Field::default(), problem: None });
+    let mut states = vec![
+        (Place::Page, ready.clone()),
+        (Place::Preparing, preparing),
+        (Place::Page, failed),
+        (Place::Typing, typing),
+    ];
+    const LIVE: [Place; 3] = [Place::Train, Place::Charts, Place::Log];
+    const ENDED: [Place; 3] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let mut state = ready.clone();
         update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });
@@ -115,20 +125,42 @@ fn states() -> Vec<(Place, State)> {
 }
 
 #[test]
-fn an_action_is_available_at_its_places_alone() {
+fn places_are_told_apart_and_meet_where_they_should() {
     for (place, state) in states() {
-        for binding in Keymap::default().bindings() {
-            let available = is_available(binding.action, &state);
-            assert!(
-                !available || places(binding.action).contains(&place),
-                "{} is available at {place:?}",
-                binding.name
-            );
-        }
+        assert_eq!(Place::of(&state), place);
     }
-    assert!(can_meet(Action::Save, Action::PauseOrResume) && can_meet(Action::Open, Action::Help));
-    assert!(!can_meet(Action::Start, Action::Open) && !can_meet(Action::Enlarge, Action::Open));
-    assert!(!can_meet(Action::Stop, Action::Outcome) && !can_meet(Action::Save, Action::Save));
+    let meets = |a, b| can_meet(a, b, Key::Char('x'));
+    assert!(meets(Action::Save, Action::PauseOrResume) && meets(Action::Open, Action::Help));
+    assert!(!meets(Action::Start, Action::Open) && !meets(Action::Enlarge, Action::Open));
+    assert!(!meets(Action::Stop, Action::Outcome) && !meets(Action::Save, Action::Save));
+    assert!(!meets(Action::Redraw, Action::DropSetting), "a letter is text while a value is typed");
+    assert!(can_meet(Action::Redraw, Action::DropSetting, Key::Ctrl('x')));
+}
+
+#[test]
+fn a_value_that_is_typed_can_be_taken_and_dropped_whatever_the_file_says() {
+    // Typing and not typing never meet.
+    let (keymap, problems) = user(&[("clear", &[Key::F(2)]), ("drop_setting", &[Key::F(2)])]);
+    assert_eq!((problems, keymap.keys(Action::DropSetting)), (vec![], &[Key::F(2), Key::Esc][..]));
+    assert_eq!(user(&[("drop_setting", &[Key::F(1)])]).1, [""; 0], "help is not to be had there");
+    // What is text there is no key for it.
+    let (keymap, problems) = user(&[("clear", &[Key::Char('d')]), ("drop_setting", &[Key::Char('d')])]);
+    assert_eq!(problems, ["drop_setting: `d` edits a value that is typed; drop_setting does not get it"]);
+    assert_eq!(keymap.keys(Action::DropSetting), [Key::Esc]);
+    let (keymap, problems) = user(&[("take_setting", &[Key::Esc, Key::Ctrl('u'), Key::Down]), ("drop_setting", &[])]);
+    assert_eq!(problems[0], "take_setting: `Esc` always drops a value that is typed; take_setting does not get it");
+    assert_eq!(problems.len(), 3);
+    assert_eq!(
+        (keymap.keys(Action::TakeSetting), keymap.keys(Action::DropSetting)),
+        (&[Key::Enter][..], &[Key::Esc][..])
+    );
+    // Elsewhere both keys are anybody's.
+    let (keymap, problems) = user(&[("quit", &[Key::Esc]), ("clear", &[Key::F(3)]), ("cancel", &[Key::F(3)])]);
+    assert_eq!(problems, [""; 0]);
+    for (place, state) in states() {
+        let expected = if place == Place::Typing { Action::DropSetting } else { Action::Quit };
+        assert_eq!(keymap.action(Key::Esc, &state), Some(expected), "{place:?}");
+    }
 }
 
 #[test]
@@ -154,10 +186,16 @@ fn no_keys_whatever_leave_two_meanings_or_no_way_out() {
         let (keymap, _) = Keymap::with_user(&entries);
         for (place, state) in &states {
             assert_eq!(keymap.action(ALWAYS_QUITS, state), Some(Action::Quit), "{place:?}: {entries:?}");
+            if *place == Place::Typing {
+                assert_eq!(keymap.action(Key::Enter, state), Some(Action::TakeSetting), "{entries:?}");
+                assert_eq!(keymap.action(Key::Esc, state), Some(Action::DropSetting), "{entries:?}");
+            }
             for key in &keys {
                 let meant = |map: &Keymap| -> Vec<Action> {
                     let with_key = map.bindings().iter().filter(|b| b.keys.contains(key)).map(|b| b.action);
-                    with_key.filter(|&a| is_available(a, state)).collect()
+                    // What is part of the text there acts only where it is the text's own.
+                    let acts = |a: Action| *place != Place::Typing || key.types_nothing() || places(a).len() == 1;
+                    with_key.filter(|&a| is_available(a, state) && acts(a)).collect()
                 };
                 let (own, tables) = (meant(&keymap), meant(&table));
                 assert!(

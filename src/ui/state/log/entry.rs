@@ -1,10 +1,10 @@
 //! An event in plain words, on one line. Made when it is drawn or searched, never when the event comes: a log may have a million.
 //! All of an event is in `whole`.
 
-use crate::config::Method;
 use crate::event::{FinishReason, OutOfMemory, RunEvent, RunStarted, Warning};
 use crate::ui::format::{self, count, loss, or_unknown, scientific, took};
-use crate::units::{format_bytes, printable};
+use crate::ui::state::run::micro_loss;
+use crate::units::{beginning, format_bytes, printable};
 
 /// How rare an event is: each class has its own room, so that steps never push a warning out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,18 +48,17 @@ pub fn haystack(event: &RunEvent, longest: usize) -> String {
 
 /// What happened, safe for a terminal. Of text that comes from outside, about `longest` bytes are taken.
 pub fn words(event: &RunEvent, longest: usize) -> String {
-    let outside = |text: &str| printable(cut(text, longest));
+    let outside = |text: &str| printable(beginning(text, longest));
     match event {
         RunEvent::RunStarted(started) => start(started, longest),
         RunEvent::MemoryPlanned(plan) => format!("peak {}{}", format_bytes(plan.peak_bytes), of(plan.limit_bytes)),
         RunEvent::MicroBatchDone(micro) => {
-            let nats = (micro.target_tokens > 0).then(|| micro.loss_sum_nats / micro.target_tokens as f64);
             format!(
                 "{} of {} in step {}  loss {}  {} tokens in {}  {}",
                 count(micro.micro),
                 count(micro.micro_per_step),
                 count(micro.step),
-                or_unknown(nats, loss),
+                or_unknown(micro_loss(micro), loss),
                 count(micro.tokens),
                 took(micro.duration_us),
                 or_unknown(micro.used_bytes, format_bytes)
@@ -113,40 +112,29 @@ pub fn clock(elapsed_ms: u64) -> String {
 }
 
 fn start(started: &RunStarted, longest: usize) -> String {
-    let outside = |text: &str| printable(cut(text, longest));
+    let outside = |text: &str| printable(beginning(text, longest));
     let device = outside(&started.device);
     if let Some(from) = started.resumed_from {
         return format!("from step {} of {}, on {device}", count(from), count(started.planned_steps));
     }
     let config = &started.config;
-    let method = match config.adapter.method {
-        Method::Qlora => "QLoRA",
-        Method::Lora => "LoRA",
-    };
     let model = outside(started.model_name.as_deref().unwrap_or(&config.model.source));
-    format!("{model}, {method} r {}, {} steps on {device}", config.adapter.r, count(started.planned_steps))
+    format!("{model}, {}, {} steps on {device}", format::method(config), count(started.planned_steps))
 }
 
-fn out_of_memory(oom: &OutOfMemory, longest: usize) -> String {
+/// Where it came to it, and what was missing.
+pub fn out_of_memory(oom: &OutOfMemory, longest: usize) -> String {
     let layer = oom.layer.map(|l| format!(", layer {}", count(l))).unwrap_or_default();
     let asked = oom.requested_bytes.map(|b| format!(", {} asked for", format_bytes(b))).unwrap_or_default();
     let free = oom.free_bytes.map(|b| format!(", {} free", format_bytes(b))).unwrap_or_default();
     let applied =
-        oom.applied.as_deref().map(|id| format!("; applied {}", printable(cut(id, longest)))).unwrap_or_default();
+        oom.applied.as_deref().map(|id| format!("; applied {}", printable(beginning(id, longest)))).unwrap_or_default();
     let (phase, step, micro) = (oom.phase.name(), count(oom.step), count(oom.micro));
     format!("out of memory in {phase}, step {step}, micro-batch {micro}{layer}{asked}{free}{applied}")
 }
 
 fn of(limit_bytes: Option<u64>) -> String {
     limit_bytes.map_or_else(|| format!(" of {}", format::UNKNOWN), |b| format!(" of {}", format_bytes(b)))
-}
-
-fn cut(text: &str, longest: usize) -> &str {
-    let mut end = longest.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 #[cfg(test)]

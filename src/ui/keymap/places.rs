@@ -1,0 +1,173 @@
+//! Where actions make sense: the places of the screen, the groups of actions that belong to each, and what an action asks for besides its
+//! place. `user` lets two actions share a key where they have no place in common.
+
+use super::Action;
+use crate::ui::message::Key;
+use crate::ui::state::start::{Entry, Pane, StartPage, choices};
+use crate::ui::state::{Activity, RunStage, Stage, State, Tab};
+
+/// Where the screen can be, as far as keys are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The start page, ready to start or after a start that failed.
+    Page,
+    /// A setting's value is being typed there.
+    Typing,
+    /// A run is being prepared or read.
+    Preparing,
+    Train,
+    Charts,
+    Log,
+    EndedTrain,
+    EndedCharts,
+    EndedLog,
+}
+
+impl Place {
+    pub(super) fn of(state: &State) -> Self {
+        let Some(run) = state.run() else {
+            return match state.start_page() {
+                Some(page) if page.editing.is_some() => Place::Typing,
+                Some(_) => Place::Page,
+                None => Place::Preparing,
+            };
+        };
+        match (state.tab, run.is_live()) {
+            (Tab::Train, true) => Place::Train,
+            (Tab::Charts, true) => Place::Charts,
+            (Tab::Log, true) => Place::Log,
+            (Tab::Train, false) => Place::EndedTrain,
+            (Tab::Charts, false) => Place::EndedCharts,
+            (Tab::Log, false) => Place::EndedLog,
+        }
+    }
+}
+
+const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log];
+const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+const RUN: &[Place] =
+    &[Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
+const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
+const PAGE_AND_RUN: &[Place] =
+    &[Place::Page, Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+const ON_CHARTS: &[Place] = &[Place::Charts, Place::EndedCharts];
+const ON_LOG: &[Place] = &[Place::Log, Place::EndedLog];
+const UNLESS_TYPING: &[Place] = &[
+    Place::Page,
+    Place::Preparing,
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+];
+const EVERYWHERE: &[Place] = &[
+    Place::Page,
+    Place::Typing,
+    Place::Preparing,
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+];
+
+/// Every place where an action may make sense.
+pub(super) fn places(action: Action) -> &'static [Place] {
+    match action {
+        Action::TakeSetting | Action::DropSetting => &[Place::Typing],
+        Action::Watch
+        | Action::EditSetting
+        | Action::Start
+        | Action::ResumeRun
+        | Action::NextValue
+        | Action::PreviousValue
+        | Action::ResetSetting
+        | Action::SwitchPane
+        | Action::Refresh => &[Place::Page],
+        Action::CancelStart => &[Place::Preparing],
+        Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => LIVE,
+        Action::Outcome => ENDED,
+        Action::TabTrain
+        | Action::TabCharts
+        | Action::TabLog
+        | Action::NextTab
+        | Action::PreviousTab
+        | Action::BackToStart
+        | Action::Follow
+        | Action::Copy => RUN,
+        Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => PAGE_AND_RUN,
+        Action::PageUp | Action::PageDown => WITH_ROWS,
+        Action::CursorLeft
+        | Action::CursorRight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::ZoomIn
+        | Action::ZoomOut
+        | Action::WholeRun
+        | Action::NextChart
+        | Action::PreviousChart
+        | Action::XAxis
+        | Action::YScale
+        | Action::SmoothMore
+        | Action::SmoothLess
+        | Action::Compare => WITH_CHARTS,
+        Action::Enlarge => ON_CHARTS,
+        Action::Open
+        | Action::Search
+        | Action::NextMatch
+        | Action::PreviousMatch
+        | Action::Filter
+        | Action::Details => ON_LOG,
+        Action::Help | Action::Palette | Action::Theme | Action::Mouse => UNLESS_TYPING,
+        Action::Redraw | Action::Suspend | Action::Quit => EVERYWHERE,
+    }
+}
+
+/// Whether there is a place where this key would have to mean both.
+pub(super) fn can_meet(a: Action, b: Action, key: Key) -> bool {
+    // While a value is typed, what acts everywhere does so by keys that are never part of a text.
+    let counts = |place: &Place| *place != Place::Typing || key.types_nothing();
+    a != b && places(a).iter().any(|place| counts(place) && places(b).contains(place))
+}
+
+/// Whether an action makes sense in this state.
+pub fn is_available(action: Action, state: &State) -> bool {
+    places(action).contains(&Place::of(state)) && has_what_it_needs(action, state)
+}
+
+/// Whether all is there that an action asks for besides its place.
+fn has_what_it_needs(action: Action, state: &State) -> bool {
+    let on_entry = |test: fn(&StartPage, &Entry) -> bool| {
+        state.start_page().is_some_and(|page| page.entry().is_some_and(|entry| test(page, entry)))
+    };
+    fn in_settings(page: &StartPage, entry: &Entry) -> bool {
+        page.pane == Pane::Settings && entry.editable && entry.config().is_ok()
+    }
+    let stopping = || state.run().is_some_and(|run| run.activity() == Activity::Stopping);
+    match action {
+        Action::Watch => on_entry(|_, entry| entry.past.is_some()),
+        Action::Start => on_entry(|_, entry| entry.can_start()),
+        Action::ResumeRun => on_entry(|_, entry| entry.can_resume()),
+        Action::EditSetting => on_entry(in_settings),
+        Action::NextValue | Action::PreviousValue => on_entry(|page, entry| {
+            in_settings(page, entry) && page.setting().is_some_and(|setting| choices(setting.kind).is_some())
+        }),
+        Action::ResetSetting => on_entry(|page, entry| page.pane == Pane::Settings && entry.is_edited(page.row)),
+        Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
+        Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
+        Action::PauseOrResume | Action::Save => !stopping(),
+        Action::Evaluate => !stopping() && state.run().is_some_and(has_eval_data),
+        Action::Clear => {
+            state.start_page().is_none_or(|page| page.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))
+        }
+        _ => true,
+    }
+}
+
+fn has_eval_data(run: &RunStage) -> bool {
+    run.view.started.as_ref().is_some_and(|started| started.config.data.eval.is_some())
+}

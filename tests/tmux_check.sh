@@ -86,7 +86,7 @@ sees '48 / 48'
 press 3
 press G
 press Y
-sees 'copied '
+sees 'clipboard'
 copy=$(tm show-buffer 2>/dev/null)
 if [ -n "$copy" ]; then echo "ok    tmux has: $copy"; else echo "WRONG nothing reached tmux's buffer" >&2; failed=1; fi
 

@@ -139,6 +139,8 @@ impl Session {
             Err(never) => match never {},
         };
         let Size { width, height } = size;
+        let mut state = state;
+        state.themes = themes.iter().map(|theme| theme.name.clone()).collect();
         let mut session = Session {
             state,
             themes,

@@ -148,6 +148,7 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
         page.pane == Pane::Settings && entry.editable && entry.config().is_ok()
     }
     let stopping = || state.run().is_some_and(|run| run.activity() == Activity::Stopping);
+    let paused = || state.run().is_some_and(|run| run.activity() == Activity::Paused);
     match action {
         Action::Watch => on_entry(|_, entry| entry.past.is_some()),
         Action::Start => on_entry(|_, entry| entry.can_start()),
@@ -159,8 +160,10 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
         Action::ResetSetting => on_entry(|page, entry| page.pane == Pane::Settings && entry.is_edited(page.row)),
         Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
         Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
-        Action::PauseOrResume | Action::Save => !stopping(),
-        Action::Evaluate => !stopping() && state.run().is_some_and(has_eval_data),
+        Action::PauseOrResume => !stopping(),
+        // A paused run refuses both.
+        Action::Save => !stopping() && !paused(),
+        Action::Evaluate => !stopping() && !paused() && state.run().is_some_and(has_eval_data),
         Action::Clear => {
             state.start_page().is_none_or(|page| page.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))
         }

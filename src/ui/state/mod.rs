@@ -187,6 +187,8 @@ pub struct State {
     pub problems: Vec<String>,
     /// Steps through the themes that `app` knows.
     pub theme: usize,
+    /// Their names.
+    pub themes: Vec<String>,
     /// Quit as soon as the run has ended.
     pub leaving: bool,
     /// `Clock::ms` after which `leaving` waits no longer for the stream to close.
@@ -231,6 +233,7 @@ impl State {
             keymap: Keymap::default(),
             problems: Vec::new(),
             theme: 0,
+            themes: Vec::new(),
             leaving: false,
             leave_by_ms: None,
             ticket: 0,
@@ -311,7 +314,8 @@ impl RunStage {
             _ if self.control.pausing == Some(Command::Pause) => Activity::Pausing,
             _ if self.awaited => Activity::Loading,
             _ if self.control.paused_at_ms.is_some() => Activity::Paused,
-            _ if self.view.loss.is_empty() && self.view.current.done == 0 => Activity::Loading,
+            // A log begins after loading.
+            _ if self.view.started.is_none() && self.view.current.done == 0 => Activity::Loading,
             _ => Activity::Running,
         }
     }

@@ -154,9 +154,9 @@ fn copied(state: &mut State, text: &mut String) {
     let kept = text.chars().count() as u64;
     let characters = if kept == 1 { "character" } else { "characters" };
     let notice = if kept < all {
-        format!("copied the first {} of {} characters", format::count(kept), format::count(all))
+        format!("the first {} of {} characters went to the clipboard", format::count(kept), format::count(all))
     } else {
-        format!("copied {} {characters}", format::count(kept))
+        format!("{} {characters} went to the terminal's clipboard", format::count(kept))
     };
     notify(state, NoticeKind::Good, notice);
     state.revision += 1;
@@ -482,6 +482,9 @@ fn reason(action: Action, state: &State) -> &'static str {
         (Action::Start, None) => "nothing can be started here",
         (Action::CancelStart, _) => "nothing is being prepared",
         (_, None) => "no run yet",
+        (Action::Save | Action::Evaluate, Some(run)) if run.activity() == Activity::Paused => {
+            "the run is paused; resume it first"
+        }
         (Action::Evaluate, Some(run)) if run.is_live() && run.activity() != Activity::Stopping => {
             "this run has no eval data"
         }
@@ -495,7 +498,7 @@ fn reason(action: Action, state: &State) -> &'static str {
         (Action::Outcome, Some(_)) => "the run has not ended yet",
         (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
         (Action::Filter | Action::Details, Some(_)) => "that is for the log",
-        (_, Some(_)) => "that is for another tab",
+        (_, Some(_)) => "that is for the tabs train and charts",
     }
 }
 
@@ -591,7 +594,13 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         }
         Action::Outcome => state.overlay = Some(Overlay::Outcome { selected: 0 }),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
-        Action::Theme => state.theme = state.theme.wrapping_add(1),
+        Action::Theme => {
+            state.theme = state.theme.wrapping_add(1);
+            if let Some(name) = state.themes.get(state.theme % state.themes.len().max(1)) {
+                let told = format!("theme: {name}");
+                notify(state, NoticeKind::Info, told);
+            }
+        }
         Action::Redraw => effects.push(Effect::Redraw),
         Action::Suspend => effects.push(Effect::Suspend),
         Action::Quit => quit(state, effects),

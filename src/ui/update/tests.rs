@@ -328,12 +328,12 @@ fn what_is_copied_is_bounded_harmless_and_said() {
         copied(&mut state, &mut text);
         (text, state.notice.as_ref().map(|n| n.text.clone()).unwrap_or_default())
     };
-    assert_eq!(copy("loss\t1.2\n"), ("loss\t1.2\n".into(), "copied 9 characters".into()));
-    assert_eq!(copy("a\u{1b}[201~\r\u{9b}"), ("a[201~".into(), "copied 6 characters".into()));
-    assert_eq!(copy("é").1, "copied 1 character");
+    assert_eq!(copy("loss\t1.2\n"), ("loss\t1.2\n".into(), "9 characters went to the terminal's clipboard".into()));
+    assert_eq!(copy("a\u{1b}[201~\r\u{9b}"), ("a[201~".into(), "6 characters went to the terminal's clipboard".into()));
+    assert_eq!(copy("é").1, "1 character went to the terminal's clipboard");
     let (text, notice) = copy(&"중".repeat(40_000));
     assert_eq!(text, "중".repeat(33_333));
-    assert_eq!(notice, "copied the first 33,333 of 40,000 characters");
+    assert_eq!(notice, "the first 33,333 of 40,000 characters went to the clipboard");
 }
 
 #[test]

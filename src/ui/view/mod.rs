@@ -298,7 +298,7 @@ fn too_small(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let step = format!("step {} / {total}", format::count(view.steps_done()));
         lines.push(words([(&step, Role::Text)]));
         lines.push(words([
-            ("loss ", Role::Label),
+            ("smoothed loss ", Role::Label),
             (&format::or_unknown(view.smoothed.last(), format::loss), Role::Loss),
         ]));
     }

@@ -80,7 +80,7 @@ sees 'needed'
 tm resize-window -t check -x 60 -y 20
 sees 'finished'
 tm resize-window -t check -x 80 -y 24
-sees '48 / 48'
+sees 'accumulation'
 
 # An entry of the log is copied: tmux has it, and the screen says so.
 press 3

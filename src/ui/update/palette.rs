@@ -1,6 +1,7 @@
 //! What keys do in the command palette.
 
-use super::{act, notify, reason};
+use super::keys::reason;
+use super::{act, notify};
 use crate::ui::keymap::is_available;
 use crate::ui::message::{Effect, Key};
 use crate::ui::state::palette::Palette;

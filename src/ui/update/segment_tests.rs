@@ -1,9 +1,13 @@
 //! What a screen makes of a run that has ended, or paused, and goes on: here, in another process, or long ago.
 
 use super::*;
+use crate::event::{CommandReply, RunEvent, RunState, Stamped};
 use crate::event::{EvalDone, FinishReason, MemorySampled, RunFinished, RunStarted};
+use crate::memory::ledger::Phase;
 use crate::ui::message::Key;
+use crate::ui::state::Activity;
 use crate::ui::state::StartPage;
+use crate::ui::view::outcome;
 
 /// When the fixture run began; the screen's clock begins with it.
 const BEGAN_UNIX_MS: u64 = 1_777_888_800_000;

@@ -1,9 +1,13 @@
 //! What keys, answers and time do to the screen.
 
 use super::*;
+use crate::event::{CommandReply, RunEvent, RunState};
 use crate::event::{FinishReason, MicroBatchDone, RunFinished, RunStarted, Stamped};
+use crate::ui::message::{Fetching, Key, Mouse, MouseKind};
+use crate::ui::state::Activity;
 use crate::ui::state::StartPage;
 use crate::ui::state::start::{Entry, Look, ModelPlace, Pane, PastRun, PastState, StartRequest, Target};
+use crate::ui::view::outcome;
 
 fn started() -> RunStarted {
     let log = include_str!("../../../tests/fixtures/screen/run/events.jsonl");

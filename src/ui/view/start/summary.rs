@@ -85,7 +85,7 @@ fn settings(entry: &Entry, config: &RunConfig, times: &str) -> Vec<(&'static str
     let rows_of = |split: &str| {
         let known = entry.look.iter().flat_map(|look| &look.splits).find(|s| s.split == split);
         match known.map(|s| &s.rows) {
-            Some(Rows::Counted(rows)) => format!(" ({} rows)", format::count(*rows)),
+            Some(Rows::Counted(rows)) => format!(" ({} lines)", format::count(*rows)),
             _ => String::new(),
         }
     };

@@ -255,3 +255,14 @@ fn accumulation_and_checkpointing_change_memory_and_not_the_numbers() {
         }
     }
 }
+
+#[test]
+fn rows_that_are_not_there_are_told_before_a_model_is_fetched_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[model]\nsource = \"no-model.gguf\"\n[data]\ntrain = \"nowhere.jsonl\"\n";
+    std::fs::write(folder.path().join("x.toml"), text).unwrap();
+    let output = finetop(folder.path(), &["train", "x.toml", "--headless"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("data.train: ") && told.contains("nowhere.jsonl") && !told.contains("no-model"), "{told}");
+}

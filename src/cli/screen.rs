@@ -142,14 +142,7 @@ impl Starter {
         let _at_work = held(&self.at_work);
         *held(&self.failed) = None;
         let mut plan = self.plan(request)?;
-        // Better said before the model is fetched than after.
-        let data = &plan.config.data;
-        for (name, path) in [("train", Some(&data.train)), ("eval", data.eval.as_ref())] {
-            if let Some(Err(e)) = path.map(std::fs::metadata) {
-                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-                return Err(CliError::Usage(format!("data.{name}: {path}: {e}")));
-            }
-        }
+        plan.has_its_data()?;
         let mut told = |p: Progress| progress(Fetching { what: p.what, done: p.done_bytes, total: p.total_bytes });
         let files = if plan.demo {
             source::demo_source(&mut told, cancel).map_err(|e| CliError::Failed(e.to_string()))?

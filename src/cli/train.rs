@@ -80,8 +80,23 @@ impl Plan {
         }
     }
 
+    /// Whether the rows to learn from are there: asked before a model is fetched for them.
+    /// # Errors
+    /// The setting, the file, and what the system says of it.
+    pub fn has_its_data(&self) -> Result<(), CliError> {
+        let data = &self.config.data;
+        for (name, path) in [("train", Some(&data.train)), ("eval", data.eval.as_ref())] {
+            if let Some(Err(e)) = path.map(std::fs::metadata) {
+                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+                return Err(CliError::Usage(format!("data.{name}: {path}: {e}")));
+            }
+        }
+        Ok(())
+    }
+
     /// Fetches the model where need be, telling progress on standard error, and makes the run's folder.
     fn ready(self) -> Result<Ready, CliError> {
+        self.has_its_data()?;
         let (job, config) = if self.demo {
             engine::demo_job(self.config)?
         } else {

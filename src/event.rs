@@ -6,7 +6,11 @@ use std::sync::mpsc::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
-use crate::memory::ledger::{ByCategory, Category, Phase};
+use crate::memory::ledger::{ByCategory, ByPhase, Category, Phase};
+pub use crate::memory::lever::{Lever, LeverChange};
+use crate::memory::plan::{Basis, LongestBatch};
+pub use crate::memory::probe::{CgroupMemory, GpuState, PoolMemory};
+use crate::memory::triage::{Cause, Origin};
 
 /// The version of the event stream, in every `run_started`.
 pub const SCHEMA: u32 = 1;
@@ -72,12 +76,20 @@ pub struct SplitRows {
     pub tokens: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MemoryPlanned {
     pub peak_bytes: u64,
     pub limit_bytes: Option<u64>,
     pub by_category: ByCategory,
-    pub by_phase: std::collections::BTreeMap<Phase, u64>,
+    pub by_phase: ByPhase,
+    /// What the numbers stand on.
+    #[serde(default)]
+    pub basis: Basis,
+    /// The steps whose measurements they were fitted to, for `basis` fitted.
+    #[serde(default)]
+    pub fitted_steps: Option<u64>,
+    #[serde(default)]
+    pub longest_batch: Option<LongestBatch>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,7 +122,7 @@ pub struct StepDone {
     pub duration_us: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MemorySampled {
     pub phase: Phase,
     pub used_bytes: Option<u64>,
@@ -123,6 +135,18 @@ pub struct MemorySampled {
     pub host_total_bytes: Option<u64>,
     #[serde(default)]
     pub host_available_bytes: Option<u64>,
+    /// What of this process was written out to swap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap_bytes: Option<u64>,
+    /// The tightest cgroup that this process lives in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupMemory>,
+    /// What NVML says of the device besides bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<GpuState>,
+    /// The CUDA driver's pool of this process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolMemory>,
     pub by_category: ByCategory,
 }
 
@@ -144,7 +168,7 @@ pub struct CheckpointSaved {
     pub size_bytes: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct OutOfMemory {
     pub phase: Phase,
     pub step: u64,
@@ -154,25 +178,31 @@ pub struct OutOfMemory {
     pub free_bytes: Option<u64>,
     pub by_category: ByCategory,
     pub levers: Vec<Lever>,
-    /// The id of the lever that was applied.
+    /// The id of the lever that was applied. Where somebody is asked, the event is said with null first, and once more when one was chosen.
     pub applied: Option<String>,
-}
-
-/// A change of settings that lowers the peak, with its price.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Lever {
-    pub id: String,
-    pub changes: Vec<LeverChange>,
-    pub predicted_peak_bytes: u64,
-    pub price: String,
-    pub rows_cut: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LeverChange {
-    pub key: String,
-    pub from: serde_json::Value,
-    pub to: serde_json::Value,
+    #[serde(default)]
+    pub origin: Option<Origin>,
+    #[serde(default)]
+    pub cause: Option<Cause>,
+    #[serde(default)]
+    pub limit_bytes: Option<u64>,
+    /// What was measured at that moment: of the process, or on a device of that.
+    #[serde(default)]
+    pub used_bytes: Option<u64>,
+    /// What other processes held of the device.
+    #[serde(default)]
+    pub others_bytes: Option<u64>,
+    /// Of the micro-batch.
+    #[serde(default)]
+    pub tokens: Option<u64>,
+    /// What was planned, to be held beside `by_category`.
+    #[serde(default)]
+    pub planned_peak_bytes: Option<u64>,
+    #[serde(default)]
+    pub planned_by_category: ByCategory,
+    /// It was found by rehearsing the longest micro-batch before the first step.
+    #[serde(default)]
+    pub rehearsal: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

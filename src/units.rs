@@ -117,6 +117,14 @@ pub fn beginning(text: &str, most_bytes: usize) -> &str {
     &text[..end]
 }
 
+/// How long a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowLength {
+    pub tokens: u32,
+    /// Positions that have a loss.
+    pub target_tokens: u32,
+}
+
 /// The numbers that describe a decoder, enough to count its parameters and its bytes without loading it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelShape {

@@ -47,6 +47,7 @@ pub fn make(steps: u64, each: impl FnMut(Stamped)) {
         limit_bytes: Some(2 * GIB),
         by_category: ByCategory::from([(Category::BaseWeights, 87 * MIB)]),
         by_phase: [(Phase::Backward, 352 * MIB)].into(),
+        ..Default::default()
     }));
     maker.eval(0, 2.55, false);
     (1..=steps).for_each(|step| maker.step(step, steps));
@@ -170,6 +171,7 @@ impl<F: FnMut(Stamped)> Maker<F> {
             host_total_bytes: Some(8 * GIB),
             host_available_bytes: Some(4 * GIB),
             by_category: with_unaccounted(by_category, Some(used)),
+            ..Default::default()
         }));
     }
 

@@ -164,6 +164,14 @@ pub struct MemoryConfig {
     /// `"auto"` or a size such as `"2GiB"`.
     pub limit: MemoryLimit,
     pub on_oom: OnOom,
+    /// Positions whose logits are held at once.
+    #[serde(default = "default_head_chunk")]
+    pub head_chunk: usize,
+}
+
+/// For logs that were written before the setting was there.
+fn default_head_chunk() -> usize {
+    256
 }
 
 /// `"auto"`, or a number of bytes, written as the person wrote it.

@@ -125,7 +125,7 @@ const POSITIVE: Kind = Kind::Float { min: 0.0, above: true, below: f64::INFINITY
 const MODULES: Kind = Kind::Names(&["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]);
 const ALL_MODULES: &str = r#"["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]"#;
 
-static SETTINGS: [Setting; 34] = [
+static SETTINGS: [Setting; 35] = [
     Setting::new(
         "model",
         "source",
@@ -286,6 +286,14 @@ static SETTINGS: [Setting; 34] = [
     )
     .free()
     .also(&["oom"]),
+    Setting::new(
+        "memory",
+        "head_chunk",
+        Kind::Integer { min: 1, max: LARGE },
+        "256",
+        "positions whose logits over the vocabulary are held at once; fewer need less memory and a little more time",
+    )
+    .also(&["chunk_size", "loss_chunk", "ce_chunk_size"]),
     Setting::new(
         "bleu",
         "run_after_training",

@@ -2,10 +2,12 @@
 //! What the system measures from outside is in `probe`; the two are compared, and the difference is shown, never hidden.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
+
+use crate::units::format_bytes;
 
 /// What a byte is for. The names are those of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -61,7 +63,7 @@ impl Category {
 }
 
 /// What the run is doing. The names are those of the event stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     Load,
@@ -71,6 +73,7 @@ pub enum Phase {
     Eval,
     Checkpoint,
     Generate,
+    #[default]
     Idle,
 }
 
@@ -103,10 +106,34 @@ impl Phase {
 /// Bytes by category; a category without bytes may be absent.
 pub type ByCategory = BTreeMap<Category, u64>;
 
+/// The highest sum of bytes by phase; a phase that was never entered is absent.
+pub type ByPhase = BTreeMap<Phase, u64>;
+
+/// Measures what the limit bounds: the resident set, or what a device's memory holds of this process; `None` where it cannot be read.
+pub type Measure = fn() -> Option<u64>;
+
 #[derive(Debug, Default)]
 struct Book {
     bytes: [AtomicU64; Category::ALL.len()],
     phase: AtomicU8,
+    /// The layer that is computed, counted from 1; 0 outside of layers.
+    layer: AtomicU64,
+    limit: OnceLock<(u64, Measure)>,
+}
+
+/// More was asked for than there is room for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("out of memory in {}{}: {} more are needed, {} of {} are free",
+    phase.name(), layer.map(|l| format!(" of layer {l}")).unwrap_or_default(), format_bytes(*requested_bytes),
+    format_bytes(*free_bytes), format_bytes(*limit_bytes))]
+pub struct NoRoom {
+    pub phase: Phase,
+    /// From 0.
+    pub layer: Option<u64>,
+    pub requested_bytes: u64,
+    pub free_bytes: u64,
+    pub limit_bytes: u64,
+    pub by_category: ByCategory,
 }
 
 /// A shared account of bytes; clones speak of the same account.
@@ -127,6 +154,48 @@ impl Ledger {
     pub fn charge(&self, category: Category, bytes: usize) -> Charge {
         self.0.bytes[category as usize].fetch_add(bytes as u64, Relaxed);
         Charge { ledger: self.clone(), category, bytes: bytes as u64 }
+    }
+
+    /// What the run may hold, and how that is measured. The first limit holds.
+    pub fn set_limit(&self, bytes: u64, measure: Measure) {
+        let _ = self.0.limit.set((bytes, measure));
+    }
+
+    /// Charges `bytes` that are about to be allocated, if they fit below the limit.
+    /// # Errors
+    /// They do not fit.
+    pub fn ask(&self, category: Category, bytes: usize) -> Result<Charge, NoRoom> {
+        self.has_room(bytes)?;
+        Ok(self.charge(category, bytes))
+    }
+
+    /// Whether `bytes` more fit below the limit, whoever holds them.
+    /// # Errors
+    /// They do not fit.
+    pub fn has_room(&self, bytes: usize) -> Result<(), NoRoom> {
+        let Some(&(limit_bytes, measure)) = self.0.limit.get() else { return Ok(()) };
+        let used = measure().unwrap_or_else(|| self.total());
+        let free_bytes = limit_bytes.saturating_sub(used);
+        if bytes as u64 <= free_bytes {
+            return Ok(());
+        }
+        Err(NoRoom {
+            phase: self.phase(),
+            layer: self.layer(),
+            requested_bytes: bytes as u64,
+            free_bytes,
+            limit_bytes,
+            by_category: self.by_category(),
+        })
+    }
+
+    /// The layer (from 0) that is computed now.
+    pub fn set_layer(&self, layer: Option<usize>) {
+        self.0.layer.store(layer.map_or(0, |l| l as u64 + 1), Relaxed);
+    }
+
+    pub fn layer(&self) -> Option<u64> {
+        self.0.layer.load(Relaxed).checked_sub(1)
     }
 
     pub fn set_phase(&self, phase: Phase) {

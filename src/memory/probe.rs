@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// One reading of the process's memory, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HostMemory {
@@ -26,6 +28,32 @@ fn parse_status(status: &str) -> HostMemory {
 fn kib_field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// The tightest cgroup of this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupMemory {
+    pub limit_bytes: Option<u64>,
+    pub used_bytes: Option<u64>,
+    /// Processes of it that the kernel has killed for want of memory, since it was made.
+    pub oom_kills: Option<u64>,
+}
+
+/// A GPU besides its bytes, as NVML says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuState {
+    pub utilisation_percent: Option<u32>,
+    pub temperature_celsius: Option<u32>,
+    pub power_watts: Option<f64>,
+}
+
+/// The CUDA driver's memory pool; reserved minus used is what fragmentation costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolMemory {
+    pub used_bytes: u64,
+    pub used_high_bytes: u64,
+    pub reserved_bytes: u64,
+    pub reserved_high_bytes: u64,
 }
 
 /// What the machine, or a cgroup of this process where that is tighter, has for all its processes, in bytes.

@@ -13,6 +13,7 @@ pub mod load;
 pub mod lora;
 pub mod mlp;
 pub mod norm;
+pub mod oom;
 pub mod product;
 pub mod rope;
 pub mod source;

@@ -54,6 +54,7 @@ fn often() -> Vec<RunEvent> {
         host_total_bytes: Some(8 << 30),
         host_available_bytes: None,
         by_category,
+        ..Default::default()
     };
     let eval = EvalDone { step: 0, eval_loss: -0.0, target_tokens: 7739, duration_us: 3_100_000, best: true };
     let path = "checkpoints/\"ä\"\n\u{1f600}\\step-000012".to_owned();
@@ -84,8 +85,10 @@ fn rarely() -> Vec<RunEvent> {
             predicted_peak_bytes: 1,
             price: "none".into(),
             rows_cut: 0,
+            ..Default::default()
         }],
         applied: None,
+        ..Default::default()
     };
     vec![
         RunEvent::RunStarted(Box::new(RunStarted {
@@ -107,6 +110,7 @@ fn rarely() -> Vec<RunEvent> {
             limit_bytes: None,
             by_category: BTreeMap::new(),
             by_phase: BTreeMap::from([(Phase::Backward, 3)]),
+            ..Default::default()
         }),
         RunEvent::OutOfMemory(Box::new(oom)),
         RunEvent::BleuDone(BleuDone { report: "r".into(), score: 1.5, split: "s".into(), adapter: "a".into() }),

@@ -80,6 +80,7 @@ impl MemoryWatch {
             host_total_bytes: None,
             host_available_bytes: None,
             by_category: with_unaccounted(self.ledger.by_category(), measured),
+            ..Default::default()
         }
     }
 }
@@ -171,6 +172,7 @@ mod tests {
             host_total_bytes: None,
             host_available_bytes: None,
             by_category: Default::default(),
+            ..Default::default()
         }
     }
 

@@ -30,6 +30,7 @@ pub enum Action {
     TabTrain,
     TabCharts,
     TabLog,
+    TabMemory,
     NextTab,
     PreviousTab,
     SelectUp,
@@ -156,6 +157,7 @@ impl Default for Keymap {
         bind(group, TabTrain, "tab_train", &[Char('1')], "train", "the tab Train: the run at a glance");
         bind(group, TabCharts, "tab_charts", &[Char('2')], "charts", "the tab Charts: every quantity over the run");
         bind(group, TabLog, "tab_log", &[Char('3')], "log", "the tab Log: what the run said");
+        bind(group, TabMemory, "tab_memory", &[Char('4')], "memory", "the tab Memory: where every byte is, and when");
         bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
         bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
         bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry");
@@ -261,10 +263,12 @@ impl Keymap {
         ];
         const LOG: [Action; 6] =
             [Action::Open, Action::Search, Action::Filter, Action::Follow, Action::Details, Action::Copy];
+        const MEMORY: [Action; 2] = [Action::CursorRight, Action::ZoomIn];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
+            (true, Tab::Memory) => &MEMORY,
             (false, _) if super::update::takes_text(state) => &EDITING,
             (false, _) if state.start_page().is_some() => &START,
             _ => &RUN,

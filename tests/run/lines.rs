@@ -80,6 +80,7 @@ fn a_run_reads_as_a_few_lines() {
             limit_bytes: Some(2048 * MIB),
             by_category: Default::default(),
             by_phase: Default::default(),
+            ..Default::default()
         }),
     );
     run.eval(0, 2.5539, false, 4000);
@@ -136,6 +137,7 @@ fn running_out_of_memory_names_place_sizes_and_levers() {
         predicted_peak_bytes: 400 * MIB,
         price: price.into(),
         rows_cut: 0,
+        ..Default::default()
     };
     let event = RunEvent::OutOfMemory(Box::new(OutOfMemory {
         phase: Phase::Backward,
@@ -147,6 +149,7 @@ fn running_out_of_memory_names_place_sizes_and_levers() {
         by_category: Default::default(),
         levers: vec![lever("checkpointing", "a third more time"), lever("batch_2", "none")],
         applied: Some("batch_2".into()),
+        ..Default::default()
     }));
     let mut clock = Clock { ms: 0, said: vec![] };
     clock.say(0, event);

@@ -56,7 +56,7 @@ pub fn config() -> RunConfig {
             load_best_model_at_end: true,
             seed: 42,
         },
-        memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask },
+        memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
         bleu: BleuConfig { run_after_training: false, max_new_tokens: 64 },
         log: LogConfig { dir: "/home/kim/runs".into() },
     }
@@ -123,6 +123,7 @@ impl Maker {
             host_total_bytes: Some(8 * GIB),
             host_available_bytes: Some(5 * GIB - used),
             by_category: with_unaccounted(by_category, Some(used)),
+            ..Default::default()
         }));
     }
 
@@ -170,6 +171,7 @@ pub fn make() -> Vec<Stamped> {
         limit_bytes: Some(2 * GIB),
         by_category: BTreeMap::from([(Category::BaseWeights, 87 * MIB)]),
         by_phase: BTreeMap::from([(Phase::Backward, 352 * MIB)]),
+        ..Default::default()
     }));
     m.eval(0, 2.553_9, false);
     for step in 1..=STEPS {

@@ -96,12 +96,7 @@ pub struct SplitStats {
     pub target_tokens: u64,
 }
 
-/// The length of a row after the cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowLength {
-    pub tokens: u32,
-    pub target_tokens: u32,
-}
+pub use crate::units::RowLength;
 
 /// Where a row lies in the file, what it came to when it was scanned, and a sum of its bytes to see a change by.
 #[derive(Debug, Clone, Copy)]

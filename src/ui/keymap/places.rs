@@ -21,6 +21,8 @@ pub(super) enum Place {
     EndedTrain,
     EndedCharts,
     EndedLog,
+    Memory,
+    EndedMemory,
 }
 
 impl Place {
@@ -39,19 +41,39 @@ impl Place {
             (Tab::Train, false) => Place::EndedTrain,
             (Tab::Charts, false) => Place::EndedCharts,
             (Tab::Log, false) => Place::EndedLog,
+            (Tab::Memory, true) => Place::Memory,
+            (Tab::Memory, false) => Place::EndedMemory,
         }
     }
 }
 
-const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log];
-const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
-const RUN: &[Place] =
-    &[Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory];
+const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory];
+const RUN: &[Place] = &[
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::Memory,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+    Place::EndedMemory,
+];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
 const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
-const PAGE_AND_RUN: &[Place] =
-    &[Place::Page, Place::Train, Place::Charts, Place::Log, Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+const PAGE_AND_RUN: &[Place] = &[
+    Place::Page,
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::Memory,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+    Place::EndedMemory,
+];
 const ON_CHARTS: &[Place] = &[Place::Charts, Place::EndedCharts];
+const ON_MEMORY: &[Place] = &[Place::Memory, Place::EndedMemory];
 const ON_LOG: &[Place] = &[Place::Log, Place::EndedLog];
 const UNLESS_TYPING: &[Place] = &[
     Place::Page,
@@ -62,6 +84,8 @@ const UNLESS_TYPING: &[Place] = &[
     Place::EndedTrain,
     Place::EndedCharts,
     Place::EndedLog,
+    Place::Memory,
+    Place::EndedMemory,
 ];
 const EVERYWHERE: &[Place] = &[
     Place::Page,
@@ -73,6 +97,8 @@ const EVERYWHERE: &[Place] = &[
     Place::EndedTrain,
     Place::EndedCharts,
     Place::EndedLog,
+    Place::Memory,
+    Place::EndedMemory,
 ];
 
 /// Every place where an action may make sense.
@@ -94,6 +120,7 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         Action::TabTrain
         | Action::TabCharts
         | Action::TabLog
+        | Action::TabMemory
         | Action::NextTab
         | Action::PreviousTab
         | Action::BackToStart

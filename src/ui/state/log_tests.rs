@@ -111,7 +111,14 @@ fn warnings_of_any_length_take_a_bounded_room() {
 #[test]
 fn no_event_brings_text_that_is_not_counted() {
     let long = "x".repeat(100_000);
-    let lever = Lever { id: "r".into(), changes: vec![], predicted_peak_bytes: 1, price: long.clone(), rows_cut: 0 };
+    let lever = Lever {
+        id: "r".into(),
+        changes: vec![],
+        predicted_peak_bytes: 1,
+        price: long.clone(),
+        rows_cut: 0,
+        ..Default::default()
+    };
     let oom = OutOfMemory {
         phase: crate::memory::ledger::Phase::Forward,
         step: 1,
@@ -122,6 +129,7 @@ fn no_event_brings_text_that_is_not_counted() {
         by_category: Default::default(),
         levers: vec![lever],
         applied: None,
+        ..Default::default()
     };
     let config = crate::config::parse::from_toml("[data]\ntrain = \"a\"\n", "x", "/".as_ref(), &[]).expect("settings");
     let started = crate::event::RunStarted {

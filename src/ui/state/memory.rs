@@ -148,6 +148,7 @@ mod tests {
             host_total_bytes: None,
             host_available_bytes: None,
             by_category: ByCategory::from([(Category::Adapter, 10)]),
+            ..Default::default()
         }
     }
 

@@ -34,16 +34,18 @@ pub enum Tab {
     Train,
     Charts,
     Log,
+    Memory,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 3] = [Tab::Train, Tab::Charts, Tab::Log];
+    pub const ALL: [Tab; 4] = [Tab::Train, Tab::Charts, Tab::Log, Tab::Memory];
 
     pub fn name(self) -> &'static str {
         match self {
             Tab::Train => "train",
             Tab::Charts => "charts",
             Tab::Log => "log",
+            Tab::Memory => "memory",
         }
     }
 }

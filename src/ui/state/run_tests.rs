@@ -41,7 +41,7 @@ fn config(eval_steps: usize) -> RunConfig {
             load_best_model_at_end: true,
             seed: 42,
         },
-        memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask },
+        memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
         bleu: BleuConfig { run_after_training: false, max_new_tokens: 64 },
         log: LogConfig { dir: "runs".into() },
     }

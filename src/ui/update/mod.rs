@@ -5,6 +5,7 @@ mod chart;
 mod heard;
 mod keys;
 mod log;
+mod memory;
 mod palette;
 mod preferred;
 mod runs;
@@ -233,6 +234,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::TabTrain => state.tab = Tab::Train,
         Action::TabCharts => state.tab = Tab::Charts,
         Action::TabLog => state.tab = Tab::Log,
+        Action::TabMemory => state.tab = Tab::Memory,
         Action::NextTab => turn_tab(state, 1),
         Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
         // What moves, drops or copies something does so on the tab that is shown.
@@ -246,6 +248,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Copy
         | Action::Follow => match state.tab {
             Tab::Log => log::act(state, action, effects),
+            Tab::Memory => memory::act(state, action, effects),
             Tab::Train | Tab::Charts => chart::act(state, action, effects),
         },
         Action::Search

@@ -8,6 +8,7 @@ mod charts;
 mod help;
 mod log;
 mod memory;
+mod memory_tab;
 pub mod outcome;
 mod palette;
 mod progress;
@@ -59,6 +60,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Stage::Run(run), Tab::Train) => train::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
+        (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
         _ => start::draw(&mut pen, body, state),
     }
     footer(&mut pen, footer_area, state);
@@ -82,7 +84,7 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
     match (&state.stage, state.tab) {
         (Stage::Run(_), Tab::Train) => train::areas(body).to_vec(),
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
-        (Stage::Run(_), Tab::Log) => vec![body],
+        (Stage::Run(_), Tab::Log | Tab::Memory) => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
             [Some(areas.list), areas.summary, areas.settings, Some(areas.below)].into_iter().flatten().collect()
@@ -100,7 +102,7 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     let charts = match state.tab {
         Tab::Train => vec![(state.chart.on_train, train::areas(body)[0])],
         Tab::Charts => charts::areas(body, state),
-        Tab::Log => Vec::new(),
+        Tab::Log | Tab::Memory => Vec::new(),
     };
     let charts = charts.into_iter().map(|(quantity, area)| (quantity, chart::chart_area(area)));
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
@@ -179,8 +181,13 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
 /// The tabs with their keys. The one that is shown is marked by its colours, and by brackets where there are none.
 fn tabs(theme: &Theme, state: &State) -> Words {
     let mut tabs = Vec::new();
-    for (tab, action) in [(Tab::Train, Action::TabTrain), (Tab::Charts, Action::TabCharts), (Tab::Log, Action::TabLog)]
-    {
+    let with_actions = [
+        (Tab::Train, Action::TabTrain),
+        (Tab::Charts, Action::TabCharts),
+        (Tab::Log, Action::TabLog),
+        (Tab::Memory, Action::TabMemory),
+    ];
+    for (tab, action) in with_actions {
         let key = state.keymap.key(action).map(|key| key.to_string()).unwrap_or_default();
         let is_shown = tab == state.tab;
         let (open, close) = if is_shown && !theme.has_color { ("[", "]") } else { (" ", " ") };

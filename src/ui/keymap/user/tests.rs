@@ -94,8 +94,8 @@ fn states() -> Vec<(Place, State)> {
         (Place::Page, failed),
         (Place::Typing, typing),
     ];
-    const LIVE: [Place; 3] = [Place::Train, Place::Charts, Place::Log];
-    const ENDED: [Place; 3] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLog];
+    const LIVE: [Place; 4] = [Place::Train, Place::Charts, Place::Log, Place::Memory];
+    const ENDED: [Place; 4] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory];
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let mut state = ready.clone();
         update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });

@@ -183,6 +183,7 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         (Action::Outcome, Some(_)) => "the run has not ended yet",
         (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
         (Action::Filter | Action::Details, Some(_)) => "that is for the log",
+        (Action::Peak, Some(_)) => "that is for the tab memory",
         (_, Some(_)) => "that is for the tabs train and charts",
     }
 }

@@ -20,6 +20,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use charts::crosshair;
+pub use memory_tab::ledger_text;
 
 use super::format;
 use super::keymap::Action;
@@ -84,7 +85,8 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
     match (&state.stage, state.tab) {
         (Stage::Run(_), Tab::Train) => train::areas(body).to_vec(),
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
-        (Stage::Run(_), Tab::Log | Tab::Memory) => vec![body],
+        (Stage::Run(_), Tab::Log) => vec![body],
+        (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
             [Some(areas.list), areas.summary, areas.settings, Some(areas.below)].into_iter().flatten().collect()
@@ -228,11 +230,13 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let short = match binding.short {
             "pause" if paused => "resume",
             "settings" if in_settings => "list",
+            "down" if state.tab == Tab::Memory => "phases",
             short => short,
         };
         // Two keys do it together.
         let key = match (binding.action, key) {
             (Action::CursorRight, Key::Right) => pen.theme.pick("← →", "h l").to_owned(),
+            (Action::SelectDown, _) if state.tab == Tab::Memory => pen.theme.pick("↑ ↓", "k j").to_owned(),
             (_, key) => key.to_string(),
         };
         let always = matches!(binding.short, "help" | "quit");

@@ -169,12 +169,40 @@ impl Default for Keymap {
         bind(group, Last, "last", &[End, Char('G')], "last", "the last one; on a chart, its right end");
         bind(group, Clear, "clear", &[Esc], "back", "back: drop cursor, selection, filter, other run, one at a time");
         group = Group::Charts;
-        bind(group, CursorLeft, "cursor_left", &[Left, Char('h')], "left", "the crosshair a step or a sample to the left");
-        bind(group, CursorRight, "cursor_right", &[Right, Char('l')], "crosshair", "the crosshair a step or a sample to the right");
+        bind(
+            group,
+            CursorLeft,
+            "cursor_left",
+            &[Left, Char('h')],
+            "left",
+            "the crosshair a step or a sample to the left",
+        );
+        bind(
+            group,
+            CursorRight,
+            "cursor_right",
+            &[Right, Char('l')],
+            "crosshair",
+            "the crosshair a step or a sample to the right",
+        );
         bind(group, ZoomIn, "zoom_in", &[Char('+'), Char('=')], "zoom", "zoom in on the x axis");
         bind(group, ZoomOut, "zoom_out", &[Char('-')], "zoom out", "zoom out");
-        bind(group, PanLeft, "pan_left", &[Char('H'), Char('<')], "pan left", "what is shown moves to what was earlier");
-        bind(group, PanRight, "pan_right", &[Char('L'), Char('>')], "pan right", "what is shown moves to what was later");
+        bind(
+            group,
+            PanLeft,
+            "pan_left",
+            &[Char('H'), Char('<')],
+            "pan left",
+            "what is shown moves to what was earlier",
+        );
+        bind(
+            group,
+            PanRight,
+            "pan_right",
+            &[Char('L'), Char('>')],
+            "pan right",
+            "what is shown moves to what was later",
+        );
         bind(group, WholeRun, "whole_run", &[Char('0')], "all", "show the whole run again");
         bind(group, Follow, "follow", &[Char('f')], "follow", "follow the newest, or hold still");
         bind(group, Peak, "peak", &[Char('P')], "peak", "the crosshair to the highest moment, on the tab Memory");

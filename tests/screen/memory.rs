@@ -247,7 +247,15 @@ fn a_card_of_its_own_has_its_pool_and_its_temperature() {
     compare_at_all_sizes("memory-device", &state);
     press(&mut state, Key::Char('P'));
     let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 160, 48));
-    for what in ["fragmentation         64 MiB", "held by others", "process on host", "188 W", "93 %", "64 C", "swapped out"] {
+    for what in [
+        "fragmentation         64 MiB",
+        "held by others",
+        "process on host",
+        "93 % 64 C 188 W",
+        "swapped out",
+        "24.0 GiB",
+        "host free",
+    ] {
         let squeezed = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(squeezed(&frame).contains(&squeezed(what)), "{what}:\n{frame}");
     }
@@ -283,7 +291,7 @@ fn marks_and_lines_have_the_colours_of_what_they_mean() {
     let frame = draw(&live(), &dark, 160, 48);
     for (what, role) in [
         ("X out", Role::Bad),
-        ("R rec", Role::Warn),
+        ("R lever", Role::Warn),
         ("S saved", Role::Good),
         ("E eval", Role::Eval),
         ("limit 500", Role::Bad),

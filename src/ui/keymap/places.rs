@@ -61,14 +61,8 @@ const RUN: &[Place] = &[
 ];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
 /// Where there is an x axis.
-const OVER_TIME: &[Place] = &[
-    Place::Train,
-    Place::Charts,
-    Place::Memory,
-    Place::EndedTrain,
-    Place::EndedCharts,
-    Place::EndedMemory,
-];
+const OVER_TIME: &[Place] =
+    &[Place::Train, Place::Charts, Place::Memory, Place::EndedTrain, Place::EndedCharts, Place::EndedMemory];
 const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
 const PAGE_AND_RUN: &[Place] = &[
     Place::Page,

@@ -283,6 +283,11 @@ impl MemoryHistory {
         self.highest.as_ref()
     }
 
+    /// Whether the settings are still those of the highest moment: no lever was applied since, no segment begun.
+    pub fn is_of_now(&self, highest: &Highest) -> bool {
+        highest.settings == self.settings
+    }
+
     /// The highest sample of a phase in the whole run.
     pub fn peak_of(&self, phase: Phase) -> Option<&Peak> {
         self.peaks[phase as usize].as_ref()

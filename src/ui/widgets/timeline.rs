@@ -88,7 +88,14 @@ pub fn draw<'a>(
     let (within, beyond): (Vec<&Level>, Vec<&Level>) = timeline.levels.iter().partition(|l| l.bytes <= scale);
     for level in &within {
         let symbol = if pen.theme.is_ascii() { level.ascii } else { level.unicode };
-        (plot.x..plot.right()).for_each(|x| over(pen, x, row_of(level.bytes), symbol, level.role));
+        let y = row_of(level.bytes);
+        for x in plot.x..plot.right() {
+            // Where a stack ends, or a letter stands for it, the line lies behind: the stack that goes beyond it is what must be seen.
+            let is_free = pen.buffer.cell((x, y)).is_some_and(|cell| cell.symbol() == " ");
+            if is_free || ground(pen, x, y).is_some() {
+                over(pen, x, y, symbol, level.role);
+            }
+        }
     }
     if let Some(at) = timeline.cursor.filter(|at| (timeline.x.0..=timeline.x.1).contains(at)) {
         let x = plot.x + stack::column(at, timeline.x, plot.width as usize) as u16;
@@ -153,14 +160,18 @@ fn marks(pen: &mut Pen<'_>, row: Rect, timeline: &Timeline<'_>) {
 
 /// A sign over the stacks; what is full behind it stays its ground.
 fn over(pen: &mut Pen<'_>, x: u16, y: u16, symbol: char, role: Role) {
-    let ground = pen.buffer.cell((x, y)).and_then(|cell| {
-        let is_full = cell.symbol() == "█" || cell.bg != Color::Reset;
-        (is_full && pen.theme.has_color && pen.theme.glyphs != GlyphSet::Ascii).then_some(cell.fg)
-    });
+    let ground = ground(pen, x, y);
     pen.cell(x, y, symbol, role);
     if let (Some(color), Some(cell)) = (ground, pen.buffer.cell_mut((x, y))) {
         cell.set_bg(color);
     }
+}
+
+/// The colour of a cell that is full.
+fn ground(pen: &Pen<'_>, x: u16, y: u16) -> Option<Color> {
+    let cell = pen.buffer.cell((x, y))?;
+    let is_full = cell.symbol() == "█" || cell.bg != Color::Reset;
+    (is_full && pen.theme.has_color && pen.theme.glyphs != GlyphSet::Ascii).then_some(cell.fg)
 }
 
 #[cfg(test)]

@@ -12,7 +12,9 @@ use crate::ui::theme::Role;
 use crate::ui::view::charts::flow;
 use crate::ui::view::memory::{draw_legend, legend_rows, letter, name, parts_of};
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{format_bytes, format_duration};
+use crate::units::format_duration;
+
+use super::bytes;
 
 /// A line of the ledger.
 struct Row {
@@ -30,8 +32,8 @@ impl Row {
         Row { category: None, name, value, share: None, role: Role::Text, apart: false }
     }
 
-    fn bytes(name: &'static str, bytes: Option<u64>) -> Self {
-        Row::new(name, format::or_unknown(bytes, format_bytes))
+    fn bytes(name: &'static str, value: Option<u64>) -> Self {
+        Row::new(name, format::or_unknown(value, bytes))
     }
 
     fn apart(self) -> Self {
@@ -40,9 +42,9 @@ impl Row {
 }
 
 /// A difference with its sign.
-fn signed(bytes: i128) -> String {
-    let size = format_bytes(u64::try_from(bytes.unsigned_abs()).unwrap_or(u64::MAX));
-    if bytes < 0 { format!("-{size}") } else { size }
+fn signed(difference: i128) -> String {
+    let size = bytes(u64::try_from(difference.unsigned_abs()).unwrap_or(u64::MAX));
+    if difference < 0 { format!("-{size}") } else { size }
 }
 
 fn share(bytes: u64, of: u64) -> String {
@@ -61,10 +63,10 @@ fn rows(view: &RunView, point: &MemoryPoint) -> Vec<Row> {
         .categories()
         .filter(|&category| category != Category::Unaccounted)
         .map(|category| {
-            let bytes = point.stack[category as usize];
-            let role = if bytes == 0 { Role::Faint } else { Role::Text };
-            let share = (bytes > 0).then(|| share(bytes, of));
-            Row { category: Some(category), share, role, ..Row::new(name(category), format_bytes(bytes)) }
+            let held = point.stack[category as usize];
+            let role = if held == 0 { Role::Faint } else { Role::Text };
+            let share = (held > 0).then(|| share(held, of));
+            Row { category: Some(category), share, role, ..Row::new(name(category), bytes(held)) }
         })
         .collect();
     let device = point.device.as_deref();
@@ -87,17 +89,17 @@ fn rows(view: &RunView, point: &MemoryPoint) -> Vec<Row> {
         rows.push(Row::bytes("held by others", device.others_bytes));
         if let Some(pool) = device.pool {
             let reserved_unused = i128::from(pool.reserved_bytes) - i128::from(pool.used_bytes);
-            rows.push(Row::bytes("pool used", Some(pool.used_bytes)));
-            rows.push(Row::bytes("pool reserved", Some(pool.reserved_bytes)));
+            let used = format!("{} of {}", bytes(pool.used_bytes), bytes(pool.reserved_bytes));
+            rows.push(Row::new("pool used of reserved", used));
             let part = u64::try_from(reserved_unused).ok().map(|bytes| share(bytes, pool.reserved_bytes));
             rows.push(Row { share: part, ..Row::new("fragmentation", signed(reserved_unused)) });
         }
         if let Some(gpu) = device.gpu {
+            let busy = format::or_unknown(gpu.utilisation_percent, |p| format!("{p} %"));
             let degrees = format::or_unknown(gpu.temperature_celsius, |c| format!("{c} C"));
-            rows.push(Row::new("temperature", degrees));
-            rows.push(Row::new("utilisation", format::or_unknown(gpu.utilisation_percent, |p| format!("{p} %"))));
             let watts = gpu.power_watts.filter(|watts| watts.is_finite());
-            rows.push(Row::new("power", format::or_unknown(watts, |w| format!("{w:.0} W"))));
+            let power = format::or_unknown(watts, |w| format!("{w:.0} W"));
+            rows.push(Row::new("busy, warm, power", format!("{busy}  {degrees}  {power}")));
         }
     }
     let last = view.memory.last.as_ref();
@@ -106,8 +108,10 @@ fn rows(view: &RunView, point: &MemoryPoint) -> Vec<Row> {
         host.push(Row::bytes("process on host", device.process_bytes));
     }
     if last.is_some_and(|last| last.host_available_bytes.is_some()) {
-        host.push(Row::bytes("host free", point.host_available_bytes));
-        host.push(Row::bytes("host total", last.and_then(|last| last.host_total_bytes)));
+        let total = last.and_then(|last| last.host_total_bytes);
+        let of = total.map(|total| format!(" of {}", bytes(total))).unwrap_or_default();
+        let free = format::or_unknown(point.host_available_bytes, bytes);
+        host.push(Row::new("host free", format!("{free}{of}")));
     }
     if last.is_some_and(|last| last.swap_bytes.is_some()) || point.swap_bytes.is_some() {
         host.push(Row::bytes("swapped out", point.swap_bytes));
@@ -155,8 +159,11 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
         return;
     };
     let inner = pen.panel(area, "ledger", &title(state, run, point));
-    let rows = rows(&run.view, point);
-    // Free lines go first where there are too few.
+    let mut rows = rows(&run.view, point);
+    // Where there are too few lines, free ones go first, then categories without bytes.
+    if rows.len() > inner.height as usize {
+        rows.retain(|row| row.category.is_none() || row.role != Role::Faint);
+    }
     let with_gaps = rows.len() + rows.iter().filter(|row| row.apart).count() <= inner.height as usize;
     let mut y = 0;
     for row in &rows {
@@ -190,12 +197,12 @@ pub fn draw_small(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) 
     let legend = Rect { height: wanted.min(legend.height), ..legend };
     draw_legend(pen, legend, &parts);
     let below = Rect { y: legend.bottom(), height: inner.height - legend.height, ..inner };
-    let of = |name: &str| !matches!(name, "host total" | "device total" | "limit" | "charged");
+    let of = |name: &str| !matches!(name, "device total" | "limit" | "charged" | "pool used of reserved");
     let mut sums: Vec<Row> = rows(&run.view, point);
     sums.retain(|row| row.category.is_none() && of(row.name));
     let limit = point.limit_bytes.map(|limit| format!(" of {}", format::short_bytes(limit))).unwrap_or_default();
     let pieces = sums.iter().map(|row| {
-        let of = if row.name == "measured" { limit.as_str() } else { "" };
+        let of = if row.name.starts_with("measured") { limit.as_str() } else { "" };
         words([(&format!("  {} ", row.name), Role::Label), (&row.value, row.role), (of, Role::Label)])
     });
     flow(pen, below, pieces.collect());

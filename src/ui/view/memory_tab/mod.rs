@@ -7,8 +7,10 @@ mod timeline;
 
 use ratatui::layout::Rect;
 
+use crate::ui::format;
 use crate::ui::state::{RunStage, State};
 use crate::ui::widgets::Pen;
+use crate::units::format_bytes;
 
 pub use ledger::ledger_text;
 
@@ -17,6 +19,11 @@ const LARGE: (u16, u16) = (110, 30);
 /// From this width on a small screen has the phases too.
 const WITH_PHASES: u16 = 76;
 const LEDGER_WIDTH: u16 = 44;
+
+/// Bytes in at most ten cells.
+fn bytes(bytes: u64) -> String {
+    if bytes >= 1 << 50 { format::short_bytes(bytes) } else { format_bytes(bytes) }
+}
 
 pub struct Areas {
     chart: Rect,

@@ -10,7 +10,8 @@ use crate::ui::state::{RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::view::memory::{letter, name, phase_letter};
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::format_bytes;
+
+use super::bytes;
 
 /// The measured may be above the planned by so many percent before it is said aloud.
 const NEAR: f64 = 5.0;
@@ -44,12 +45,11 @@ pub fn phases(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     // Bytes are written whole where there is room.
     let wide = area.width >= 56;
     let inner = pen.panel(area, if wide { "highest by phase" } else { "peaks" }, &Words::new());
-    let ends: [u16; 4] = if wide { [24, 34, 46, 54] } else { [17, 24, 0, inner.width.min(32)] };
-    let bytes = if wide { format_bytes } else { format::short_bytes };
-    let heading = [(ends[0], "measured"), (ends[1], "step"), (ends[2], "planned"), (ends[3], if wide { "difference" } else { "plan" })];
+    let ends: [u16; 4] = if wide { [24, 34, 46, 54] } else { [20, 25, 0, inner.width.min(32)] };
+    let bytes = if wide { bytes } else { format::short_bytes };
+    let heading = [(ends[0], "measured"), (ends[1], "step"), (ends[2], "planned"), (ends[3], "vs plan")];
     let shown = |end: u16| end > 0;
     for (end, text) in heading.into_iter().filter(|&(end, _)| shown(end)) {
-        let end = if text == "difference" { end + 4 } else { end };
         cells(pen, inner, 0, &[(end, text, Role::Faint)]);
     }
     let highest = memory.highest().map(|h| h.point.phase);
@@ -89,7 +89,7 @@ fn between_samples(pen: &mut Pen<'_>, area: Rect, row: u16, run: &RunStage) {
     let memory = &run.view.memory;
     let sampled = memory.highest().map(|h| h.point.height());
     if let Some(peak) = memory.peak_bytes.filter(|&peak| sampled.is_some_and(|sampled| peak > sampled)) {
-        let text = format!("up to {} between samples", format_bytes(peak));
+        let text = format!("up to {} between samples", bytes(peak));
         pen.line(area, row, &words([("  ", Role::Text), (&text, Role::Label)]));
     }
 }
@@ -110,7 +110,8 @@ pub fn plan(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let highest = memory.highest();
     // The plan for the settings that the highest moment had.
     let plan = highest.map_or(run.view.plan.as_ref(), |h| h.plan.as_ref());
-    let right = plan.map_or_else(Words::new, |plan| words([(&basis(plan), Role::Active)]));
+    let then = if highest.is_some_and(|h| !memory.is_of_now(h)) { ", for the settings then" } else { "" };
+    let right = plan.map_or_else(Words::new, |plan| words([(&basis(plan), Role::Active), (then, Role::Label)]));
     let inner = pen.panel(area, "plan and measured at the peak", &right);
     let Some(plan) = plan else {
         pen.text(inner, inner.height / 3, "no plan was made for this run", Role::Label);
@@ -141,12 +142,13 @@ pub fn plan(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
             (Some(planned), Some(measured)) => {
                 let sign = if measured < planned { "-" } else { "+" };
                 let by = measured.abs_diff(planned);
-                (if by == 0 { "0 B".to_owned() } else { format!("{sign}{}", format_bytes(by)) }, Role::Text)
+                (if by == 0 { "0 B".to_owned() } else { format!("{sign}{}", bytes(by)) }, Role::Text)
             }
             _ => (format::UNKNOWN.to_owned(), Role::Text),
         };
-        let bytes = |bytes| format::or_unknown(bytes, format_bytes);
-        let columns = [(ENDS[0], bytes(planned), Role::Text), (ENDS[1], bytes(measured), Role::Text), (ENDS[2], text, role)];
+        let text_of = |value| format::or_unknown(value, bytes);
+        let columns =
+            [(ENDS[0], text_of(planned), Role::Text), (ENDS[1], text_of(measured), Role::Text), (ENDS[2], text, role)];
         columns.iter().for_each(|(end, text, role)| cells(pen, inner, row, &[(*end, text, *role)]));
     };
     let mut row = 1;

@@ -11,7 +11,9 @@ use crate::ui::view::memory::{letter, phases};
 use crate::ui::widgets::stack::Moment;
 use crate::ui::widgets::timeline::{self, Level, Mark, Timeline};
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{format_bytes, format_duration};
+use crate::units::format_duration;
+
+use super::bytes;
 
 /// Rows from which a panel has one for what the marks mean.
 const WITH_LEGEND: u16 = 12;
@@ -19,7 +21,7 @@ const WITH_LEGEND: u16 = 12;
 /// A mark's letter, what it means, its role; the most important first.
 const MARKS: [(MarkKind, char, &str, Role); 5] = [
     (MarkKind::OutOfMemory, 'X', "out of memory", Role::Bad),
-    (MarkKind::Lever, 'R', "recovered by a lever", Role::Warn),
+    (MarkKind::Lever, 'R', "lever", Role::Warn),
     (MarkKind::Bleu, 'B', "BLEU", Role::Best),
     (MarkKind::Checkpoint, 'S', "saved", Role::Good),
     (MarkKind::Eval, 'E', "eval", Role::Eval),
@@ -27,7 +29,7 @@ const MARKS: [(MarkKind, char, &str, Role); 5] = [
 
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     let memory = &run.view.memory;
-    let inner = pen.panel(area, "memory over time", &title(run));
+    let inner = pen.panel(area, "memory over time", &title(run, area.width));
     let legend = u16::from(area.height >= WITH_LEGEND);
     let chart = Rect { height: inner.height.saturating_sub(legend), ..inner };
     if memory.points().is_empty() {
@@ -59,18 +61,23 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     pen.line_right(name, 0, &words([("phase", Role::Faint)]));
     phases(pen, places.strip, points, x);
     if legend > 0 {
-        draw_legend(pen, Rect { y: inner.bottom() - 1, height: 1, x: places.plot.x, width: places.plot.width }, state, run);
+        draw_legend(
+            pen,
+            Rect { y: inner.bottom() - 1, height: 1, x: places.plot.x, width: places.plot.width },
+            state,
+            run,
+        );
     }
 }
 
 /// What is held of what there is, and the highest so far.
-fn title(run: &RunStage) -> Words {
+fn title(run: &RunStage, width: u16) -> Words {
     let memory = &run.view.memory;
     let limit = limit(run);
     let mut right: Words = Vec::new();
     if let Some(newest) = memory.newest() {
-        let of = limit.map(|l| format!(" of {}", format_bytes(l))).unwrap_or_default();
-        let used = format::or_unknown(newest.used_bytes, format_bytes);
+        let of = limit.map(|l| format!(" of {}", bytes(l))).unwrap_or_default();
+        let used = format::or_unknown(newest.used_bytes, bytes);
         let now = if run.is_live() { "now" } else { "at the end" };
         right.push((format!("{now} {used}{of}  ").into(), Role::Text));
     }
@@ -78,8 +85,8 @@ fn title(run: &RunStage) -> Words {
         let MemoryPoint { step, phase, at_ms, .. } = highest.point;
         let height = highest.point.height();
         let role = if limit.is_some_and(|l| height > l) { Role::Bad } else { Role::Warn };
-        let at = format_duration(at_ms as f64 / 1e3);
-        let text = format!("peak {} at {at}, step {}, {}", format_bytes(height), format::count(step), phase.name());
+        let at = if width < 76 { String::new() } else { format!(" at {}", format_duration(at_ms as f64 / 1e3)) };
+        let text = format!("peak {}{at}, step {}, {}", bytes(height), format::count(step), phase.name());
         right.push((text.into(), role));
     }
     right
@@ -93,12 +100,12 @@ pub fn limit(run: &RunStage) -> Option<u64> {
 fn levels(run: &RunStage) -> Vec<Level> {
     let mut levels = Vec::new();
     if let Some(plan) = run.view.plan.as_ref().filter(|plan| plan.peak_bytes > 0) {
-        let label = format!("plan {}", format_bytes(plan.peak_bytes));
+        let label = format!("plan {}", bytes(plan.peak_bytes));
         levels.push(Level { bytes: plan.peak_bytes, role: Role::Label, unicode: '╌', ascii: '-', label });
     }
-    if let Some(bytes) = limit(run) {
-        let label = format!("limit {}", format_bytes(bytes));
-        levels.push(Level { bytes, role: Role::Bad, unicode: '━', ascii: '=', label });
+    if let Some(limit) = limit(run) {
+        let label = format!("limit {}", bytes(limit));
+        levels.push(Level { bytes: limit, role: Role::Bad, unicode: '━', ascii: '=', label });
     }
     levels
 }
@@ -126,6 +133,9 @@ fn waiting(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
         Activity::Loading => "the model is being loaded; nothing has been measured yet",
         _ => "nothing has been measured yet",
     };
+    let planned = run.view.plan.as_ref().filter(|plan| plan.peak_bytes > 0);
+    let planned = planned.map(|plan| format!("; a peak of {} is planned", bytes(plan.peak_bytes)));
+    let text = &format!("{text}{}", planned.unwrap_or_default());
     for (row, line) in format::wrap(text, area.width as usize).iter().enumerate() {
         pen.text(area, area.height / 3 + row as u16, line, Role::Label);
     }

@@ -102,6 +102,7 @@ fn states() -> Vec<State> {
     states.push(help);
     states.extend(crate::log::states());
     states.extend(crate::overlays::states());
+    states.extend(crate::memory::states());
     states
 }
 
@@ -157,7 +158,11 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
     }
 }
 
-const KEYS: [Key; 51] = [
+const KEYS: [Key; 55] = [
+    Key::Char('4'),
+    Key::Char('4'),
+    Key::Char('P'),
+    Key::Char('+'),
     Key::Char('j'),
     Key::Char('k'),
     Key::Char('G'),

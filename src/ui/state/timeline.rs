@@ -16,11 +16,13 @@ pub struct TimelineView {
     pub follow: bool,
     /// The moment under the crosshair.
     pub cursor_ms: Option<u64>,
+    /// Where the mouse went down, and what was shown then.
+    pub(in crate::ui) dragged_from: Option<(u16, Window)>,
 }
 
 impl Default for TimelineView {
     fn default() -> Self {
-        TimelineView { window: None, follow: true, cursor_ms: None }
+        TimelineView { window: None, follow: true, cursor_ms: None, dragged_from: None }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, chart, log, notify, palette, runs, send_stop, start};
+use super::{act, chart, log, memory, notify, palette, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -84,6 +84,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect
         (Some(Overlay::Help { .. }), Some(key)) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
         (Some(_), _) => {}
         (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
+        (None, _) if state.tab == Tab::Memory => memory::mouse(state, mouse),
         (None, _) => chart::mouse(state, mouse),
     }
 }

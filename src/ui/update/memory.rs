@@ -2,10 +2,10 @@
 
 use crate::memory::ledger::Phase;
 use crate::ui::keymap::Action;
-use crate::ui::message::Effect;
+use crate::ui::message::{Effect, Mouse, MouseKind};
 use crate::ui::state::memory::MemoryHistory;
 use crate::ui::state::{NoticeKind, Stage, State};
-use crate::ui::view::ledger_text;
+use crate::ui::view::{ledger_text, place_of_timeline};
 
 use super::chart::{PAN, STRIDES, ZOOM};
 use super::notify;
@@ -55,15 +55,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
                 None if timeline.follow => visible.last,
                 None => (visible.first + visible.last) / 2.0,
             };
-            let factor = if action == Action::ZoomIn { ZOOM } else { 1.0 / ZOOM };
-            match visible.zoomed(factor, anchor, whole, LEAST_SPAN_MS) {
-                Some(window) => {
-                    timeline.follow &= window.last >= visible.last - 1e-6;
-                    timeline.window = Some(window);
-                }
-                // Who holds still goes on seeing what is there now.
-                None => timeline.window = Some(whole).filter(|_| !timeline.follow),
-            }
+            zoom(state, if action == Action::ZoomIn { ZOOM } else { 1.0 / ZOOM }, anchor);
         }
         Action::PanLeft | Action::PanRight => {
             if timeline.window.is_none() {
@@ -94,6 +86,55 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
     }
     if let Some(say) = say {
         notify(state, NoticeKind::Info, say);
+    }
+}
+
+/// Shows `factor` times as much around a moment that stays where it is.
+fn zoom(state: &mut State, factor: f64, anchor: f64) {
+    let Stage::Run(run) = &state.stage else { return };
+    let (timeline, memory) = (&mut state.timeline, &run.view.memory);
+    let (visible, whole) = (timeline.visible(memory), timeline.whole(memory));
+    match visible.zoomed(factor, anchor, whole, LEAST_SPAN_MS) {
+        Some(window) => {
+            timeline.follow &= window.last >= visible.last - 1e-6;
+            timeline.window = Some(window);
+        }
+        // Who holds still goes on seeing what is there now.
+        None => timeline.window = Some(whole).filter(|_| !timeline.follow),
+    }
+}
+
+/// The wheel zooms, a press sets the crosshair, a drag pans.
+pub(super) fn mouse(state: &mut State, mouse: Mouse) {
+    if mouse.kind == MouseKind::Release {
+        state.timeline.dragged_from = None;
+        return;
+    }
+    let Some(plot) = place_of_timeline(state) else { return };
+    let Stage::Run(run) = &state.stage else { return };
+    if !plot.contains((mouse.column, mouse.row).into()) {
+        return;
+    }
+    let (timeline, memory) = (&mut state.timeline, &run.view.memory);
+    let (visible, whole) = (timeline.visible(memory), timeline.whole(memory));
+    let share = f64::from(mouse.column - plot.x) / f64::from(plot.width.saturating_sub(1).max(1));
+    let at_ms = visible.first + visible.span() * share;
+    match mouse.kind {
+        MouseKind::WheelUp => zoom(state, ZOOM, at_ms),
+        MouseKind::WheelDown => zoom(state, 1.0 / ZOOM, at_ms),
+        MouseKind::Press => {
+            timeline.dragged_from = Some((mouse.column, visible));
+            // A sample, as with the keys.
+            timeline.cursor_ms = memory.at(at_ms.max(0.0).ceil() as u64).map(|p| p.at_ms);
+        }
+        MouseKind::Drag => {
+            if let (Some((column, from)), Some(_)) = (timeline.dragged_from, timeline.window) {
+                let moved = f64::from(column) - f64::from(mouse.column);
+                timeline.window = Some(from.moved(moved / f64::from(plot.width.max(1)) * from.span(), whole));
+                timeline.follow = false;
+            }
+        }
+        MouseKind::Release => {}
     }
 }
 

@@ -110,3 +110,26 @@ fn the_ledger_under_the_crosshair_is_copied() {
     let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
     assert!(["5s", "forward", "500 B", "not accounted for"].iter().all(|t| text.contains(t)), "{text}");
 }
+
+#[test]
+fn the_mouse_sets_the_crosshair_and_zooms() {
+    let mut state = run_of(50);
+    let mouse = |state: &mut State, kind, column, row| {
+        update(state, Message::Mouse(Mouse { kind, column, row }));
+    };
+    let plot = place_of_timeline(&state).expect("the chart is shown");
+    mouse(&mut state, MouseKind::Press, plot.x, plot.y);
+    assert_eq!(state.timeline.cursor_ms, Some(0));
+    mouse(&mut state, MouseKind::Press, plot.right() - 1, plot.y);
+    assert_eq!(state.timeline.cursor_ms, Some(49_000));
+    mouse(&mut state, MouseKind::WheelUp, plot.x + plot.width / 2, plot.y);
+    let before = visible(&state);
+    assert!(before.span() < 40_000.0 && !state.timeline.follow);
+    mouse(&mut state, MouseKind::Press, plot.x + 10, plot.y);
+    mouse(&mut state, MouseKind::Drag, plot.x + 5, plot.y);
+    assert!(visible(&state).first > before.first);
+    let held = state.timeline.clone();
+    mouse(&mut state, MouseKind::Release, plot.x, plot.y);
+    mouse(&mut state, MouseKind::Press, plot.x, plot.bottom() + 1);
+    assert_eq!(state.timeline.cursor_ms, held.cursor_ms, "outside of the chart");
+}

@@ -110,6 +110,13 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
 }
 
+/// Where memory over time is drawn on its tab.
+pub fn place_of_timeline(state: &State) -> Option<Rect> {
+    let (width, height) = state.size;
+    let is_shown = state.tab == Tab::Memory && state.run().is_some() && !is_too_small(state.size);
+    is_shown.then(|| memory_tab::plot(body(Rect { x: 0, y: 0, width, height }))).flatten()
+}
+
 /// What lies between header and footer.
 fn body(area: Rect) -> Rect {
     Rect { y: area.y + 1, height: area.height - 2, ..area }

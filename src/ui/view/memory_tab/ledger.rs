@@ -90,7 +90,7 @@ fn rows(view: &RunView, point: &MemoryPoint) -> Vec<Row> {
         if let Some(pool) = device.pool {
             let reserved_unused = i128::from(pool.reserved_bytes) - i128::from(pool.used_bytes);
             let used = format!("{} of {}", bytes(pool.used_bytes), bytes(pool.reserved_bytes));
-            rows.push(Row::new("pool used of reserved", used));
+            rows.push(Row::new("pool in use", used));
             let part = u64::try_from(reserved_unused).ok().map(|bytes| share(bytes, pool.reserved_bytes));
             rows.push(Row { share: part, ..Row::new("fragmentation", signed(reserved_unused)) });
         }
@@ -99,7 +99,7 @@ fn rows(view: &RunView, point: &MemoryPoint) -> Vec<Row> {
             let degrees = format::or_unknown(gpu.temperature_celsius, |c| format!("{c} C"));
             let watts = gpu.power_watts.filter(|watts| watts.is_finite());
             let power = format::or_unknown(watts, |w| format!("{w:.0} W"));
-            rows.push(Row::new("busy, warm, power", format!("{busy}  {degrees}  {power}")));
+            rows.push(Row::new("gpu", format!("{busy}  {degrees}  {power}")));
         }
     }
     let last = view.memory.last.as_ref();
@@ -197,7 +197,7 @@ pub fn draw_small(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) 
     let legend = Rect { height: wanted.min(legend.height), ..legend };
     draw_legend(pen, legend, &parts);
     let below = Rect { y: legend.bottom(), height: inner.height - legend.height, ..inner };
-    let of = |name: &str| !matches!(name, "device total" | "limit" | "charged" | "pool used of reserved");
+    let of = |name: &str| !matches!(name, "device total" | "limit" | "charged" | "pool in use");
     let mut sums: Vec<Row> = rows(&run.view, point);
     sums.retain(|row| row.category.is_none() && of(row.name));
     let limit = point.limit_bytes.map(|limit| format!(" of {}", format::short_bytes(limit))).unwrap_or_default();

@@ -65,6 +65,11 @@ pub fn areas(body: Rect) -> Areas {
     }
 }
 
+/// The cells that the stacks are drawn in.
+pub fn plot(body: Rect) -> Option<Rect> {
+    timeline::places(areas(body).chart).map(|places| places.plot)
+}
+
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
     let areas = areas(body);
     timeline::draw(pen, areas.chart, state, run);

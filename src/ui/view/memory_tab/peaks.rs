@@ -47,7 +47,12 @@ pub fn phases(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     let inner = pen.panel(area, if wide { "highest by phase" } else { "peaks" }, &Words::new());
     let ends: [u16; 4] = if wide { [24, 34, 46, 54] } else { [20, 25, 0, inner.width.min(32)] };
     let bytes = if wide { bytes } else { format::short_bytes };
-    let heading = [(ends[0], "measured"), (ends[1], "step"), (ends[2], "planned"), (ends[3], "vs plan")];
+    let heading = [
+        (ends[0], "measured"),
+        (ends[1], "step"),
+        (ends[2], "planned"),
+        (ends[3], if wide { "vs plan" } else { "plan" }),
+    ];
     let shown = |end: u16| end > 0;
     for (end, text) in heading.into_iter().filter(|&(end, _)| shown(end)) {
         cells(pen, inner, 0, &[(end, text, Role::Faint)]);
@@ -68,6 +73,8 @@ pub fn phases(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
         let planned = peak.map_or_else(|| planned_now(phase), |p| p.planned_bytes);
         let (text, role_of_difference) = match (peak, planned) {
             (Some(peak), Some(planned)) => difference(peak.bytes, planned),
+            // Where bytes have no column of their own, what is to come stands here.
+            (None, Some(planned)) if !wide => (bytes(planned), Role::Faint),
             _ => (format::UNKNOWN.to_owned(), Role::Text),
         };
         let step = format::or_unknown(peak, |p| format::short_count(p.step));
@@ -110,9 +117,10 @@ pub fn plan(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let highest = memory.highest();
     // The plan for the settings that the highest moment had.
     let plan = highest.map_or(run.view.plan.as_ref(), |h| h.plan.as_ref());
-    let then = if highest.is_some_and(|h| !memory.is_of_now(h)) { ", for the settings then" } else { "" };
-    let right = plan.map_or_else(Words::new, |plan| words([(&basis(plan), Role::Active), (then, Role::Label)]));
-    let inner = pen.panel(area, "plan and measured at the peak", &right);
+    let then = if highest.is_some_and(|h| !memory.is_of_now(h)) { " (old settings)" } else { "" };
+    let basis = plan.map(|plan| format!("{}{then}", basis(plan)));
+    let right = basis.map_or_else(Words::new, |basis| words([(&basis, Role::Active)]));
+    let inner = pen.panel(area, "plan at the peak", &right);
     let Some(plan) = plan else {
         pen.text(inner, inner.height / 3, "no plan was made for this run", Role::Label);
         return;

@@ -9,8 +9,8 @@ use crate::ui::state::{Activity, RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::view::memory::{letter, phases};
 use crate::ui::widgets::stack::Moment;
-use crate::ui::widgets::timeline::{self, Level, Mark, Timeline};
-use crate::ui::widgets::{Pen, Words, words};
+use crate::ui::widgets::timeline::{self, Level, Mark, Places, Timeline};
+use crate::ui::widgets::{Pen, Words, pen, words};
 use crate::units::format_duration;
 
 use super::bytes;
@@ -27,15 +27,25 @@ const MARKS: [(MarkKind, char, &str, Role); 5] = [
     (MarkKind::Eval, 'E', "eval", Role::Eval),
 ];
 
+fn legend_rows(panel: Rect) -> u16 {
+    u16::from(panel.height >= WITH_LEGEND)
+}
+
+/// Where the pieces of the chart lie in its panel.
+pub fn places(panel: Rect) -> Option<Places> {
+    let inner = pen::inside(panel);
+    timeline::places(Rect { height: inner.height.saturating_sub(legend_rows(panel)), ..inner })
+}
+
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) {
     let memory = &run.view.memory;
     let inner = pen.panel(area, "memory over time", &title(run, area.width));
-    let legend = u16::from(area.height >= WITH_LEGEND);
+    let legend = legend_rows(area);
     let chart = Rect { height: inner.height.saturating_sub(legend), ..inner };
     if memory.points().is_empty() {
         return waiting(pen, inner, run);
     }
-    let Some(places) = timeline::places(chart) else { return };
+    let Some(places) = places(area) else { return };
     let visible = state.timeline.visible(memory);
     let x = (visible.first.max(0.0) as u64, visible.last.max(0.0) as u64);
     // From the sample before the left edge, which reaches into it, to the right edge.

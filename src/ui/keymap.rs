@@ -205,7 +205,7 @@ impl Default for Keymap {
         );
         bind(group, WholeRun, "whole_run", &[Char('0')], "all", "show the whole run again");
         bind(group, Follow, "follow", &[Char('f')], "follow", "follow the newest, or hold still");
-        bind(group, Peak, "peak", &[Char('P')], "peak", "the crosshair to the highest moment, on the tab Memory");
+        bind(group, Peak, "peak", &[Char('M')], "peak", "the crosshair to the highest moment, on the tab Memory");
         bind(group, NextChart, "next_chart", &[Char('c')], "chart", "the next quantity");
         bind(group, PreviousChart, "previous_chart", &[Char('C')], "chart before", "the quantity before");
         bind(group, Enlarge, "enlarge", &[Char('z'), Enter], "large", "one chart large, or all of them");

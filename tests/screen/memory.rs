@@ -190,7 +190,7 @@ fn hostile() -> State {
 
 pub fn states() -> Vec<State> {
     let mut at_peak = live();
-    ['P', '+', '+'].into_iter().for_each(|key| press(&mut at_peak, Key::Char(key)));
+    ['M', '+', '+'].into_iter().for_each(|key| press(&mut at_peak, Key::Char(key)));
     vec![live(), at_peak, on_device(), hostile(), on_tab(&[]), on_tab(&recovered(None))]
 }
 
@@ -213,7 +213,7 @@ fn it_is_seen_at_first_sight_where_the_bytes_are_and_when_the_peak_was() {
 #[test]
 fn the_crosshair_shows_the_ledger_of_the_highest_moment() {
     let mut state = live();
-    press(&mut state, Key::Char('P'));
+    press(&mut state, Key::Char('M'));
     compare_at_all_sizes("memory-peak", &state);
     press(&mut state, Key::Left);
     press(&mut state, Key::Char('+'));
@@ -221,7 +221,7 @@ fn the_crosshair_shows_the_ledger_of_the_highest_moment() {
     compare_at_all_sizes("memory-zoomed", &state);
     compare("memory-zoomed-ascii-80x24", &text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24)));
     // What is copied is what is shown.
-    press(&mut state, Key::Char('P'));
+    press(&mut state, Key::Char('M'));
     let effects = update(&mut state, Message::Key(Key::Char('Y')));
     let [Effect::Copy(copied)] = &effects[..] else { panic!("{effects:?}") };
     let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 160, 48));
@@ -236,7 +236,7 @@ fn the_crosshair_shows_the_ledger_of_the_highest_moment() {
 fn a_finished_run_is_looked_at_in_the_same_way() {
     let mut state = on_tab(&recovered(Some(2 * GIB)));
     compare_at_all_sizes("memory-finished", &state);
-    press(&mut state, Key::Char('P'));
+    press(&mut state, Key::Char('M'));
     let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 120, 40));
     assert!(frame.contains("limit 2.00 GiB ↑"), "it lies far beyond the scale:\n{frame}");
 }
@@ -245,7 +245,7 @@ fn a_finished_run_is_looked_at_in_the_same_way() {
 fn a_card_of_its_own_has_its_pool_and_its_temperature() {
     let mut state = on_device();
     compare_at_all_sizes("memory-device", &state);
-    press(&mut state, Key::Char('P'));
+    press(&mut state, Key::Char('M'));
     let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 160, 48));
     for what in [
         "fragmentation         64 MiB",
@@ -275,7 +275,7 @@ fn nothing_measured_yet_is_said_and_invents_no_numbers() {
 fn readings_at_their_limits_are_drawn_and_moved_through() {
     let themes = [theme("dark", GlyphSet::Braille), theme("mono", GlyphSet::Ascii), theme("light", GlyphSet::Block)];
     for mut state in states() {
-        for key in "hhhlPjjkk+++HHLLgG--0fFf+hhY".chars().map(Key::Char).chain([Key::Esc, Key::Left, Key::Up]) {
+        for key in "hhhlMjjkk+++HHLLgG--0fFf+hhY".chars().map(Key::Char).chain([Key::Esc, Key::Left, Key::Up]) {
             press(&mut state, key);
             for (i, (width, height)) in SIZES.into_iter().chain([(60, 60), (300, 20), (110, 32)]).enumerate() {
                 draw(&state, &themes[i % 3], width, height);

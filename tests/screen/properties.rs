@@ -161,7 +161,7 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
 const KEYS: [Key; 55] = [
     Key::Char('4'),
     Key::Char('4'),
-    Key::Char('P'),
+    Key::Char('M'),
     Key::Char('+'),
     Key::Char('j'),
     Key::Char('k'),

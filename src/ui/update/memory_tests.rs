@@ -61,7 +61,7 @@ fn peaks_are_a_key_away_and_what_is_shown_goes_along() {
     let mut state = run_of(50);
     press(&mut state, "+++");
     assert!(visible(&state).first > 10_000.0 && visible(&state).last == 49_000.0);
-    press(&mut state, "P");
+    press(&mut state, "M");
     assert_eq!(state.timeline.cursor_ms, Some(5_000));
     assert!(visible(&state).first <= 5_000.0 && !state.timeline.follow);
     // By phase, in the order of the table: forward, backward.
@@ -97,7 +97,7 @@ fn the_window_follows_until_it_is_held_and_never_leaves_the_run() {
 #[test]
 fn a_run_without_samples_takes_every_key() {
     let mut state = run_of(0);
-    let effects = press(&mut state, "hlgGP+-HL0fjkY");
+    let effects = press(&mut state, "hlgGM+-HL0fjkY");
     assert_eq!(effects, Vec::new());
     assert_eq!(state.timeline.cursor_ms, None);
 }
@@ -105,7 +105,7 @@ fn a_run_without_samples_takes_every_key() {
 #[test]
 fn the_ledger_under_the_crosshair_is_copied() {
     let mut state = run_of(50);
-    press(&mut state, "P");
+    press(&mut state, "M");
     let effects = press(&mut state, "Y");
     let [Effect::Copy(text)] = &effects[..] else { panic!("{effects:?}") };
     assert!(["5s", "forward", "500 B", "not accounted for"].iter().all(|t| text.contains(t)), "{text}");

@@ -199,7 +199,8 @@ pub fn draw_small(pen: &mut Pen<'_>, area: Rect, state: &State, run: &RunStage) 
     let below = Rect { y: legend.bottom(), height: inner.height - legend.height, ..inner };
     let of = |name: &str| !matches!(name, "device total" | "limit" | "charged" | "pool in use");
     let mut sums: Vec<Row> = rows(&run.view, point);
-    sums.retain(|row| row.category.is_none() && of(row.name));
+    // Less than was charged is no part that the legend could show.
+    sums.retain(|row| of(row.name) && (row.category.is_none() || row.value.starts_with('-')));
     let limit = point.limit_bytes.map(|limit| format!(" of {}", format::short_bytes(limit))).unwrap_or_default();
     let pieces = sums.iter().map(|row| {
         let of = if row.name.starts_with("measured") { limit.as_str() } else { "" };

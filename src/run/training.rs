@@ -11,6 +11,7 @@ use crate::data::dataset::{Dataset, DatasetOptions};
 use crate::event::{EventSink, RunEvent, RunStarted, SCHEMA, SplitRows, Stamped, Warning};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
+use crate::model::device_memory;
 use crate::model::source::ModelFiles;
 use crate::task;
 use crate::train::checkpoint::{Checkpoints, Fill, SavedAt};
@@ -44,11 +45,14 @@ fn train(
     context: &mut JobContext,
 ) -> Result<Outcome, JobError> {
     let limit = match &config.memory.limit {
-        MemoryLimit::Auto => probe::auto_limit_bytes(),
+        MemoryLimit::Auto => device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes),
         MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
     };
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
+    }
+    if let Some(ask) = device_memory::open() {
+        context.memory.set_device(ask);
     }
     let tokenizer = task::tokenizer(files).map_err(input)?;
     let now = Some(began(context.folder).unwrap_or_else(unix_ms) as i64 / 1000);

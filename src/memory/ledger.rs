@@ -2,8 +2,8 @@
 //! What the system measures from outside is in `probe`; the two are compared, and the difference is shown, never hidden.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +119,10 @@ struct Book {
     /// The layer that is computed, counted from 1; 0 outside of layers.
     layer: AtomicU64,
     limit: OnceLock<(u64, Measure)>,
+    /// A test's refusal: the phase, and how many questions of that phase are left until it.
+    refusal: Mutex<Option<(Phase, u64)>>,
+    /// Whether there is a refusal to look at, so that a question costs no lock without one.
+    refuses: AtomicBool,
 }
 
 /// More was asked for than there is room for.
@@ -173,20 +177,46 @@ impl Ledger {
     /// # Errors
     /// They do not fit.
     pub fn has_room(&self, bytes: usize) -> Result<(), NoRoom> {
+        if self.0.refuses.load(Relaxed) && self.refused_now() {
+            return Err(self.no_room(bytes, 0, self.limit_bytes().unwrap_or_else(|| self.total())));
+        }
         let Some(&(limit_bytes, measure)) = self.0.limit.get() else { return Ok(()) };
         let used = measure().unwrap_or_else(|| self.total());
         let free_bytes = limit_bytes.saturating_sub(used);
         if bytes as u64 <= free_bytes {
             return Ok(());
         }
-        Err(NoRoom {
-            phase: self.phase(),
-            layer: self.layer(),
-            requested_bytes: bytes as u64,
-            free_bytes,
-            limit_bytes,
-            by_category: self.by_category(),
-        })
+        Err(self.no_room(bytes, free_bytes, limit_bytes))
+    }
+
+    fn no_room(&self, bytes: usize, free_bytes: u64, limit_bytes: u64) -> NoRoom {
+        let (phase, layer, by_category) = (self.phase(), self.layer(), self.by_category());
+        NoRoom { phase, layer, requested_bytes: bytes as u64, free_bytes, limit_bytes, by_category }
+    }
+
+    /// What `set_limit` was told.
+    pub fn limit_bytes(&self) -> Option<u64> {
+        self.0.limit.get().map(|&(bytes, _)| bytes)
+    }
+
+    /// Answers the `nth` question (from 1) that is asked in `phase` from now on as if the limit were reached, once. Tests reach every
+    /// phase's out-of-memory with it, whatever the machine has.
+    pub fn refuse(&self, phase: Phase, nth: u64) {
+        *self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some((phase, nth.max(1)));
+        self.0.refuses.store(true, Relaxed);
+    }
+
+    /// Whether the question that is asked now is the one to refuse.
+    fn refused_now(&self) -> bool {
+        let mut refusal = self.0.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((_, left)) = refusal.as_mut().filter(|(phase, _)| *phase == self.phase()) else { return false };
+        *left -= 1;
+        if *left > 0 {
+            return false;
+        }
+        *refusal = None;
+        self.0.refuses.store(false, Relaxed);
+        true
     }
 
     /// The layer (from 0) that is computed now.
@@ -237,6 +267,21 @@ mod tests {
         assert_eq!(ledger.total(), 20);
         drop(b);
         assert!(ledger.by_category().is_empty());
+    }
+
+    #[test]
+    fn the_question_that_a_test_chose_is_refused_once() {
+        let ledger = Ledger::default();
+        ledger.refuse(Phase::Backward, 2);
+        ledger.set_phase(Phase::Forward);
+        assert!((0..5).all(|_| ledger.has_room(1).is_ok()));
+        ledger.set_phase(Phase::Backward);
+        ledger.set_layer(Some(3));
+        assert!(ledger.ask(Category::BlockWork, 7).is_ok());
+        let error = ledger.ask(Category::BlockWork, 7).unwrap_err();
+        assert_eq!((error.phase, error.layer, error.requested_bytes), (Phase::Backward, Some(3), 7));
+        assert!(ledger.ask(Category::BlockWork, 7).is_ok());
+        assert_eq!(ledger.total(), 0);
     }
 
     #[test]

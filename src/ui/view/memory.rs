@@ -185,9 +185,9 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let stacks = Category::ALL.map(|c| (Role::Category(c), letter(c)));
     let with_phases = area.height >= 2;
     let graph = Rect { height: area.height - u16::from(with_phases), ..area };
-    let moments = points.iter().map(|p| Moment { x: p.elapsed_ms, parts: &p.stack });
-    let first = points.first().map_or(0, |p| p.elapsed_ms);
-    let last = points.last().map_or(0, |p| p.elapsed_ms);
+    let moments = points.iter().map(|p| Moment { x: p.at_ms, parts: &p.stack });
+    let first = points.first().map_or(0, |p| p.at_ms);
+    let last = points.last().map_or(0, |p| p.at_ms);
     let scale = points.iter().map(|p| p.height().max(sum(&p.stack))).max().unwrap_or(0);
     stack::draw(pen, graph, moments, &stacks, (first, last), scale);
     if !with_phases {
@@ -204,7 +204,7 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     };
     let mut telling: Vec<Option<(u8, u64, Phase)>> = vec![None; width];
     for point in points {
-        let column = stack::column(point.elapsed_ms, (first, last), width);
+        let column = stack::column(point.at_ms, (first, last), width);
         let Some(slot) = telling.get_mut(column) else { continue };
         let (rare, height) = (rarity(point.phase), point.height());
         if slot.is_none_or(|(r, h, _)| (rare, height) >= (r, h)) {

@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::memory::ledger::{Category, Phase};
+use crate::memory::ledger::{ByCategory, Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
 use crate::ui::state::memory::sum;
@@ -48,8 +48,14 @@ fn short_name(category: Category) -> &'static str {
     }
 }
 
+/// Bytes by category as parts of a bar.
+pub fn parts(by_category: &ByCategory) -> Vec<(u64, Role, char)> {
+    let all = Category::ALL.map(|c| (by_category.get(&c).copied().unwrap_or(0), Role::Category(c), letter(c)));
+    all.into_iter().filter(|&(bytes, _, _)| bytes > 0).collect()
+}
+
 /// What stands for a category where there are no colours.
-fn letter(category: Category) -> char {
+pub fn letter(category: Category) -> char {
     match category {
         Category::BaseWeights => 'W',
         Category::DequantScratch => 'Q',
@@ -262,13 +268,13 @@ fn legend_columns(width: u16) -> (u16, bool) {
 }
 
 /// Rows that the legend takes: all categories if there is room, else about half of the body.
-fn legend_rows(parts: &[(u64, Role, char)], body: Rect) -> u16 {
+pub fn legend_rows(parts: &[(u64, Role, char)], body: Rect) -> u16 {
     let wanted = (parts.len() as u16).div_ceil(legend_columns(body.width).0);
     wanted.min(body.height.div_ceil(2))
 }
 
 /// Categories by size, the largest first. What is not accounted for comes last, and is never the one that is left out.
-fn draw_legend(pen: &mut Pen<'_>, area: Rect, parts: &[(u64, Role, char)]) {
+pub fn draw_legend(pen: &mut Pen<'_>, area: Rect, parts: &[(u64, Role, char)]) {
     if area.height == 0 {
         return;
     }

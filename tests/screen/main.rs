@@ -8,7 +8,9 @@ mod frames;
 mod idle;
 mod launch;
 mod log;
+mod oom;
 mod overlays;
+mod plan;
 mod preferences;
 mod properties;
 

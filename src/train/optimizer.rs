@@ -37,7 +37,7 @@ struct Update {
 impl AdamW {
     pub fn new(adapter: &Adapter, weight_decay: f64, ledger: &Ledger) -> Result<Self> {
         let params = adapter.groups().flat_map(LoraGroup::params);
-        let moments = params.map(|p| Ok((p.value.zeros_like()?, p.value.zeros_like()?))).collect::<Result<Vec<_>>>()?;
+        let moments = params.map(|p| Ok((held_zeros(&p.value)?, held_zeros(&p.value)?))).collect::<Result<Vec<_>>>()?;
         let bytes: usize = moments.iter().map(|(m, _)| 2 * m.elem_count() * m.dtype().size_in_bytes()).sum();
         Ok(AdamW { moments, step: 0, weight_decay, _charge: ledger.charge(Category::Optimizer, bytes) })
     }
@@ -107,6 +107,15 @@ impl AdamW {
         self.step = step;
         Ok(())
     }
+}
+
+/// Zeros that are held from the start: a system gives memory only when it is written to, and the first step is to hold what all others hold.
+fn held_zeros(like: &Tensor) -> Result<Tensor> {
+    let zeros = like.zeros_like()?;
+    if cpu::on_cpu(&zeros) {
+        cpu::write(&zeros, |zeros| zeros.fill(0.0))?;
+    }
+    Ok(zeros)
 }
 
 /// √Σg² over all gradients of the adapter.

@@ -287,10 +287,12 @@ impl Keymap {
             Action::Evaluate,
         ];
         const EDITING: [Action; 2] = [Action::TakeSetting, Action::DropSetting];
-        const PLAN: [Action; 6] = [
+        const PLAN: [Action; 8] = [
             Action::ApplyPlan,
             Action::Formula,
+            Action::SelectDown,
             Action::PreviousValue,
+            Action::NextValue,
             Action::ResetSetting,
             Action::Elsewhere,
             Action::Clear,

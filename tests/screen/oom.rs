@@ -163,7 +163,7 @@ fn causes() -> Vec<(&'static str, OutOfMemory)> {
             OutOfMemory { rehearsal: true, ..oom(Some(Cause::TooLarge { planned_peak_bytes: 412 * MIB })) },
         ),
         ("it could not be shown", oom(Some(Cause::Unknown))),
-        ("it could not be shown", oom(None)),
+        ("Why: the run did not say", oom(None)),
     ]
 }
 
@@ -232,7 +232,7 @@ fn a_key_that_was_meant_for_what_lies_below_applies_nothing() {
     assert!(matches!(state.overlay, Some(Overlay::OutOfMemory(_))));
     // Text that is typed is not cut short.
     let mut state = running();
-    let _ =     [Key::Char('3'), Key::Char('/'), Key::Char('x')].map(|key| press(&mut state, key));
+    ['3', '/', 'x'].into_iter().for_each(|c| press(&mut state, Key::Char(c)));
     tell(&mut state, RunEvent::OutOfMemory(Box::new(oom(jump()))));
     assert_eq!(state.overlay, None);
     assert_eq!(state.notice.as_ref().map(|n| n.text.as_str()), Some("out of memory: the run waits, O opens the card"));

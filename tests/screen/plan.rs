@@ -93,10 +93,17 @@ fn plan(parts: &[(Category, u64)], phases: &[(Phase, u64)], limit_bytes: Option<
         peak_bytes: by_category.values().sum(),
         limit_bytes,
         by_phase: phases.iter().map(|&(p, mib)| (p, mib * MIB)).collect(),
+        // In proportion: what is drawn is what counts.
+        phases: phases.iter().map(|&(p, mib)| (p, share(parts, mib))).collect(),
         longest_batch: LongestBatch { rows: 4, tokens: 1_204, target_tokens: 388 },
         basis: Basis::Calibrated,
         by_category,
     }
+}
+
+fn share(parts: &[(Category, u64)], mib: u64) -> ByCategory {
+    let all: u64 = parts.iter().map(|&(_, part)| part).sum();
+    parts.iter().map(|&(c, part)| (c, part * mib * MIB / all)).collect()
 }
 
 const BEFORE: &[(Category, u64)] = &[
@@ -178,7 +185,7 @@ pub fn states() -> Vec<State> {
     let mut turned = opened(fixture::page());
     press(&mut turned, Key::Left);
     let mut formula = with_figures(Some(GIB / 4));
-    [Key::Tab, Key::Down, Key::Enter].map(|key| press(&mut formula, key));
+    [Key::Tab, Key::Down, Key::Enter].into_iter().for_each(|key| press(&mut formula, key));
     vec![reading, turned, with_figures(None), formula, asked_about_a_file()]
 }
 

@@ -46,7 +46,7 @@ impl Knob {
 
     pub fn name(self) -> &'static str {
         match self {
-            Knob::Rows => "rows",
+            Knob::Rows => "batch",
             Knob::Length => "max length",
             Knob::R => "r",
             Knob::Modules => "modules",
@@ -83,7 +83,7 @@ impl Knob {
         match self {
             Knob::Rows => {
                 let (rows, times) = (train.per_device_train_batch_size, train.gradient_accumulation_steps);
-                format!("{rows} × {times} = {}", rows.saturating_mul(times))
+                format!("{rows} × {times} = {} rows", rows.saturating_mul(times))
             }
             Knob::Length => format!("{} tokens", data.max_seq_length),
             Knob::R => adapter.r.to_string(),
@@ -252,7 +252,7 @@ mod tests {
         let six = config("[train]\nper_device_train_batch_size = 6\ngradient_accumulation_steps = 2\n");
         assert_eq!(
             walk(Knob::Rows, &six),
-            ["12 × 1 = 12", "6 × 2 = 12", "4 × 3 = 12", "3 × 4 = 12", "2 × 6 = 12", "1 × 12 = 12"]
+            ["12 × 1", "6 × 2", "4 × 3", "3 × 4", "2 × 6", "1 × 12"].map(|of| format!("{of} = 12 rows"))
         );
         let largest = "[train]\nper_device_train_batch_size = 16777216\ngradient_accumulation_steps = 16777216\n";
         assert_eq!(walk(Knob::Rows, &config(largest)).len(), 1, "nobody waits for the divisors of so many");

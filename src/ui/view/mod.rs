@@ -24,7 +24,7 @@ use ratatui::layout::Rect;
 pub use charts::crosshair;
 
 use super::format;
-use super::keymap::Action;
+use super::keymap::{Action, is_available};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
 use super::state::start::Pane;
@@ -154,7 +154,11 @@ fn stage_words(state: &State, theme: &Theme) -> Words {
 
 fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let dot = pen.theme.pick(" · ", " | ");
-    let right = stage_words(state, pen.theme);
+    let mut right = stage_words(state, pen.theme);
+    // With the tabs there is no room for all of it; the beginning says what is the matter.
+    if area.width < 76 && state.run().is_some_and(RunStage::waits) {
+        right.iter_mut().for_each(|(text, _)| *text = text.replace(", waits for you", "").into());
+    }
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
@@ -242,8 +246,19 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
             "settings" if in_settings => "list",
             short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
+        // Both arrows turn a knob: they are named once.
+        let turns = |action| is_available(action, state) && state.plan_page().is_some();
+        if binding.action == Action::NextValue && turns(Action::PreviousValue) {
+            continue;
+        }
         // Two keys do it together.
         let key = match (binding.action, key) {
+            (Action::PreviousValue | Action::NextValue, _)
+                if !turns(Action::NextValue) || !turns(Action::PreviousValue) =>
+            {
+                key.to_string()
+            }
+            (Action::SelectDown, Key::Down) => pen.theme.pick("↑ ↓", "j k").to_owned(),
             (Action::CursorRight, Key::Right) | (Action::PreviousValue, Key::Left) => {
                 pen.theme.pick("← →", "h l").to_owned()
             }

@@ -52,12 +52,15 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage, card: 
     let of_levers = levers.len().min(most.saturating_sub(fixed).max(LEVERS)).max(1);
     let of_table = if table.len() + 1 + fixed + of_levers <= most { table.len() } else { 0 };
     let mut lines = head;
+    if of_table == 0 && fixed + of_levers < most {
+        lines.extend(over_plan(oom));
+    }
     if of_table > 0 {
         lines.extend((0..gap).map(|_| Vec::new()));
         lines.extend(table);
     }
     lines.extend((0..gap).map(|_| Vec::new()));
-    lines.push(title(oom, pen.theme.is_ascii()));
+    lines.push(title(oom));
     let from = (selected + 1).saturating_sub(of_levers);
     lines.extend(levers.into_iter().skip(from).take(of_levers));
     lines.extend(details);
@@ -82,12 +85,12 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage, card: 
 }
 
 /// What stands above the levers.
-fn title(oom: &OutOfMemory, _ascii: bool) -> Words {
+fn title(oom: &OutOfMemory) -> Words {
     if oom.levers.is_empty() {
         return pieces([("No lever is known that would help.", Role::Warn)]);
     }
-    let limit = oom.limit_bytes.map(|limit| format!(", of {}", format_bytes(limit))).unwrap_or_default();
-    pieces([("What would help, the cheapest first; with its peak", Role::Title), (&limit, Role::Label)])
+    let limit = oom.limit_bytes.map(|limit| format!(" (limit {})", format_bytes(limit))).unwrap_or_default();
+    pieces([("What would help, the cheapest first", Role::Title), (&limit, Role::Label)])
 }
 
 /// `▸ rows of a micro-batch  4 → 2          289 MiB  fits`
@@ -179,6 +182,22 @@ fn actions(state: &State, run: &RunStage, card: Card, oom: &OutOfMemory, width: 
     lines
 }
 
+/// Planned against measured where there is no room for the table: the sums, and what is most above its plan.
+fn over_plan(oom: &OutOfMemory) -> Option<Words> {
+    let planned = oom.planned_peak_bytes?;
+    let of = |c: Category| {
+        let [planned, there] =
+            [&oom.planned_by_category, &oom.by_category].map(|map| map.get(&c).copied().unwrap_or(0));
+        there.checked_sub(planned).filter(|&over| over > 0).map(|over| (over, c))
+    };
+    let mut over: Vec<(u64, Category)> = Category::ALL.into_iter().filter_map(of).collect();
+    over.sort_by_key(|&(bytes, _)| std::cmp::Reverse(bytes));
+    let over = over.iter().take(2).map(|&(bytes, c)| format!("{} +{}", memory::name(c), format_bytes(bytes)));
+    let over: Vec<String> = over.collect();
+    let over = if over.is_empty() { String::new() } else { format!("; above their plan: {}", over.join(", ")) };
+    Some(pieces([("Planned ", Role::Label), (&format_bytes(planned), Role::Text), (&over, Role::Text)]))
+}
+
 /// Planned against measured, by category, the largest first.
 fn table(oom: &OutOfMemory, width: usize) -> Vec<Words> {
     const ROWS: usize = 6;
@@ -191,7 +210,8 @@ fn table(oom: &OutOfMemory, width: usize) -> Vec<Words> {
     }
     let bytes = |n: Option<u64>| format::or_unknown(n, format_bytes);
     let cells = |name: &str, planned: &str, measured: &str, more: Words, role: Role| {
-        let mut line = pieces([(&format!("{name:<16}"), Role::Label), (&format!("{planned:>11}{measured:>11}"), role)]);
+        let mut line =
+            pieces([(&format!("{name:<16}"), Role::Label), (&format!("{planned:>11} {measured:>10}"), role)]);
         line.extend(more);
         line
     };

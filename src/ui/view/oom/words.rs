@@ -95,9 +95,10 @@ pub fn cause(cause: Option<&Cause>) -> String {
             let hold = others_bytes.map(|b| format!("; they hold {}", format_bytes(b))).unwrap_or_default();
             format!("Why: pressure from outside. Others took {} that had been free{hold}.", format_bytes(*taken_bytes))
         }
-        Some(Cause::Unknown) | None => {
-            "Why: it could not be shown; no jump, no creep, no pressure from outside.".into()
+        Some(Cause::Unknown) => {
+            "Why: it could not be shown. No jump, no creep and no pressure from outside was found.".into()
         }
+        None => "Why: the run did not say.".into(),
     }
 }
 

@@ -128,7 +128,15 @@ fn not_known(pen: &mut Pen<'_>, inner: Rect, why: &str) -> u16 {
 /// The peak by category on a scale with the limit, as far as that is near.
 fn peak_bar(pen: &mut Pen<'_>, row: Rect, figures: &Figures) {
     let scale = scale(figures);
-    bars::parts(pen, row, &memory::parts(&figures.now.by_category), scale, figures.now.limit_bytes);
+    let limit = figures.now.limit_bytes;
+    let mut bar = row;
+    // A limit beyond the scale is said: a bar that is nearly full must not look as if the limit were near.
+    if let Some(limit) = limit.filter(|&limit| limit > scale) {
+        let far = format!(" {} limit {}", pen.theme.pick("▸", ">"), format_bytes(limit));
+        let x = pen.line_right(row, 0, &words([(&far, Role::Label)]));
+        bar.width = x.saturating_sub(row.x);
+    }
+    bars::parts(pen, bar, &memory::parts(&figures.now.by_category), scale, limit);
 }
 
 /// What bars of bytes are measured by: the limit, unless it is so far away that nothing would be seen.
@@ -164,7 +172,7 @@ fn help(pen: &mut Pen<'_>, inner: Rect, figures: &Figures) -> u16 {
         return 1;
     };
     let changes = lever.changes.first().map(change).unwrap_or_default();
-    let text = format!("{} {changes} would fit, with a peak of ", lever_name(&lever.id));
+    let text = format!("fits with {} {changes}: peak ", lever_name(&lever.id));
     pen.line(inner, 3, &words([(&text, Role::Warn), (&format_bytes(lever.predicted_peak_bytes), Role::Text)]));
     1
 }
@@ -213,7 +221,8 @@ fn levers(pen: &mut Pen<'_>, area: Rect, page: &PlanPage) -> u16 {
 /// The keys of the page, for the footer: what is done with both arrows is said once.
 pub fn footer_word(action: Action, page: &PlanPage) -> Option<&'static str> {
     match action {
-        Action::PreviousValue => Some("turn"),
+        Action::PreviousValue | Action::NextValue => Some("turn"),
+        Action::SelectDown => Some("choose"),
         Action::Elsewhere if page.half == Half::Elsewhere => Some("levers"),
         Action::Formula if page.formula => Some("no formula"),
         Action::Clear => Some("leave"),

@@ -64,18 +64,15 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, figures: &Figures) {
     );
 }
 
-/// A bar for each phase; the one with the peak shows its categories. Where there is no room for all, the highest stay.
+/// A bar of categories for each phase. Where there is no room for all, the highest stay.
 fn by_phase(pen: &mut Pen<'_>, area: Rect, figures: &Figures, phases: &[(Phase, u64, u64)], scale: u64) {
-    let highest = phases.iter().map(|&(_, _, now)| now).max().unwrap_or(0);
     let mut sizes: Vec<u64> = phases.iter().map(|&(_, _, now)| now).collect();
     sizes.sort_unstable_by_key(|&bytes| std::cmp::Reverse(bytes));
     let least = sizes.get((area.height as usize).saturating_sub(1)).copied().unwrap_or(0);
     let shown = phases.iter().filter(|&&(_, _, now)| now >= least).take(area.height as usize);
     for (row, &(phase, before, now)) in (0..).zip(shown) {
-        let at_peak = memory::parts(&figures.now.by_category);
-        let whole = [(now, Role::Done, '=')];
-        let parts = if now == highest && !at_peak.is_empty() { &at_peak[..] } else { &whole[..] };
-        line(pen, area, row, phase.name(), before, now, parts, scale, figures.now.limit_bytes);
+        let parts = figures.now.phases.get(&phase).map(memory::parts).unwrap_or_default();
+        line(pen, area, row, phase.name(), before, now, &parts, scale, figures.now.limit_bytes);
     }
 }
 

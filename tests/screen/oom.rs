@@ -301,10 +301,8 @@ fn while_it_waits_the_run_is_neither_paused_nor_stale_and_its_time_stands() {
     let run = state.run().expect("a run");
     assert_eq!((run.stale_seconds(state.clock), Some(run.elapsed_ms(state.clock))), (None, at_work));
     press(&mut state, Key::Esc);
-    for (key, told) in [('p', "waits for a lever"), ('w', "waits for a lever"), ('e', "waits for a lever")] {
-        assert_eq!(update(&mut state, Message::Key(Key::Char(key))), []);
-        assert!(state.notice.as_ref().is_some_and(|n| n.text.contains(told)), "{key}: {:?}", state.notice);
-    }
+    assert_eq!(update(&mut state, Message::Key(Key::Char('e'))), []);
+    assert!(state.notice.as_ref().is_some_and(|n| n.text.contains("waits for a lever")), "{:?}", state.notice);
     // Stopping asks, and who does not want that is back at the card.
     press(&mut state, Key::Char('O'));
     press(&mut state, Key::Char('s'));
@@ -313,6 +311,18 @@ fn while_it_waits_the_run_is_neither_paused_nor_stale_and_its_time_stands() {
     assert!(matches!(state.overlay, Some(Overlay::OutOfMemory(_))));
     press(&mut state, Key::Char('s'));
     assert_eq!(update(&mut state, Message::Key(Key::Char('y'))), [Effect::Send(Command::Stop)]);
+}
+
+#[test]
+fn what_others_took_may_have_been_given_back_so_the_same_can_be_tried_again() {
+    let mut state = asked(oom(Some(Cause::Pressure { others_bytes: None, taken_bytes: 1 << 30 })));
+    assert_eq!(update(&mut state, Message::Key(Key::Char('p'))), [Effect::Send(Command::Resume)]);
+    assert_eq!(state.overlay, None);
+    let reply = CommandReply::done(finetop::event::RunState::Running, 32);
+    update(&mut state, Message::Answered { command: Command::Resume, reply });
+    assert_eq!(state.run().map(|run| run.activity()), Some(Activity::Running));
+    tell(&mut state, RunEvent::OutOfMemory(Box::new(oom(jump()))));
+    assert!(matches!(state.overlay, Some(Overlay::OutOfMemory(card)) if card.at == 1), "and asked again");
 }
 
 #[test]

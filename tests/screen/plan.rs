@@ -358,5 +358,6 @@ fn what_is_read_quickly_is_read_unasked() {
     let Some(Effect::Look { ticket, .. }) = effects.first() else { panic!("{effects:?}") };
     let asked = update(&mut fresh, Message::Looked { ticket: *ticket, look: Box::new(look(1)) });
     assert!(matches!(asked[..], [Effect::Plan { .. }]), "{asked:?}");
+    assert_eq!(update(&mut fresh, Message::Key(Key::Char('M'))), [], "and not twice at once");
     assert_eq!(update(&mut state, Message::Looked { ticket: 99, look: Box::new(look(1)) }), [], "an older look");
 }

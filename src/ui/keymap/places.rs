@@ -202,9 +202,9 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
         Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
         Action::MemoryPlan => on_entry(|_, entry| entry.config().is_ok()),
         Action::OomCard => state.run().is_some_and(|run| !run.view.ooms.is_empty()),
-        Action::PauseOrResume => !stopping() && !waits(),
+        Action::PauseOrResume => !stopping(),
         // A paused run refuses both.
-        Action::Save => !stopping() && !paused() && !waits(),
+        Action::Save => !stopping() && !paused(),
         Action::Evaluate => !stopping() && !paused() && !waits() && state.run().is_some_and(has_eval_data),
         Action::Clear => {
             state.start_page().is_none_or(|page| page.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))

@@ -175,6 +175,8 @@ pub struct StartPage {
     pub(in crate::ui) look_ticket: u64,
     /// The same for what memory plans stand on.
     pub(in crate::ui) plan_ticket: u64,
+    /// The question about them that is on its way.
+    pub(in crate::ui) plan_asked: Option<u64>,
 }
 
 impl Entry {
@@ -378,6 +380,7 @@ impl StartPage {
             look_from_ms: Some(0),
             look_ticket: 0,
             plan_ticket: 0,
+            plan_asked: None,
         }
     }
 

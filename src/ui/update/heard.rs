@@ -131,9 +131,13 @@ pub(super) fn answered(state: &mut State, command: &Command, reply: &CommandRepl
             Command::Eval => control.evaluating = false,
             Command::Stop if !reply.ok => control.stops = 0,
             Command::ApplyLever { .. } => oom::answered(run),
+
             Command::Stop => {}
         }
+        // It tries again as it is: the next that it says tells what came of it.
+        run.oom.asks &= !(reply.ok && *command == Command::Resume);
         match reply.state {
+            Some(RunState::Paused) if run.oom.asks => {}
             Some(RunState::Paused) => run.pause(clock.ms as i64),
             Some(RunState::Running) => run.go_on(clock.ms as i64),
             _ => {}

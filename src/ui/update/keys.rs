@@ -182,9 +182,7 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         {
             "this run has no eval data"
         }
-        (Action::PauseOrResume | Action::Save | Action::Evaluate, Some(run)) if run.waits() => {
-            "the run is out of memory and waits for a lever"
-        }
+        (Action::Evaluate, Some(run)) if run.waits() => "the run is out of memory and waits for a lever",
         (Action::OomCard, Some(_)) => "this run has not run out of memory",
         (Action::MemoryPlan | Action::ApplyPlan | Action::Elsewhere | Action::Formula, Some(_)) => {
             "that is for the start page"

@@ -221,7 +221,9 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::BackToStart
         | Action::CancelStart => {}
         Action::PauseOrResume => with_run(state, |run, _| {
-            let paused = run.control.paused_at_ms.is_some() || run.control.pausing == Some(Command::Pause);
+            // A run that waits for a lever tries again as it is.
+            let paused = run.control.paused_at_ms.is_some() || run.oom.asks;
+            let paused = paused || run.control.pausing == Some(Command::Pause);
             let command = if paused { Command::Resume } else { Command::Pause };
             if run.control.pausing.as_ref() != Some(&command) {
                 run.control.pausing = Some(command.clone());

@@ -53,8 +53,11 @@ pub(super) fn show(state: &mut State, oom: &OutOfMemory) {
         }
         let what = oom.levers.iter().find(|l| l.id == *id).and_then(|l| l.changes.first()).map(change);
         let what = what.map(|what| format!(": {what}")).unwrap_or_default();
-        let step = format::count(oom.step);
-        let text = format!("{} applied{what}, goes on at step {step}", printable(id));
+        let goes_on = match oom.rehearsal {
+            true => "the run begins".to_owned(),
+            false => format!("goes on at step {}", format::count(oom.step)),
+        };
+        let text = format!("{} applied{what}, {goes_on}", printable(id));
         return notify(state, NoticeKind::Good, text);
     }
     if !asks {
@@ -127,8 +130,9 @@ pub(super) fn key(state: &mut State, card: Card, key: Key, effects: &mut Vec<Eff
             state.overlay = None;
             return true;
         }
-        Some(Action::Stop) if run.is_live() => {
-            act(state, Action::Stop, effects);
+        Some(Action::Stop | Action::PauseOrResume) if run.waits() => {
+            let action = state.keymap.action(key, state).unwrap_or(Action::Stop);
+            act(state, action, effects);
             return true;
         }
         _ => return false,

@@ -29,8 +29,12 @@ pub(super) fn toggle(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Asks for what plans of the selected entry stand on.
 fn ask(page: &mut StartPage, effects: &mut Vec<Effect>) {
+    if page.plan_asked == Some(page.plan_ticket) {
+        return;
+    }
     page.plan_ticket += 1;
     let ticket = page.plan_ticket;
+    page.plan_asked = Some(ticket);
     effects.extend(page.entry().map(|entry| Effect::Plan { ticket, request: Box::new(entry.request()) }));
 }
 
@@ -57,6 +61,7 @@ pub(super) fn entries_changed(state: &mut State, effects: &mut Vec<Effect>) {
 
 pub(super) fn planned(state: &mut State, ticket: u64, result: Result<Box<Ground>, String>) {
     let Some(page) = state.page.as_mut().filter(|page| page.plan_ticket == ticket) else { return };
+    page.plan_asked = None;
     match result {
         Ok(ground) => {
             if let Some(plan) = &mut page.plan {

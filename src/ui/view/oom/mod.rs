@@ -175,8 +175,11 @@ fn actions(state: &State, run: &RunStage, card: Card, oom: &OutOfMemory, width: 
         _ => {}
     }
     if run.waits() {
-        let mut line = pieces([(&letter(Action::Stop), Role::Key), ("  stop the run", Role::Text)]);
-        line.extend(pieces([("     Esc", Role::Key), ("  look around, the run waits", Role::Text)]));
+        let roomy = width >= 70;
+        let mut line = pieces([(&letter(Action::Stop), Role::Key), ("  stop the run     ", Role::Text)]);
+        let again = if roomy { "  try again as it is     " } else { "  try again     " };
+        line.extend(pieces([(&letter(Action::PauseOrResume), Role::Key), (again, Role::Text), ("Esc", Role::Key)]));
+        line.extend(pieces([(if roomy { "  look around, it waits" } else { "  look around" }, Role::Text)]));
         lines.push(line);
     }
     lines

@@ -52,6 +52,7 @@ pub enum Action {
     ZoomOut,
     WholeRun,
     Follow,
+    Peak,
     NextChart,
     PreviousChart,
     Enlarge,
@@ -197,7 +198,7 @@ impl Default for Keymap {
         bind(group, TabMemory, "tab_memory", &[Char('4')], "memory", "the tab Memory: where every byte is, and when");
         bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
         bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
-        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry");
+        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry, a phase");
         bind(group, SelectDown, "down", &[Down, Char('j')], "down", "down");
         bind(group, PageUp, "page_up", &[Key::PageUp, Ctrl('u')], "page up", "a page up");
         bind(group, PageDown, "page_down", &[Key::PageDown, Ctrl('d')], "page down", "a page down");
@@ -205,14 +206,43 @@ impl Default for Keymap {
         bind(group, Last, "last", &[End, Char('G')], "last", "the last one; on a chart, its right end");
         bind(group, Clear, "clear", &[Esc], "back", "back: drop cursor, selection, filter, other run, one at a time");
         group = Group::Charts;
-        bind(group, CursorLeft, "cursor_left", &[Left, Char('h')], "left", "the crosshair a step to the left");
-        bind(group, CursorRight, "cursor_right", &[Right, Char('l')], "crosshair", "the crosshair a step to the right");
+        bind(
+            group,
+            CursorLeft,
+            "cursor_left",
+            &[Left, Char('h')],
+            "left",
+            "the crosshair a step or a sample to the left",
+        );
+        bind(
+            group,
+            CursorRight,
+            "cursor_right",
+            &[Right, Char('l')],
+            "crosshair",
+            "the crosshair a step or a sample to the right",
+        );
         bind(group, ZoomIn, "zoom_in", &[Char('+'), Char('=')], "zoom", "zoom in on the x axis");
         bind(group, ZoomOut, "zoom_out", &[Char('-')], "zoom out", "zoom out");
-        bind(group, PanLeft, "pan_left", &[Char('H'), Char('<')], "pan left", "what is shown moves to earlier steps");
-        bind(group, PanRight, "pan_right", &[Char('L'), Char('>')], "pan right", "what is shown moves to later steps");
+        bind(
+            group,
+            PanLeft,
+            "pan_left",
+            &[Char('H'), Char('<')],
+            "pan left",
+            "what is shown moves to what was earlier",
+        );
+        bind(
+            group,
+            PanRight,
+            "pan_right",
+            &[Char('L'), Char('>')],
+            "pan right",
+            "what is shown moves to what was later",
+        );
         bind(group, WholeRun, "whole_run", &[Char('0')], "all", "show the whole run again");
         bind(group, Follow, "follow", &[Char('f')], "follow", "follow the newest, or hold still");
+        bind(group, Peak, "peak", &[Char('M')], "peak", "the crosshair to the highest moment, on the tab Memory");
         bind(group, NextChart, "next_chart", &[Char('c')], "chart", "the next quantity");
         bind(group, PreviousChart, "previous_chart", &[Char('C')], "chart before", "the quantity before");
         bind(group, Enlarge, "enlarge", &[Char('z'), Enter], "large", "one chart large, or all of them");
@@ -328,7 +358,15 @@ impl Keymap {
             Action::Details,
             Action::Copy,
         ];
-        const MEMORY: [Action; 3] = [Action::OomCard, Action::CursorRight, Action::ZoomIn];
+        const MEMORY: [Action; 7] = [
+            Action::OomCard,
+            Action::CursorRight,
+            Action::Peak,
+            Action::SelectDown,
+            Action::ZoomIn,
+            Action::Follow,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,

@@ -8,6 +8,7 @@ mod frames;
 mod idle;
 mod launch;
 mod log;
+mod memory;
 mod oom;
 mod overlays;
 mod plan;

@@ -104,6 +104,7 @@ fn states() -> Vec<State> {
     states.extend(crate::overlays::states());
     states.extend(crate::plan::states());
     states.extend(crate::oom::states());
+    states.extend(crate::memory::states());
     states
 }
 
@@ -159,11 +160,15 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
     }
 }
 
-const KEYS: [Key; 55] = [
+const KEYS: [Key; 59] = [
     Key::Char('M'),
     Key::Char('M'),
     Key::Char('O'),
     Key::Char('a'),
+    Key::Char('4'),
+    Key::Char('4'),
+    Key::Char('M'),
+    Key::Char('+'),
     Key::Char('j'),
     Key::Char('k'),
     Key::Char('G'),

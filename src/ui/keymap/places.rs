@@ -64,6 +64,9 @@ const RUN: &[Place] = &[
     Place::EndedMemory,
 ];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
+/// Where there is an x axis.
+const OVER_TIME: &[Place] =
+    &[Place::Train, Place::Charts, Place::Memory, Place::EndedTrain, Place::EndedCharts, Place::EndedMemory];
 const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
 const PAGE_AND_RUN: &[Place] = &[
     Place::Page,
@@ -143,8 +146,9 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::PanRight
         | Action::ZoomIn
         | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
+        | Action::WholeRun => OVER_TIME,
+        Action::Peak => ON_MEMORY,
+        Action::NextChart
         | Action::PreviousChart
         | Action::XAxis
         | Action::YScale

@@ -118,6 +118,8 @@ pub struct MemoryHistory {
     /// Whether those are of a card.
     peaks_on_device: bool,
     marks: Vec<Mark>,
+    /// Which categories ever had bytes.
+    seen: [bool; Category::ALL.len()],
     plan: Option<MemoryPlanned>,
     /// Counts segments and applied levers: a peak is held against the plan for its own settings.
     settings: u32,
@@ -144,6 +146,9 @@ impl MemoryHistory {
             self.limit_bytes = sample.limit_bytes;
         }
         self.saw_in_phase(&point);
+        for (seen, &bytes) in self.seen.iter_mut().zip(&point.stack) {
+            *seen |= bytes > 0;
+        }
         self.last = Some(sample.clone());
         self.newest = Some(point.clone());
         match self.points.last_mut() {
@@ -263,6 +268,11 @@ impl MemoryHistory {
         &self.marks
     }
 
+    /// Categories that ever had bytes in this run.
+    pub fn categories(&self) -> impl Iterator<Item = Category> {
+        Category::ALL.into_iter().zip(self.seen).filter_map(|(category, seen)| seen.then_some(category))
+    }
+
     /// The newest sample.
     pub fn newest(&self) -> Option<&MemoryPoint> {
         self.newest.as_ref()
@@ -271,6 +281,11 @@ impl MemoryHistory {
     /// The highest sample of the whole run.
     pub fn highest(&self) -> Option<&Highest> {
         self.highest.as_ref()
+    }
+
+    /// Whether the settings are still those of the highest moment: no lever was applied since, no segment begun.
+    pub fn is_of_now(&self, highest: &Highest) -> bool {
+        highest.settings == self.settings
     }
 
     /// The highest sample of a phase in the whole run.

@@ -16,6 +16,7 @@ pub mod runs;
 pub mod series;
 pub mod smooth;
 pub mod start;
+pub mod timeline;
 
 use std::path::PathBuf;
 
@@ -189,6 +190,8 @@ pub struct State {
     pub chart: chart::ChartView,
     /// How the log is looked at.
     pub log: log::LogView,
+    /// How memory over time is looked at.
+    pub timeline: timeline::TimelineView,
     /// Columns and rows of the terminal, for keys and clicks that mean a place on it.
     pub size: (u16, u16),
     /// Whether the terminal says what the mouse does.
@@ -239,6 +242,7 @@ impl State {
             tab: Tab::default(),
             chart: chart::ChartView::default(),
             log: log::LogView::default(),
+            timeline: timeline::TimelineView::default(),
             size: (80, 24),
             mouse: false,
             overlay: None,

@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, chart, log, notify, oom, palette, plan, runs, send_stop, start};
+use super::{act, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -91,6 +91,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect
         (Some(Overlay::Help { .. }), Some(key)) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
         (Some(_), _) => {}
         (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
+        (None, _) if state.tab == Tab::Memory => memory::mouse(state, mouse),
         (None, _) => chart::mouse(state, mouse),
     }
 }
@@ -197,6 +198,7 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         (Action::Outcome, Some(_)) => "the run has not ended yet",
         (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
         (Action::Filter | Action::Details, Some(_)) => "that is for the log",
+        (Action::Peak, Some(_)) => "that is for the tab memory",
         (_, Some(_)) => "that is for the tabs train and charts",
     }
 }

@@ -22,6 +22,7 @@ use super::keymap::Action;
 use super::message::{Clock, Effect, Message};
 use super::state::log::LogView;
 use super::state::palette::Palette;
+use super::state::timeline::TimelineView;
 use super::state::{Notice, NoticeKind, Overlay, Question, RunStage, Stage, State, Tab};
 
 /// How long a notice stays in the footer.
@@ -86,6 +87,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.overlay = None;
             state.chart.forget_run();
             state.log = LogView::default();
+            state.timeline = TimelineView::default();
             state.revision += 1;
         }
         Message::Event(stamped) => {
@@ -259,7 +261,14 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Last
         | Action::Clear
         | Action::Copy
-        | Action::Follow => match state.tab {
+        | Action::Follow
+        | Action::CursorLeft
+        | Action::CursorRight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::ZoomIn
+        | Action::ZoomOut
+        | Action::WholeRun => match state.tab {
             Tab::Log => log::act(state, action, effects),
             Tab::Memory => memory::act(state, action, effects),
             Tab::Train | Tab::Charts => chart::act(state, action, effects),
@@ -270,14 +279,8 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Filter
         | Action::Details
         | Action::Open => log::act(state, action, effects),
-        Action::CursorLeft
-        | Action::CursorRight
-        | Action::PanLeft
-        | Action::PanRight
-        | Action::ZoomIn
-        | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
+        Action::Peak => memory::act(state, action, effects),
+        Action::NextChart
         | Action::PreviousChart
         | Action::Enlarge
         | Action::XAxis

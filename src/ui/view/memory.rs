@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::memory::ledger::{ByCategory, Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
-use crate::ui::state::memory::sum;
+use crate::ui::state::memory::{MemoryPoint, sum};
 use crate::ui::theme::Role;
 use crate::ui::widgets::stack::{self, Moment};
 use crate::ui::widgets::{Pen, Words, bars, pen, words};
@@ -96,11 +96,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     }
     let newest = memory.newest();
     let limit = memory.limit_bytes.or_else(|| run.view.plan.as_ref().and_then(|p| p.limit_bytes));
-    let parts: Vec<(u64, Role, char)> = newest
-        .iter()
-        .flat_map(|p| Category::ALL.map(|c| (p.stack[c as usize], Role::Category(c), letter(c))))
-        .filter(|&(bytes, _, _)| bytes > 0)
-        .collect();
+    let parts = newest.map_or_else(Vec::new, parts_of);
     let top = memory.peak_bytes.max(newest.map(|p| p.height())).unwrap_or(0);
     bars::parts(pen, Rect { height: 1, ..inner }, &parts, limit.unwrap_or(top).max(top), memory.peak_bytes);
     used_and_peak(pen, Rect { y: inner.y + 1, height: 1, ..inner }, run, limit);
@@ -118,6 +114,12 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let height = body.height - legend;
     draw_legend(pen, Rect { y: body.y + height, height: legend, ..body }, &parts);
     timeline(pen, Rect { height, ..body }, run);
+}
+
+/// What has bytes at a moment, from the bottom up.
+pub fn parts_of(point: &MemoryPoint) -> Vec<(u64, Role, char)> {
+    let parts = Category::ALL.map(|c| (point.stack[c as usize], Role::Category(c), letter(c)));
+    parts.into_iter().filter(|&(bytes, _, _)| bytes > 0).collect()
 }
 
 /// `289 MiB of 2.00 GiB        peak 422 MiB`
@@ -199,7 +201,12 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     if !with_phases {
         return;
     }
-    let width = area.width as usize;
+    phases(pen, Rect { y: area.bottom() - 1, height: 1, ..area }, points, (first, last));
+}
+
+/// A strip of phases: each column's, by their letters.
+pub fn phases(pen: &mut Pen<'_>, row: Rect, points: &[MemoryPoint], x: (u64, u64)) {
+    let width = row.width as usize;
     // Forward and backward are everywhere: a rarer phase is shown where there was one, else that of the highest moment.
     let rarity = |phase: Phase| match phase {
         Phase::Checkpoint => 4,
@@ -209,15 +216,18 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
         Phase::Forward | Phase::Backward => 0,
     };
     let mut telling: Vec<Option<(u8, u64, Phase)>> = vec![None; width];
+    let mut shown = None;
     for point in points {
-        let column = stack::column(point.at_ms, (first, last), width);
-        let Some(slot) = telling.get_mut(column) else { continue };
+        if point.at_ms < x.0 {
+            shown = Some(point.phase);
+            continue;
+        }
+        let Some(slot) = telling.get_mut(stack::column(point.at_ms, x, width)) else { continue };
         let (rare, height) = (rarity(point.phase), point.height());
         if slot.is_none_or(|(r, h, _)| (rare, height) >= (r, h)) {
             *slot = Some((rare, height, point.phase));
         }
     }
-    let mut shown = None;
     for (i, column) in telling.into_iter().enumerate() {
         shown = column.map(|(_, _, phase)| phase).or(shown);
         let Some(phase) = shown else { continue };
@@ -227,7 +237,7 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
             Phase::Idle | Phase::Load => Role::Faint,
             _ => Role::Label,
         };
-        pen.cell(area.x + i as u16, area.bottom() - 1, phase_letter(phase), role);
+        pen.cell(row.x + i as u16, row.y, phase_letter(phase), role);
     }
 }
 

@@ -22,6 +22,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use charts::crosshair;
+pub use memory_tab::ledger_text;
 
 use super::format;
 use super::keymap::{Action, is_available};
@@ -94,7 +95,8 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
     match (&state.stage, state.tab) {
         (Stage::Run(_), Tab::Train) => train::areas(body).to_vec(),
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
-        (Stage::Run(_), Tab::Log | Tab::Memory) => vec![body],
+        (Stage::Run(_), Tab::Log) => vec![body],
+        (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
         _ if state.plan_page().is_some() => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
@@ -117,6 +119,13 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     };
     let charts = charts.into_iter().map(|(quantity, area)| (quantity, chart::chart_area(area)));
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
+}
+
+/// Where memory over time is drawn on its tab.
+pub fn place_of_timeline(state: &State) -> Option<Rect> {
+    let (width, height) = state.size;
+    let is_shown = state.tab == Tab::Memory && state.run().is_some() && !is_too_small(state.size);
+    is_shown.then(|| memory_tab::plot(body(Rect { x: 0, y: 0, width, height }))).flatten()
 }
 
 /// What lies between header and footer.
@@ -244,6 +253,7 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let short = match binding.short {
             "pause" if paused => "resume",
             "settings" if in_settings => "list",
+            "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
             short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
         // Both arrows turn a knob: they are named once.

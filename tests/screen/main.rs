@@ -9,7 +9,9 @@ mod idle;
 mod launch;
 mod log;
 mod memory;
+mod oom;
 mod overlays;
+mod plan;
 mod preferences;
 mod properties;
 

@@ -4,10 +4,13 @@
 pub mod axis;
 pub mod chart;
 pub mod field;
+pub mod knobs;
 pub mod log;
 pub mod memory;
+pub mod oom;
 pub mod palette;
 pub mod pauses;
+pub mod plan;
 pub mod run;
 pub mod runs;
 pub mod series;
@@ -95,6 +98,8 @@ pub struct RunStage {
     pub(super) pauses: Pauses,
     /// Whether this segment has done a piece of work.
     pub(super) worked: bool,
+    /// How an out-of-memory is asked about and answered.
+    pub(super) oom: oom::Asking,
 }
 
 /// What was asked of the run, and what it answered.
@@ -117,6 +122,8 @@ pub enum Activity {
     Running,
     Pausing,
     Paused,
+    /// Out of memory: it goes on when somebody has chosen a lever.
+    Waiting,
     Stopping,
     Finished(FinishReason),
     /// The log ends without an end of the run.
@@ -138,6 +145,8 @@ pub enum Overlay {
     Outcome {
         selected: usize,
     },
+    /// What ran out of memory, and what would help.
+    OutOfMemory(oom::Card),
 }
 
 /// A question before something that cannot be taken back.
@@ -151,6 +160,8 @@ pub enum Question {
     StopAndQuit,
     /// Quit without waiting for the checkpoint?
     QuitNow,
+    /// Write what was edited into the configuration's own file?
+    WriteFile,
 }
 
 /// A short message in the footer, for some seconds.
@@ -260,6 +271,11 @@ impl State {
         self.page.as_ref().filter(|_| matches!(self.stage, Stage::Ready | Stage::Failed(_)))
     }
 
+    /// The memory plan of the selected entry, while it has the keys.
+    pub fn plan_page(&self) -> Option<&plan::PlanPage> {
+        self.start_page()?.plan.as_deref()
+    }
+
     /// When the screen wants to be woken although nothing happens, on its own clock.
     pub fn wakes_at_ms(&self) -> Option<u64> {
         let looks = self.start_page().and_then(|page| page.look_from_ms);
@@ -306,6 +322,7 @@ impl RunStage {
             went_on_ms: None,
             pauses: Pauses::default(),
             worked: false,
+            oom: oom::Asking::default(),
         }
     }
 
@@ -317,6 +334,7 @@ impl RunStage {
             }
             _ if self.closed => Activity::Interrupted,
             _ if self.control.stops > 0 => Activity::Stopping,
+            _ if self.oom.asks => Activity::Waiting,
             _ if self.control.pausing == Some(Command::Pause) => Activity::Pausing,
             _ if self.awaited => Activity::Loading,
             _ if self.control.paused_at_ms.is_some() => Activity::Paused,
@@ -367,7 +385,7 @@ impl RunStage {
 
     /// Seconds since the newest event, when that is longer than this run's steps and evals let expect.
     pub fn stale_seconds(&self, clock: Clock) -> Option<f64> {
-        if self.awaited || !self.is_live() || self.control.paused_at_ms.is_some() {
+        if self.awaited || !self.is_live() || self.oom.asks || self.control.paused_at_ms.is_some() {
             return None;
         }
         let heard_ms = self.newest_event_ms?.max(self.went_on_ms.unwrap_or(i64::MIN));

@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, chart, log, memory, notify, palette, runs, send_stop, start};
+use super::{act, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -45,6 +45,13 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     }
     if let Some(Overlay::Outcome { selected }) = state.overlay
         && on_outcome(state, selected, key, effects)
+    {
+        return;
+    }
+    if let Some(Overlay::OutOfMemory(card)) = state.overlay
+        && !is_too_small(state.size)
+        && !is_everywhere(state, key)
+        && oom::key(state, card, key, effects)
     {
         return;
     }
@@ -171,8 +178,15 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         (Action::Save | Action::Evaluate, Some(run)) if run.activity() == Activity::Paused => {
             "the run is paused; resume it first"
         }
-        (Action::Evaluate, Some(run)) if run.is_live() && run.activity() != Activity::Stopping => {
+        (Action::Evaluate, Some(run))
+            if run.is_live() && !matches!(run.activity(), Activity::Stopping | Activity::Waiting) =>
+        {
             "this run has no eval data"
+        }
+        (Action::Evaluate, Some(run)) if run.waits() => "the run is out of memory and waits for a lever",
+        (Action::OomCard, Some(_)) => "this run has not run out of memory",
+        (Action::MemoryPlan | Action::ApplyPlan | Action::Elsewhere | Action::Formula, Some(_)) => {
+            "that is for the start page"
         }
         (Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate, Some(run)) => {
             if run.is_live() {
@@ -200,7 +214,8 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
     // The run may have ended while the question stood.
     let live = state.run().is_some_and(RunStage::is_live);
     match question {
-        _ if !yes => {}
+        _ if !yes => oom::back_to_card(state, question),
+        Question::WriteFile => plan::write_file(state, effects),
         Question::Stop | Question::DropStep if live => send_stop(state, effects),
         Question::Stop | Question::DropStep => {}
         Question::StopAndQuit if live => {

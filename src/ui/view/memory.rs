@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::memory::ledger::{Category, Phase};
+use crate::memory::ledger::{ByCategory, Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
 use crate::ui::state::memory::{MemoryPoint, sum};
@@ -46,6 +46,12 @@ fn short_name(category: Category) -> &'static str {
         Category::Other => "other",
         Category::Unaccounted => "unacc.",
     }
+}
+
+/// Bytes by category as parts of a bar.
+pub fn parts(by_category: &ByCategory) -> Vec<(u64, Role, char)> {
+    let all = Category::ALL.map(|c| (by_category.get(&c).copied().unwrap_or(0), Role::Category(c), letter(c)));
+    all.into_iter().filter(|&(bytes, _, _)| bytes > 0).collect()
 }
 
 /// What stands for a category where there are no colours.

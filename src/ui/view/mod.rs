@@ -9,8 +9,10 @@ mod help;
 mod log;
 mod memory;
 mod memory_tab;
+pub mod oom;
 pub mod outcome;
 mod palette;
+mod plan;
 mod progress;
 mod runs;
 mod start;
@@ -23,7 +25,7 @@ pub use charts::crosshair;
 pub use memory_tab::ledger_text;
 
 use super::format;
-use super::keymap::Action;
+use super::keymap::{Action, is_available};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
 use super::state::start::Pane;
@@ -62,7 +64,10 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
-        _ => start::draw(&mut pen, body, state),
+        _ => match state.plan_page() {
+            Some(page) => plan::draw(&mut pen, body, state, page),
+            None => start::draw(&mut pen, body, state),
+        },
     }
     footer(&mut pen, footer_area, state);
     match &state.overlay {
@@ -73,6 +78,11 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Some(Overlay::Outcome { selected }) => {
             if let Some(run) = state.run() {
                 outcome::draw(&mut pen, body, state, run, *selected);
+            }
+        }
+        Some(Overlay::OutOfMemory(card)) => {
+            if let Some(run) = state.run() {
+                oom::draw(&mut pen, body, state, run, *card);
             }
         }
         None => {}
@@ -87,6 +97,7 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
         (Stage::Run(_), Tab::Log) => vec![body],
         (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
+        _ if state.plan_page().is_some() => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
             [Some(areas.list), areas.summary, areas.settings, Some(areas.below)].into_iter().flatten().collect()
@@ -129,6 +140,7 @@ fn activity_words(run: &RunStage, theme: &Theme, leaving: bool) -> Words {
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
         Activity::Paused => ("‖", "=", Role::Warn, "paused"),
+        Activity::Waiting => ("‖", "=", Role::Bad, "out of memory, waits for you"),
         Activity::Stopping if leaving => ("◌", "o", Role::Warn, "stopping, then quitting"),
         Activity::Stopping => ("◌", "o", Role::Warn, "stopping"),
         Activity::Finished(FinishReason::Completed) => ("✓", "+", Role::Good, "finished"),
@@ -151,7 +163,11 @@ fn stage_words(state: &State, theme: &Theme) -> Words {
 
 fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let dot = pen.theme.pick(" · ", " | ");
-    let right = stage_words(state, pen.theme);
+    let mut right = stage_words(state, pen.theme);
+    // With the tabs there is no room for all of it; the beginning says what is the matter.
+    if area.width < 76 && state.run().is_some_and(RunStage::waits) {
+        right.iter_mut().for_each(|(text, _)| *text = text.replace(", waits for you", "").into());
+    }
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
@@ -237,13 +253,25 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let short = match binding.short {
             "pause" if paused => "resume",
             "settings" if in_settings => "list",
-            "down" if state.tab == Tab::Memory => "phases",
-            short => short,
+            "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
+            short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
+        // Both arrows turn a knob: they are named once.
+        let turns = |action| is_available(action, state) && state.plan_page().is_some();
+        if binding.action == Action::NextValue && turns(Action::PreviousValue) {
+            continue;
+        }
         // Two keys do it together.
         let key = match (binding.action, key) {
-            (Action::CursorRight, Key::Right) => pen.theme.pick("← →", "h l").to_owned(),
-            (Action::SelectDown, _) if state.tab == Tab::Memory => pen.theme.pick("↑ ↓", "k j").to_owned(),
+            (Action::PreviousValue | Action::NextValue, _)
+                if !turns(Action::NextValue) || !turns(Action::PreviousValue) =>
+            {
+                key.to_string()
+            }
+            (Action::SelectDown, Key::Down) => pen.theme.pick("↑ ↓", "j k").to_owned(),
+            (Action::CursorRight, Key::Right) | (Action::PreviousValue, Key::Left) => {
+                pen.theme.pick("← →", "h l").to_owned()
+            }
             (_, key) => key.to_string(),
         };
         let always = matches!(binding.short, "help" | "quit");
@@ -280,6 +308,11 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
         Some(Overlay::Help { .. }) => {
             [up_and_down("scroll"), fixed(Key::Char(' '), "a page"), fixed(Key::Esc, "close")]
         }
+        Some(Overlay::OutOfMemory(_)) => [
+            up_and_down("choose"),
+            state.keymap.letter(Action::Copy).map(|key| (key.to_string(), "copy the command")),
+            fixed(Key::Esc, "close"),
+        ],
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
         None if state.run().is_none() || state.tab != Tab::Log => return Vec::new(),
         None if state.log.typing.is_some() => {

@@ -142,6 +142,7 @@ impl MemoryHistory {
             self.peak_bytes = None;
         }
         self.saw_peak(point.used_bytes);
+        self.saw_peak_of_process(sample.peak_bytes);
         if sample.limit_bytes.is_some() {
             self.limit_bytes = sample.limit_bytes;
         }

@@ -101,7 +101,9 @@ pub fn train_job(request: TrainRequest) -> Result<Job, CliError> {
 }
 
 /// Fetches a model where need be, telling progress on standard error.
-fn fetch(source: &str) -> Result<ModelFiles, CliError> {
+/// # Errors
+/// A source that cannot be read or fetched.
+pub fn fetch(source: &str) -> Result<ModelFiles, CliError> {
     let source = Source::parse(source).map_err(usage)?;
     source::resolve(&source, &mut Meter::default().told(), &AtomicBool::new(false)).map_err(usage)
 }

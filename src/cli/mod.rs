@@ -8,6 +8,7 @@ pub mod discover;
 pub mod engine;
 mod eval;
 mod generate;
+mod plan;
 pub mod screen;
 pub mod signals;
 mod train;
@@ -60,6 +61,8 @@ enum Raw {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
+    /// The memory that a run will need, and whether it fits
+    Plan(plan::PlanArguments),
     /// The loss of a split, of the base model or with an adapter
     Eval(eval::EvalArguments),
     /// Plain text out of a model
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Arguments { command: Some(Raw::Ctl { run, command, timeout }), .. } => {
             ctl::ctl(&run_folder(run), command, timeout)
         }
+        Arguments { command: Some(Raw::Plan(arguments)), .. } => plan::command(arguments),
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
         Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
     };

@@ -84,14 +84,7 @@ impl Plan {
     /// # Errors
     /// The setting, the file, and what the system says of it.
     pub fn has_its_data(&self) -> Result<(), CliError> {
-        let data = &self.config.data;
-        for (name, path) in [("train", Some(&data.train)), ("eval", data.eval.as_ref())] {
-            if let Some(Err(e)) = path.map(std::fs::metadata) {
-                let path = path.map(|path| path.display().to_string()).unwrap_or_default();
-                return Err(CliError::Usage(format!("data.{name}: {path}: {e}")));
-            }
-        }
-        Ok(())
+        data_is_there(&self.config)
     }
 
     /// Fetches the model where need be, telling progress on standard error, and makes the run's folder.
@@ -105,6 +98,19 @@ impl Plan {
         };
         Ok(Ready { folder: self.place.folder(&config, self.init_adapter.as_deref())?, job })
     }
+}
+
+/// Whether the files of `data.train` and `data.eval` are there.
+/// # Errors
+/// The setting, the file, and what the system says of it.
+pub fn data_is_there(config: &RunConfig) -> Result<(), CliError> {
+    for (name, path) in [("train", Some(&config.data.train)), ("eval", config.data.eval.as_ref())] {
+        if let Some(Err(e)) = path.map(std::fs::metadata) {
+            let path = path.map(|path| path.display().to_string()).unwrap_or_default();
+            return Err(CliError::Usage(format!("data.{name}: {path}: {e}")));
+        }
+    }
+    Ok(())
 }
 
 impl Place {

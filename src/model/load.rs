@@ -345,7 +345,7 @@ impl Tensors {
 }
 
 /// The GGUF name of a tensor with a Hugging Face name.
-fn gguf_name(name: &str) -> String {
+pub fn gguf_name(name: &str) -> String {
     let outer = match name {
         "model.embed_tokens.weight" => Some("token_embd.weight"),
         "model.norm.weight" => Some("output_norm.weight"),

@@ -1,5 +1,7 @@
-//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`).
+//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`), what a run of it is planned
+//! from (`plan`).
 
+pub mod plan;
 pub mod write;
 
 use std::path::Path;

@@ -1,20 +1,38 @@
 //! What a run will need, from the model's metadata, the rows' lengths and the configuration alone: bytes by category and phase, the peak,
 //! which levers help, and what the same run would need done otherwise. No weights are read. What was really held is in `ledger` and `probe`.
+//!
+//! `weights` (how each weight is held), `rows` (the longest micro-batch), `engine` (what is held at which moment), `process` (what is in no
+//! ledger), `fit` (corrected by what a run measured), `levers`, `elsewhere`.
+
+mod elsewhere;
+mod engine;
+mod fit;
+mod levers;
+mod process;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod weights;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ledger::{ByCategory, ByPhase};
-use super::lever::Lever;
+use super::ledger::{ByCategory, ByPhase, Category, Phase};
 use crate::config::RunConfig;
 use crate::units::{ModelShape, RowLength};
+
+pub use elsewhere::elsewhere;
+pub use fit::{Fit, Measured, fitted, refit};
+pub use levers::levers;
+pub use rows::{longest_batch, rows_longer_than};
+pub use weights::{block_size, held_bytes};
 
 /// What is planned for, whatever the settings: the model as its metadata describes it, and the rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subject {
     pub shape: ModelShape,
-    /// Every tensor of the base.
+    /// Every tensor of the base that is loaded, in the order in which it is.
     pub weights: Arc<[WeightFacts]>,
     /// Training rows before any cut at `max_seq_length`.
     pub train_rows: Arc<[RowLength]>,
@@ -25,14 +43,17 @@ pub struct Subject {
     pub on_device: bool,
     /// Bytes that the process holds before the model is there: code, tokenizer, places of rows.
     pub before_bytes: u64,
+    /// What a run's first steps said of the plan, once they did.
+    pub fit: Option<Fit>,
 }
 
 /// A tensor of the base as it lies in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WeightFacts {
     pub role: WeightRole,
-    /// Rows and columns; a vector has one column... [out, in].
+    /// Rows: what goes out of a projection, the vocabulary of an embedding, 1 for a vector.
     pub out_features: u64,
+    /// Columns.
     pub in_features: u64,
     /// Its bytes on disk.
     pub stored_bytes: u64,
@@ -47,6 +68,7 @@ pub enum WeightRole {
     Embedding,
     Head,
     Projection,
+    /// A norm's weight, or a bias.
     Norm,
 }
 
@@ -93,6 +115,11 @@ impl Plan {
     pub fn headroom_bytes(&self) -> Option<i64> {
         self.limit_bytes.map(|limit| limit as i64 - self.peak_bytes as i64)
     }
+
+    /// The phase of the peak.
+    pub fn peak_phase(&self) -> Option<Phase> {
+        self.by_phase.iter().find(|(_, bytes)| **bytes == self.peak_bytes).map(|(phase, _)| *phase)
+    }
 }
 
 /// The same run done otherwise.
@@ -106,18 +133,53 @@ pub struct Elsewhere {
 
 /// The peak of a run with these settings, by category and by phase.
 pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> Plan {
-    let _ = (subject, config);
-    Plan { limit_bytes, ..Plan::default() }
+    let batch = rows::Batch::longest(&subject.train_rows, config);
+    let mut peak: Option<(u64, ByCategory)> = None;
+    let mut by_phase = ByPhase::new();
+    for moment in engine::moments(subject, config, batch) {
+        let held = process::resident(subject, moment);
+        let held = subject.fit.map_or(held.clone(), |fit| fit.corrected(held));
+        let total: u64 = held.by_category.values().sum();
+        let highest = by_phase.entry(held.phase).or_default();
+        *highest = total.max(*highest);
+        if peak.as_ref().is_none_or(|(highest, _)| total > *highest) {
+            peak = Some((total, held.by_category));
+        }
+    }
+    let (peak_bytes, mut by_category) = peak.unwrap_or_default();
+    by_category.retain(|_, bytes| *bytes > 0);
+    let basis = match (subject.fit, subject.on_device) {
+        (Some(_), _) => Basis::Fitted,
+        (None, true) => Basis::Formula,
+        (None, false) => Basis::Calibrated,
+    };
+    Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch: batch.longest, basis }
 }
 
-/// The levers that lower the peak, in the order of what they cost the result: each as little as makes the run fit, or as much as it can.
-pub fn levers(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> Vec<Lever> {
-    let _ = (subject, config, limit_bytes);
-    Vec::new()
+/// Bytes by category that are held at one moment.
+#[derive(Debug, Clone, PartialEq)]
+struct Moment {
+    phase: Phase,
+    by_category: ByCategory,
+    /// The part that was allocated for this moment and what it computes, rather than for the whole run: it goes through the allocator
+    /// again and again.
+    passing_bytes: u64,
 }
 
-/// What the same run would need done otherwise.
-pub fn elsewhere(subject: &Subject, config: &RunConfig) -> Vec<Elsewhere> {
-    let _ = (subject, config);
-    Vec::new()
+impl Moment {
+    fn new(phase: Phase) -> Self {
+        Moment { phase, by_category: ByCategory::new(), passing_bytes: 0 }
+    }
+
+    /// With bytes that stay for the whole run.
+    fn lasting(mut self, category: Category, bytes: u64) -> Self {
+        *self.by_category.entry(category).or_default() += bytes;
+        self
+    }
+
+    /// With bytes that come and go.
+    fn passing(mut self, category: Category, bytes: u64) -> Self {
+        self.passing_bytes += bytes;
+        self.lasting(category, bytes)
+    }
 }

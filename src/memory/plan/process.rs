@@ -1,0 +1,21 @@
+//! From what the engine holds to what the system counts: the process before the model is there, its threads, and what the allocator keeps.
+//! The constants were measured: tests/peer/plan_accuracy.py compares plan and measured peak over a grid, and is the way to check them anew.
+
+use super::{Moment, Subject};
+use crate::memory::ledger::Category;
+use crate::units::MIB;
+
+/// What the run's threads, the products' packing and the log take beside what the engine holds.
+const RUNTIME_BYTES: u64 = 12 * MIB;
+/// The part of what comes and goes that the allocator (glibc) holds on top: pieces that were freed between others and are too small for what
+/// is asked next.
+const HEAP_SLACK: f64 = 0.04;
+/// A CUDA context with its kernels, which the device's memory holds for each process. A guess: nobody has measured it here.
+const CUDA_CONTEXT_BYTES: u64 = 400 * MIB;
+
+/// The moment with what no ledger knows: the resident set of the process, or what a device's memory holds of it.
+pub fn resident(subject: &Subject, moment: Moment) -> Moment {
+    let around = if subject.on_device { CUDA_CONTEXT_BYTES } else { subject.before_bytes + RUNTIME_BYTES };
+    let slack = (moment.passing_bytes as f64 * HEAP_SLACK) as u64;
+    moment.lasting(Category::Unaccounted, around).passing(Category::Unaccounted, slack)
+}

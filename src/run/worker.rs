@@ -11,11 +11,12 @@ use std::thread::JoinHandle;
 
 use super::control::{Ended, Server};
 use super::log::{Clock, LogSink, monotonic};
+use super::post_mortem::post_mortem;
 use super::replay::{self, Replay};
 use super::sampler::{MemoryWatch, Sampler};
 use super::store::{self, RunFolder, StoreError};
 use crate::event::{
-    CheckpointSaved, CommandRequest, EventSink, FinishReason, RunEvent, RunFinished, RunHandle, Stamped, Warning,
+    CheckpointSaved, CommandRequest, EventSink, FinishReason, OutOfMemory, RunEvent, RunFinished, RunHandle, Stamped, Warning,
 };
 use crate::train::checkpoint::Best;
 
@@ -53,6 +54,8 @@ pub struct ResumePoint {
     pub best: Option<Best>,
     /// Whether the log has the eval of this very step.
     pub evaluated: bool,
+    /// What ended the segment before, where it ended without a word for want of memory.
+    pub killed: Option<Box<OutOfMemory>>,
 }
 
 /// How a job ended that did not fail.
@@ -198,8 +201,9 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
     if past.events.is_empty() {
         return Ok(None);
     }
+    let killed = post_mortem(&past.events, None).map(Box::new);
     let Some(&step) = folder.checkpoints().last() else {
-        return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false }));
+        return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false, killed }));
     };
     let checkpoint = folder.checkpoint_path(step);
     folder.set_last(step)?;
@@ -220,7 +224,7 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
         let path = store::checkpoint_name(step);
         sink.complete_last_segment(RunEvent::CheckpointSaved(CheckpointSaved { step, path, size_bytes }));
     }
-    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint), best, evaluated }))
+    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint), best, evaluated, killed }))
 }
 
 thread_local! {

@@ -43,9 +43,7 @@ impl Trainer<'_> {
         let bytes = optimizer::working_bytes(&self.at.adapter);
         let room = self.decoder.ledger.has_room(bytes).map_err(crate::model::oom::raised);
         room.map_err(|e| self.failure(Place { micro: 0, tokens: None, ..place }, e))?;
-        for param in self.at.adapter.groups_mut().flat_map(|g| g.params_mut()) {
-            param.zero_grad().map_err(|source| TrainError::Engine { step, source })?;
-        }
+        self.zero_grads().map_err(|e| self.failure(place, e))?;
         self.rehearse_eval(place)
     }
 

@@ -1,7 +1,6 @@
 //! The loop: steps of micro-batches, evals and checkpoints at their places, commands between micro-batches. It never generates text.
 //! What it says goes to an `EventSink`; where its thread, log and folder come from is `run`'s business.
 
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::accumulate::Steps;
@@ -84,9 +83,12 @@ impl Progress {
         self.saved.as_ref().filter(|(step, _)| *step == self.step).map(|(_, at)| at.path.as_str())
     }
 
-    /// Another adapter for a run that has learned nothing yet.
-    pub fn begun_anew(self, adapter: Adapter, optimizer: AdamW) -> Self {
-        Progress { adapter, optimizer, saved: None, evaluated: None, eval_due: true, ..self }
+    /// Another adapter, for a run that has learned nothing yet: it changes as little as the one before it.
+    /// # Errors
+    /// Whatever the device says to new moments.
+    pub fn replaced(self, adapter: Adapter, config: &RunConfig, ledger: &Ledger) -> Result<Self, candle_core::Error> {
+        let Progress { evaluated, eval_due, .. } = self;
+        Ok(Progress { evaluated, eval_due, ..Progress::new(adapter, config, ledger)? })
     }
 }
 
@@ -131,6 +133,10 @@ impl<'a> Trainer<'a> {
     /// Where training stands, for a trainer with other settings.
     pub fn into_progress(self) -> Progress {
         self.at
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.at
     }
 
     /// Goes on from a checkpoint whose adapter this trainer was made with. What the log knows of evals counts: one on command may come
@@ -225,6 +231,10 @@ impl<'a> Trainer<'a> {
         has_rows && self.is_due(self.config.train.eval_steps) && self.at.evaluated != Some(self.at.step)
     }
 
+    pub(super) fn zero_grads(&mut self) -> Result<(), candle_core::Error> {
+        self.at.adapter.groups_mut().flat_map(|g| g.params_mut()).try_for_each(|param| param.zero_grad())
+    }
+
     /// The rows of a micro-batch, packed.
     fn pack(&mut self, step: u64, places: std::ops::Range<usize>, first_in_step: usize) -> Result<Packed, TrainError> {
         let epoch = self.steps.epoch(step);
@@ -247,11 +257,7 @@ impl<'a> Trainer<'a> {
             let batch = self.pack(step, places.clone(), places.start - first)?;
             target_tokens += batch.targets.len() as u64;
         }
-        for param in self.at.adapter.groups_mut().flat_map(|g| g.params_mut()) {
-            if let Err(e) = param.zero_grad() {
-                return Err(self.failure(Place { step, ..Place::default() }, e));
-            }
-        }
+        self.zero_grads().map_err(|e| self.failure(Place { step, ..Place::default() }, e))?;
         let how = TrainPass {
             scale: 1.0 / target_tokens.max(1) as f64,
             gradient_checkpointing: self.config.train.gradient_checkpointing,

@@ -151,7 +151,10 @@ impl RunView {
                 self.evals.push(eval.clone());
             }
             RunEvent::CheckpointSaved(checkpoint) => self.checkpoint = Some(checkpoint.clone()),
-            RunEvent::OutOfMemory(oom) => self.out_of_memory = Some(oom.clone()),
+            RunEvent::OutOfMemory(oom) => {
+                self.drop_unfinished_step();
+                self.out_of_memory = Some(oom.clone());
+            }
             RunEvent::BleuDone(bleu) => self.bleu = Some(bleu.clone()),
             RunEvent::Warning(warning) => {
                 if self.warnings.is_new(warning, self.begins) {
@@ -239,6 +242,14 @@ impl RunView {
         self.current.micros.push_back(micro.clone());
         self.micro_seconds.push(micro.step, micro.duration_us as f64 / 1e6);
         self.memory.saw_peak_of_process(peak_bytes);
+    }
+
+    /// The micro-batches of a step that was dropped: it is done again, perhaps in others.
+    fn drop_unfinished_step(&mut self) {
+        if !self.current.complete && self.current.step > 0 {
+            self.micro_seconds.truncate_after(self.current.step - 1);
+            self.current = CurrentStep::default();
+        }
     }
 
     fn step(&mut self, step: &StepDone) {

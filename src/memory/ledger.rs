@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::probe;
 use crate::units::format_bytes;
 
 /// What a byte is for. The names are those of the event stream.
@@ -115,6 +116,13 @@ pub type Measure = fn() -> Option<u64>;
 #[derive(Debug, Default)]
 struct Book {
     bytes: [AtomicU64; Category::ALL.len()],
+    /// The sum of `bytes`.
+    total: AtomicU64,
+    /// The highest sum in each phase.
+    highest_by_phase: [AtomicU64; Phase::ALL.len()],
+    /// The largest of them, so that a charge takes the lock below only at a new height.
+    highest: AtomicU64,
+    at_highest: Mutex<Highest>,
     phase: AtomicU8,
     /// The layer that is computed, counted from 1; 0 outside of layers.
     layer: AtomicU64,
@@ -123,6 +131,14 @@ struct Book {
     refusal: Mutex<Option<(Phase, u64)>>,
     /// Whether there is a refusal to look at, so that a question costs no lock without one.
     refuses: AtomicBool,
+}
+
+/// The moment of the highest sum.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Highest {
+    pub total_bytes: u64,
+    pub phase: Phase,
+    pub by_category: ByCategory,
 }
 
 /// More was asked for than there is room for.
@@ -157,7 +173,38 @@ impl Ledger {
     /// Charges `bytes` to `category` until the returned value is dropped.
     pub fn charge(&self, category: Category, bytes: usize) -> Charge {
         self.0.bytes[category as usize].fetch_add(bytes as u64, Relaxed);
+        let total = self.0.total.fetch_add(bytes as u64, Relaxed) + bytes as u64;
+        self.note(total);
         Charge { ledger: self.clone(), category, bytes: bytes as u64 }
+    }
+
+    fn note(&self, total: u64) {
+        self.0.highest_by_phase[self.phase() as usize].fetch_max(total, Relaxed);
+        if self.0.highest.fetch_max(total, Relaxed) < total {
+            let mut at = self.0.at_highest.lock().unwrap_or_else(PoisonError::into_inner);
+            if at.total_bytes < total {
+                *at = Highest { total_bytes: total, phase: self.phase(), by_category: self.by_category() };
+            }
+        }
+    }
+
+    /// The highest sum so far, or since [`Ledger::forget_highest`].
+    pub fn highest(&self) -> Highest {
+        self.0.at_highest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The highest sum in each phase that was entered.
+    pub fn highest_by_phase(&self) -> ByPhase {
+        let highest = |&p: &Phase| (p, self.0.highest_by_phase[p as usize].load(Relaxed));
+        Phase::ALL.iter().map(highest).filter(|&(_, bytes)| bytes > 0).collect()
+    }
+
+    /// Starts the records of the highest sums anew, from what is held now.
+    pub fn forget_highest(&self) {
+        *self.0.at_highest.lock().unwrap_or_else(PoisonError::into_inner) = Highest::default();
+        self.0.highest.store(0, Relaxed);
+        self.0.highest_by_phase.iter().for_each(|p| p.store(0, Relaxed));
+        self.note(self.total());
     }
 
     /// What the run may hold, and how that is measured. The first limit holds.
@@ -181,8 +228,13 @@ impl Ledger {
             return Err(self.no_room(bytes, 0, self.limit_bytes().unwrap_or_else(|| self.total())));
         }
         let Some(&(limit_bytes, measure)) = self.0.limit.get() else { return Ok(()) };
-        let used = measure().unwrap_or_else(|| self.total());
-        let free_bytes = limit_bytes.saturating_sub(used);
+        let free = || limit_bytes.saturating_sub(measure().unwrap_or_else(|| self.total()));
+        if bytes as u64 <= free() {
+            return Ok(());
+        }
+        // What was freed but is still held by the allocator counts as used until it is given back.
+        probe::give_back_freed();
+        let free_bytes = free();
         if bytes as u64 <= free_bytes {
             return Ok(());
         }
@@ -230,6 +282,7 @@ impl Ledger {
 
     pub fn set_phase(&self, phase: Phase) {
         self.0.phase.store(phase as u8, Relaxed);
+        self.note(self.total());
     }
 
     pub fn phase(&self) -> Phase {
@@ -243,13 +296,14 @@ impl Ledger {
 
     /// The sum over all categories, in bytes.
     pub fn total(&self) -> u64 {
-        self.0.bytes.iter().map(|b| b.load(Relaxed)).sum()
+        self.0.total.load(Relaxed)
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
         self.ledger.0.bytes[self.category as usize].fetch_sub(self.bytes, Relaxed);
+        self.ledger.0.total.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -267,6 +321,37 @@ mod tests {
         assert_eq!(ledger.total(), 20);
         drop(b);
         assert!(ledger.by_category().is_empty());
+    }
+
+    #[test]
+    fn the_highest_sum_is_remembered_with_its_phase_and_what_made_it() {
+        let ledger = Ledger::default();
+        let kept = ledger.charge(Category::BaseWeights, 100);
+        ledger.set_phase(Phase::Forward);
+        drop(ledger.charge(Category::BlockWork, 50));
+        ledger.set_phase(Phase::Backward);
+        drop(ledger.charge(Category::BlockWork, 70));
+        ledger.set_phase(Phase::Optimizer);
+        let by_category = ByCategory::from([(Category::BaseWeights, 100), (Category::BlockWork, 70)]);
+        assert_eq!(ledger.highest(), Highest { total_bytes: 170, phase: Phase::Backward, by_category });
+        let by_phase = [(Phase::Forward, 150), (Phase::Backward, 170), (Phase::Optimizer, 100), (Phase::Idle, 100)];
+        assert_eq!(ledger.highest_by_phase(), ByPhase::from(by_phase));
+        ledger.forget_highest();
+        assert_eq!(ledger.highest().total_bytes, 100);
+        drop(kept);
+    }
+
+    #[test]
+    fn what_does_not_fit_below_the_limit_is_refused_with_what_is_free() {
+        let ledger = Ledger::default();
+        ledger.set_limit(1000, || Some(900));
+        assert!(ledger.has_room(100).is_ok());
+        let error = ledger.has_room(101).unwrap_err();
+        assert_eq!((error.free_bytes, error.limit_bytes, error.requested_bytes), (100, 1000, 101));
+        let unknown = Ledger::default();
+        unknown.set_limit(1000, || None);
+        let _held = unknown.charge(Category::Data, 950);
+        assert!(unknown.has_room(50).is_ok() && unknown.has_room(51).is_err());
     }
 
     #[test]

@@ -21,6 +21,20 @@ pub fn host_memory() -> HostMemory {
     fs::read_to_string("/proc/self/status").map(|s| parse_status(&s)).unwrap_or_default()
 }
 
+/// The resident set alone, for who asks many times a second: one file that stays open, read in one call. Up to some hundred KiB behind the
+/// truth, since the kernel counts pages in batches.
+pub fn resident_bytes() -> Option<u64> {
+    use std::os::unix::fs::FileExt;
+    static STATM: std::sync::OnceLock<Option<fs::File>> = std::sync::OnceLock::new();
+    let file = STATM.get_or_init(|| fs::File::open("/proc/self/statm").ok()).as_ref()?;
+    let mut text = [0u8; 128];
+    let read = file.read_at(&mut text, 0).ok()?;
+    let pages = std::str::from_utf8(&text[..read]).ok()?.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()?;
+    // SAFETY: the call has no preconditions.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    Some(pages * u64::try_from(page).ok()?)
+}
+
 fn parse_status(status: &str) -> HostMemory {
     HostMemory { used_bytes: kib_field(status, "VmRSS:"), peak_bytes: kib_field(status, "VmHWM:") }
 }
@@ -164,6 +178,12 @@ mod tests {
         let read = parse_status("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n");
         assert_eq!(read, HostMemory { used_bytes: Some(1 << 20), peak_bytes: Some(2 << 20) });
         assert_eq!(parse_status("Name:\tx\n"), HostMemory::default());
+    }
+
+    #[test]
+    fn the_resident_set_is_the_same_both_ways() {
+        let (Some(quick), Some(status)) = (resident_bytes(), host_memory().used_bytes) else { return };
+        assert!(quick.abs_diff(status) < 8 << 20, "{quick} against {status}");
     }
 
     fn machine(files: &[(&str, &str)]) -> MachineMemory {

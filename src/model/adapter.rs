@@ -1,14 +1,17 @@
 //! An adapter as a whole: made new, read from and written to PEFT's files. Its arithmetic is `lora`'s business.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Value, json};
 
 use super::block::BlockAdapter;
+use super::cpu;
 use super::decoder::Decoder;
 use super::lora::{LoraGroup, Param, initial_a, initial_b};
 use crate::config::{AdapterConfig, TargetModule};
@@ -124,7 +127,8 @@ impl Adapter {
         let file = folder.join(WEIGHTS_FILE);
         let header = Safetensors::open(&file)?;
         let content = |what: String| AdapterError::Content { file: file.clone(), what };
-        let bytes = std::fs::read(&file).map_err(|source| AdapterError::Io { file: file.clone(), source })?;
+        let io = |source| AdapterError::Io { file: file.clone(), source };
+        let open = File::open(&file).map_err(io)?;
         let mut used = 0;
         let mut adapter = Self::assemble(
             decoder,
@@ -140,13 +144,14 @@ impl Adapter {
                         return Err(FormatError::unexpected(&file, &name, expected, found).into());
                     }
                     used += 1;
-                    let data = &bytes[t.offset as usize..(t.offset + t.len) as usize];
+                    let mut data = vec![0; t.len as usize];
+                    open.read_exact_at(&mut data, t.offset).map_err(io)?;
                     let dtype = match t.dtype {
                         crate::formats::safetensors::Dtype::F16 => DType::F16,
                         crate::formats::safetensors::Dtype::BF16 => DType::BF16,
                         _ => DType::F32,
                     };
-                    Ok(Tensor::from_raw_buffer(data, dtype, &shape, &Device::Cpu)?.to_dtype(DType::F32)?)
+                    Ok(Tensor::from_raw_buffer(&data, dtype, &shape, &Device::Cpu)?.to_dtype(DType::F32)?)
                 };
                 let a = read('A', [config.r, projection.in_features])?;
                 Ok((a, read('B', [projection.out_features, config.r])?))
@@ -235,22 +240,47 @@ fn whole_or_real(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
-/// Writes tensors as f32 in safetensors' own canonical order, with the metadata that PEFT's loader asks for.
-pub fn write_tensors(file: &Path, tensors: Vec<NamedTensor>) -> Result<(), AdapterError> {
-    let mut bytes = Vec::new();
-    for t in &tensors {
-        let values = t.tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        bytes.push(values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    }
-    let content = |e: safetensors::SafeTensorError| AdapterError::Content { file: file.into(), what: e.to_string() };
-    let views = tensors.iter().zip(&bytes).map(|(t, data)| {
-        let view = TensorView::new(Dtype::F32, t.tensor.dims().to_vec(), data).map_err(content)?;
-        Ok((t.name.as_str(), view))
+/// Writes tensors as f32 in safetensors' own canonical order, with the metadata that PEFT's loader asks for. Besides the tensors themselves
+/// only one of them is held, in a few copies, as [`write_bytes`] says.
+pub fn write_tensors(file: &Path, mut tensors: Vec<NamedTensor>) -> Result<(), AdapterError> {
+    let content = |what: String| AdapterError::Content { file: file.into(), what };
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut at = 0;
+    let places = tensors.iter().map(|t| {
+        let start = at;
+        at += t.tensor.elem_count() * size_of::<f32>();
+        let info = TensorInfo { dtype: Dtype::F32, shape: t.tensor.dims().to_vec(), data_offsets: (start, at) };
+        (t.name.clone(), info)
     });
-    let views = views.collect::<Result<Vec<_>, AdapterError>>()?;
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let whole = safetensors::serialize(views, Some(metadata)).map_err(content)?;
-    write_atomically(file, |w| w.write_all(&whole)).map_err(|source| AdapterError::Io { file: file.into(), source })
+    let metadata = Metadata::new(Some(metadata), places.collect()).map_err(|e| content(e.to_string()))?;
+    let mut header = serde_json::to_vec(&metadata).map_err(|e| content(e.to_string()))?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut failed = None;
+    let written = write_atomically(file, |w| {
+        w.write_all(&(header.len() as u64).to_le_bytes())?;
+        w.write_all(&header)?;
+        for t in &tensors {
+            let values = t.tensor.to_device(&Device::Cpu).and_then(|t| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1());
+            let values: Vec<f32> = values.map_err(|e| {
+                let told = io::Error::other(e.to_string());
+                failed = Some(e);
+                told
+            })?;
+            w.write_all(&values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())?;
+        }
+        Ok(())
+    });
+    match (written, failed) {
+        (Err(_), Some(e)) => Err(e.into()),
+        (written, _) => written.map_err(|source| AdapterError::Io { file: file.into(), source }),
+    }
+}
+
+/// The most bytes that writing an adapter or its moments holds besides: copies of its largest matrix.
+pub fn write_bytes(adapter: &Adapter) -> usize {
+    let largest = adapter.groups().flat_map(LoraGroup::params).map(|p| cpu::bytes(&p.value)).max();
+    3 * largest.unwrap_or(0)
 }
 
 /// What adapter_config.json says, as far as it is computed here.

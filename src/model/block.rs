@@ -6,8 +6,10 @@ use candle_core::{Result, Tensor};
 use super::attention::{Heads, Segments};
 use super::frozen::Frozen;
 use super::lora::{DropoutKey, LoraGroup};
-use super::mlp::{silu_mul, silu_mul_backward};
+use super::mlp::{silu_mul, silu_mul_backward, silu_mul_into};
+use super::needs::Needs;
 use super::norm::RmsNorm;
+use super::oom::raised;
 use super::rope::Rotation;
 use crate::config::TargetModule::{self, *};
 use crate::memory::ledger::{Category, Charge, Ledger};
@@ -45,12 +47,21 @@ pub struct Pass<'a> {
     pub ledger: &'a Ledger,
 }
 
+impl Pass<'_> {
+    /// Whether there is room for what a block needs; charged, first what it works with, then what it keeps.
+    fn room(&self, needs: Needs) -> Result<(Charge, Charge)> {
+        self.ledger.has_room(needs.total()).map_err(raised)?;
+        let work = self.ledger.charge(Category::BlockWork, needs.work);
+        Ok((work, self.ledger.charge(Category::Activations, needs.saved)))
+    }
+}
+
 /// What a block keeps for backward, charged to the ledger while it lives.
 pub enum Saved {
     /// The input alone: gradient checkpointing.
     Input { x: Tensor, _charge: Charge },
     /// All that backward needs.
-    Full(Box<Full>),
+    Full(Box<Full>, Charge),
 }
 
 /// The values between a block's products.
@@ -65,7 +76,16 @@ pub struct Full {
     up: Tensor,
     /// `x·Aᵀ` of each adapter group.
     lows: [Option<Tensor>; 4],
-    _charge: Charge,
+}
+
+/// Attention's part of them.
+struct Attended {
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attended: Tensor,
+    residual: Tensor,
+    lows: [Option<Tensor>; 2],
 }
 
 /// The keys and values of the tokens so far, [capacity, kv_heads·head_dim] each.
@@ -78,11 +98,14 @@ pub struct LayerCache {
 }
 
 impl LayerCache {
+    /// # Errors
+    /// No room for it.
     pub fn new(heads: &Heads, capacity: usize, like: &Tensor, ledger: &Ledger) -> Result<Self> {
         let shape = (capacity, heads.kv_heads * heads.head_dim);
         let empty = || Tensor::zeros(shape, like.dtype(), like.device());
         let bytes = 2 * shape.0 * shape.1 * like.dtype().size_in_bytes();
-        Ok(LayerCache { k: empty()?, v: empty()?, len: 0, _charge: ledger.charge(Category::KvCache, bytes) })
+        let charge = ledger.ask(Category::KvCache, bytes).map_err(raised)?;
+        Ok(LayerCache { k: empty()?, v: empty()?, len: 0, _charge: charge })
     }
 
     fn attend(&mut self, heads: &Heads, q: &Tensor, k: &Tensor, v: &Tensor, segments: Segments) -> Result<Tensor> {
@@ -168,6 +191,8 @@ fn backward_group(
 
 impl Block {
     /// Shapes: x [tokens, hidden] → [tokens, hidden], with what `keep` asks for.
+    /// # Errors
+    /// No room, asked for before anything is allocated; whatever the device says.
     pub fn forward(
         &self,
         adapter: &BlockAdapter,
@@ -175,31 +200,21 @@ impl Block {
         pass: &Pass,
         keep: Keep,
     ) -> Result<(Tensor, Option<Saved>)> {
-        let _work = pass.ledger.charge(Category::BlockWork, self.work_bytes(x.dim(0)?, x.dtype().size_in_bytes()));
-        let full = self.attend_and_gate(adapter, &x, pass, None)?;
-        let activated = silu_mul(&full.gate, &full.up)?;
-        let low_down = low(adapter.down.as_ref(), &activated, pass)?;
-        let residual = if keep == Keep::All { full.residual.copy()? } else { full.residual.clone() };
-        let mut y = self.down.add_forward(residual, &activated)?;
-        if let (Some(group), Some(low)) = (&adapter.down, &low_down) {
-            y = group.add_up(DownProj, y, low)?;
+        let (_work, charge) = pass.room(self.forward_needs(adapter, &x, pass, keep)?)?;
+        if keep != Keep::All {
+            let saved = (keep == Keep::Input).then(|| Saved::Input { x: x.clone(), _charge: charge });
+            return Ok((self.through(adapter, x, pass, None, keep == Keep::Nothing)?, saved));
         }
-        let saved = match keep {
-            Keep::Nothing => None,
-            Keep::Input => {
-                let bytes = x.elem_count() * x.dtype().size_in_bytes();
-                Some(Saved::Input { x, _charge: pass.ledger.charge(Category::Activations, bytes) })
-            }
-            Keep::All => {
-                let mut full = full;
-                full.lows[3] = low_down;
-                Some(Saved::Full(Box::new(full)))
-            }
-        };
-        Ok((y, saved))
+        let mut full = self.attend_and_gate(adapter, x, pass)?;
+        let activated = silu_mul(&full.gate, &full.up)?;
+        full.lows[3] = low(adapter.down.as_ref(), &activated, pass)?;
+        let y = self.project_down(adapter, full.residual.copy()?, &activated, &full.lows[3])?;
+        Ok((y, Some(Saved::Full(Box::new(full), charge))))
     }
 
     /// One pass over tokens that follow those in `cache`, whose keys and values join it. Nothing is kept for backward.
+    /// # Errors
+    /// As [`Block::forward`].
     pub fn forward_cached(
         &self,
         adapter: &BlockAdapter,
@@ -207,24 +222,57 @@ impl Block {
         pass: &Pass,
         cache: &mut LayerCache,
     ) -> Result<Tensor> {
-        let full = self.attend_and_gate(adapter, &x, pass, Some(cache))?;
-        let activated = silu_mul(&full.gate, &full.up)?;
-        let y = self.down.add_forward(full.residual.clone(), &activated)?;
-        match (&adapter.down, low(adapter.down.as_ref(), &activated, pass)?) {
-            (Some(group), Some(low)) => group.add_up(DownProj, y, &low),
+        let _charges = pass.room(self.forward_needs(adapter, &x, pass, Keep::Nothing)?)?;
+        self.through(adapter, x, pass, Some(cache), true)
+    }
+
+    /// Forward with nothing kept: each value goes as soon as it was used, and the result is written over `x` where nobody wants it any more.
+    fn through(
+        &self,
+        adapter: &BlockAdapter,
+        x: Tensor,
+        pass: &Pass,
+        cache: Option<&mut LayerCache>,
+        over_x: bool,
+    ) -> Result<Tensor> {
+        let residual = self.attend(adapter, x, pass, cache, over_x)?.residual;
+        let (gate, up, _) = self.gate_and_up(adapter, &residual, pass)?;
+        let activated = silu_mul_into(gate, &up)?;
+        let low_down = low(adapter.down.as_ref(), &activated, pass)?;
+        self.project_down(adapter, residual, &activated, &low_down)
+    }
+
+    fn project_down(
+        &self,
+        adapter: &BlockAdapter,
+        residual: Tensor,
+        activated: &Tensor,
+        low: &Option<Tensor>,
+    ) -> Result<Tensor> {
+        let y = self.down.add_forward(residual, activated)?;
+        match (&adapter.down, low) {
+            (Some(group), Some(low)) => group.add_up(DownProj, y, low),
             _ => Ok(y),
         }
     }
 
     /// Everything up to the gate's two inputs. The product with `down` is left to who needs it: backward does not.
-    fn attend_and_gate(
+    fn attend_and_gate(&self, adapter: &BlockAdapter, x: Tensor, pass: &Pass) -> Result<Full> {
+        let Attended { q, k, v, attended, residual, lows: [low_qkv, low_o] } =
+            self.attend(adapter, x.clone(), pass, None, false)?;
+        let (gate, up, low_gate_up) = self.gate_and_up(adapter, &residual, pass)?;
+        Ok(Full { x, q, k, v, attended, residual, gate, up, lows: [low_qkv, low_o, low_gate_up, None] })
+    }
+
+    fn attend(
         &self,
         adapter: &BlockAdapter,
-        x: &Tensor,
+        x: Tensor,
         pass: &Pass,
         cache: Option<&mut LayerCache>,
-    ) -> Result<Full> {
-        let normed = self.input_norm.forward(x)?;
+        over_x: bool,
+    ) -> Result<Attended> {
+        let normed = self.input_norm.forward(&x)?;
         let group = adapter.qkv.as_ref();
         let low_qkv = low(group, &normed, pass)?;
         let q = pass.rotation.forward(project(&self.q, QProj, group, &normed, &low_qkv)?)?;
@@ -236,24 +284,31 @@ impl Block {
             None => self.heads.forward(&q, &k, &v, pass.segments)?,
         };
         let low_o = low(adapter.o.as_ref(), &attended, pass)?;
-        let mut residual = self.o.add_forward(x.copy()?, &attended)?;
+        let mut residual = self.o.add_forward(if over_x { x } else { x.copy()? }, &attended)?;
         if let (Some(group), Some(low)) = (&adapter.o, &low_o) {
             residual = group.add_up(OProj, residual, low)?;
         }
-        let normed = self.post_attention_norm.forward(&residual)?;
+        Ok(Attended { q, k, v, attended, residual, lows: [low_qkv, low_o] })
+    }
+
+    fn gate_and_up(
+        &self,
+        adapter: &BlockAdapter,
+        residual: &Tensor,
+        pass: &Pass,
+    ) -> Result<(Tensor, Tensor, Option<Tensor>)> {
+        let normed = self.post_attention_norm.forward(residual)?;
         let group = adapter.gate_up.as_ref();
-        let low_gate_up = low(group, &normed, pass)?;
-        let gate = project(&self.gate, GateProj, group, &normed, &low_gate_up)?;
-        let up = project(&self.up, UpProj, group, &normed, &low_gate_up)?;
-        let kept = [&q, &k, &v, &attended, &residual, &gate, &up];
-        let bytes: usize = kept.iter().map(|t| t.elem_count() * t.dtype().size_in_bytes()).sum();
-        let _charge = pass.ledger.charge(Category::Activations, bytes);
-        let lows = [low_qkv, low_o, low_gate_up, None];
-        Ok(Full { x: x.clone(), q, k, v, attended, residual, gate, up, lows, _charge })
+        let low = low(group, &normed, pass)?;
+        let gate = project(&self.gate, GateProj, group, &normed, &low)?;
+        let up = project(&self.up, UpProj, group, &normed, &low)?;
+        Ok((gate, up, low))
     }
 
     /// Adds to the adapters' gradients; returns the gradient of the block's input where `wanted`.
     /// Shapes: dy [tokens, hidden]; its place may be reused.
+    /// # Errors
+    /// No room, asked for before anything is allocated and before any gradient changes; whatever the device says.
     pub fn backward(
         &self,
         adapter: &mut BlockAdapter,
@@ -262,17 +317,17 @@ impl Block {
         pass: &Pass,
         wanted: bool,
     ) -> Result<Option<Tensor>> {
-        let work = self.work_bytes(dy.dim(0)?, dy.dtype().size_in_bytes());
-        let _work = pass.ledger.charge(Category::BlockWork, work);
-        let (mut full, _input_charge) = match saved {
-            Saved::Full(full) => (*full, None),
-            Saved::Input { x, _charge } => (self.attend_and_gate(adapter, &x, pass, None)?, Some(_charge)),
+        let kept = if matches!(saved, Saved::Full(..)) { Keep::All } else { Keep::Input };
+        let _charges = pass.room(self.backward_needs(adapter, &dy, pass, kept)?)?;
+        let (mut full, _charge) = match saved {
+            Saved::Full(full, charge) => (*full, charge),
+            Saved::Input { x, _charge } => (self.attend_and_gate(adapter, x, pass)?, _charge),
         };
         let activated = silu_mul(&full.gate, &full.up)?;
         if full.lows[3].is_none() {
             full.lows[3] = low(adapter.down.as_ref(), &activated, pass)?;
         }
-        let Full { x, q, k, v, attended, residual, gate, up, lows, _charge } = full;
+        let Full { x, q, k, v, attended, residual, gate, up, lows } = full;
         let [low_qkv, low_o, low_gate_up, low_down] = lows;
         let attention_wanted = wanted || adapter.qkv.is_some() || adapter.o.is_some();
         let gate_wanted = attention_wanted || adapter.gate_up.is_some();
@@ -284,8 +339,8 @@ impl Block {
             return Ok(None);
         };
         drop(activated);
-        let (d_gate, d_up) = silu_mul_backward(&gate, &up, &d_activated)?;
-        drop((gate, up, d_activated));
+        let (d_gate, d_up) = silu_mul_backward(gate, up, &d_activated)?;
+        drop(d_activated);
 
         let normed = self.post_attention_norm.forward(&residual)?;
         let both = [(GateProj, &self.gate, &d_gate), (UpProj, &self.up, &d_up)];
@@ -333,11 +388,5 @@ impl Block {
             UpProj => &self.up,
             DownProj => &self.down,
         }
-    }
-
-    /// The most that the tensors of one pass through the block hold at once, besides what is saved: backward's gate, up and their
-    /// gradients, the gated product and a norm.
-    pub fn work_bytes(&self, tokens: usize, element: usize) -> usize {
-        tokens * (5 * self.gate.out_features + 4 * self.q.in_features) * element
     }
 }

@@ -24,6 +24,11 @@ pub fn view(tensor: &Tensor) -> Option<View<'_>> {
     Some(View { storage, start, len })
 }
 
+/// The bytes of a tensor's values.
+pub fn bytes(tensor: &Tensor) -> usize {
+    tensor.elem_count() * tensor.dtype().size_in_bytes()
+}
+
 /// Whether the fused loops apply: f32 on the CPU.
 pub fn on_cpu(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && tensor.dtype() == DType::F32
@@ -40,9 +45,9 @@ impl Deref for View<'_> {
     }
 }
 
-struct InPlace<F>(RefCell<Option<F>>);
+struct InPlace<F, R>(RefCell<Option<F>>, RefCell<Option<R>>);
 
-impl<F: FnOnce(&mut [f32])> InplaceOp1 for InPlace<F> {
+impl<R, F: FnOnce(&mut [f32]) -> R> InplaceOp1 for InPlace<F, R> {
     fn name(&self) -> &'static str {
         "in-place"
     }
@@ -52,7 +57,7 @@ impl<F: FnOnce(&mut [f32])> InplaceOp1 for InPlace<F> {
             candle_core::bail!("an in-place write needs a contiguous f32 tensor, found {layout:?}")
         };
         if let Some(write) = self.0.borrow_mut().take() {
-            write(&mut values[start..end]);
+            *self.1.borrow_mut() = Some(write(&mut values[start..end]));
         }
         Ok(())
     }
@@ -61,8 +66,13 @@ impl<F: FnOnce(&mut [f32])> InplaceOp1 for InPlace<F> {
 /// Writes into a contiguous f32 CPU tensor. Every tensor that shares its storage sees the new values.
 /// # Errors
 /// A tensor on another device, of another type, or not contiguous.
-pub fn write(tensor: &Tensor, write: impl FnOnce(&mut [f32])) -> Result<()> {
-    tensor.inplace_op1(&InPlace(RefCell::new(Some(write))))
+pub fn write<R>(tensor: &Tensor, write: impl FnOnce(&mut [f32]) -> R) -> Result<R> {
+    let op = InPlace(RefCell::new(Some(write)), RefCell::new(None));
+    tensor.inplace_op1(&op)?;
+    match op.1.into_inner() {
+        Some(result) => Ok(result),
+        None => candle_core::bail!("an in-place write was not carried out"),
+    }
 }
 
 /// A new buffer of `len` values that `fill` must write in full.

@@ -37,6 +37,12 @@ impl Scratch {
         }
         work(&mut held.0[..len])
     }
+
+    /// By how many bytes lending `len` values would make it grow.
+    fn growth(&self, len: usize) -> usize {
+        let held = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        len.saturating_sub(held.0.len()) * size_of::<f32>()
+    }
 }
 
 /// `y = x·Wᵀ (+ bias)`, W [out, in], in the type it has on disk or in the compute type.
@@ -60,7 +66,7 @@ impl Frozen {
     /// A weight in the compute type, [out, in].
     pub fn dense(weight: Tensor, bias: Option<Tensor>, scratch: &Scratch, ledger: &Ledger) -> Result<Self> {
         let (out_features, in_features) = weight.dims2()?;
-        let bytes = weight.elem_count() * weight.dtype().size_in_bytes();
+        let bytes = cpu::bytes(&weight) + bias.as_ref().map_or(0, cpu::bytes);
         let charge = ledger.charge(Category::BaseWeights, bytes);
         let (weight, scratch) = (Weight::Dense(weight), scratch.clone());
         Ok(Frozen { weight, bias, in_features, out_features, scratch, _charge: charge })
@@ -69,7 +75,8 @@ impl Frozen {
     /// A weight in blocks of a GGML type, [out, in].
     pub fn quantised(weight: QTensor, bias: Option<Tensor>, scratch: &Scratch, ledger: &Ledger) -> Result<Self> {
         let (out_features, in_features) = weight.shape().dims2()?;
-        let charge = ledger.charge(Category::BaseWeights, weight.storage_size_in_bytes());
+        let bytes = weight.storage_size_in_bytes() + bias.as_ref().map_or(0, cpu::bytes);
+        let charge = ledger.charge(Category::BaseWeights, bytes);
         let (weight, scratch) = (Weight::Quantised(weight), scratch.clone());
         Ok(Frozen { weight, bias, in_features, out_features, scratch, _charge: charge })
     }
@@ -108,9 +115,38 @@ impl Frozen {
             }
             (Weight::Dense(w), _) => product::nt(x, w)?,
         };
-        match &self.bias {
-            Some(bias) => y.broadcast_add(bias),
-            None => Ok(y),
+        let Some(bias) = &self.bias else { return Ok(y) };
+        match cpu::view(bias) {
+            Some(bias) if cpu::on_cpu(&y) => {
+                cpu::write(&y, |y| {
+                    cpu::over_rows(y, bias.len(), |_, rows| {
+                        for row in rows.chunks_exact_mut(bias.len()) {
+                            row.iter_mut().zip(bias.iter()).for_each(|(y, b)| *y += b);
+                        }
+                    })
+                })?;
+                Ok(y)
+            }
+            _ => y.broadcast_add(bias),
+        }
+    }
+
+    /// The bytes that a pass needs to dequantise `rows` rows of this weight, beyond what the scratch holds already.
+    pub fn scratch_growth(&self, rows: usize) -> usize {
+        match &self.weight {
+            Weight::Quantised(w) if w.device().is_cpu() => self.scratch.growth(rows * self.in_features),
+            _ => 0,
+        }
+    }
+
+    /// The bytes of a copy of the whole weight in elements of `element` bytes, where a pass makes one: on a device, of a quantised weight.
+    pub fn copy_bytes(&self, element: usize) -> usize {
+        match &self.weight {
+            Weight::Quantised(w) if !w.device().is_cpu() => {
+                let widened = if element < size_of::<f32>() { element } else { 0 };
+                self.in_features * self.out_features * (size_of::<f32>() + widened)
+            }
+            _ => 0,
         }
     }
 

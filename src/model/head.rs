@@ -2,6 +2,7 @@
 //! For a chunk: logits, log-sum-exp, loss and d(hidden); then the chunk is gone. The full logits never exist.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use candle_core::{D, DType, Result, Tensor};
 use multiversion::multiversion;
@@ -11,9 +12,11 @@ use super::cpu;
 use super::frozen::Frozen;
 use super::norm::RmsNorm;
 use super::product::{self, Strided, multiply_parallel};
-use crate::memory::ledger::{Category, Ledger};
+use super::oom::raised;
+use crate::memory::ledger::{Category, Charge, Ledger};
 
-/// Positions whose logits are held at once. Fixed, so that sums do not depend on what memory happens to be free.
+/// Positions whose logits are held at once where nobody says otherwise (`memory.head_chunk`). It never follows what memory happens to be free,
+/// so that sums do not depend on it.
 pub const CHUNK_POSITIONS: usize = 256;
 /// Rows of the head that are dequantised at once on a CPU.
 const VOCABULARY_BLOCK: usize = 4096;
@@ -30,26 +33,63 @@ pub struct Target {
 pub struct Head {
     pub norm: RmsNorm,
     pub weight: Arc<Frozen>,
+    chunk: AtomicUsize,
 }
 
+/// The gradient of the hidden states, charged while it is held.
+pub type Gradient = (Tensor, Charge);
+
 impl Head {
+    pub fn new(norm: RmsNorm, weight: Arc<Frozen>) -> Self {
+        Head { norm, weight, chunk: AtomicUsize::new(CHUNK_POSITIONS) }
+    }
+
+    /// Sets how many positions' logits are held at once, from now on.
+    pub fn set_chunk(&self, positions: usize) {
+        self.chunk.store(positions.max(1), Relaxed);
+    }
+
+    pub fn chunk(&self) -> usize {
+        self.chunk.load(Relaxed)
+    }
+
+    /// The bytes that a chunk of `rows` positions holds: logits, the chosen rows before and after the norm, and with gradients theirs.
+    fn chunk_bytes(&self, rows: usize, hidden: &Tensor, gradients: bool) -> usize {
+        let (vocabulary, width, element) =
+            (self.weight.out_features, self.weight.in_features, hidden.dtype().size_in_bytes());
+        let rows_bytes = rows * width * element * if gradients { 4 } else { 2 };
+        if cpu::on_cpu(hidden) {
+            return rows * vocabulary * size_of::<f32>() + rows_bytes;
+        }
+        // Composed operations hold logits, their exponentials and probabilities at once; a formula that was not held against a device.
+        let copies = if gradients { 5 } else { 4 };
+        rows * vocabulary * size_of::<f32>() * copies + rows_bytes + self.weight.copy_bytes(element)
+    }
+
     /// Σ −log p(target) in nats over the targets, and with `scale` the gradient of `scale · loss` with respect to `hidden`.
     /// Shapes: hidden [tokens, hidden] before the final norm.
+    /// # Errors
+    /// No room, asked for before anything is allocated; whatever the device says.
     pub fn loss(
         &self,
         hidden: &Tensor,
         targets: &[Target],
         scale: Option<f64>,
         ledger: &Ledger,
-    ) -> Result<(f64, Option<Tensor>)> {
+    ) -> Result<(f64, Option<Gradient>)> {
         let vocabulary = self.weight.out_features;
-        let rows = targets.len().min(CHUNK_POSITIONS);
-        let _charge = ledger.charge(Category::HeadChunk, rows * vocabulary * hidden.dtype().size_in_bytes());
+        let rows = targets.len().min(self.chunk());
+        let held = self.chunk_bytes(rows, hidden, scale.is_some());
+        let gradient = if scale.is_some() { cpu::bytes(hidden) } else { 0 };
+        let scratch = self.weight.scratch_growth(VOCABULARY_BLOCK.min(vocabulary));
+        ledger.has_room(held + gradient + scratch).map_err(raised)?;
+        let _held = ledger.charge(Category::HeadChunk, held);
+        let gradient = scale.map(|_| ledger.charge(Category::BlockWork, gradient));
         let fused = cpu::on_cpu(hidden);
         let mut logits = vec![0f32; if fused { rows * vocabulary } else { 0 }];
         let mut total = 0f64;
         let mut d_hidden = scale.map(|_| hidden.zeros_like()).transpose()?;
-        for chunk in targets.chunks(CHUNK_POSITIONS) {
+        for chunk in targets.chunks(rows.max(1)) {
             let positions: Vec<u32> = chunk.iter().map(|t| t.position).collect();
             let index = Tensor::from_vec(positions, chunk.len(), hidden.device())?;
             let x = hidden.index_select(&index, 0)?;
@@ -62,10 +102,10 @@ impl Head {
             total += loss;
             if let (Some(d), Some(d_normed)) = (&d_hidden, d_normed) {
                 let dx = self.norm.add_backward(x.zeros_like()?, &x, &d_normed)?;
-                d_hidden = Some(d.index_add(&index, &dx, 0)?);
+                d_hidden = Some(add_rows(d, &index, chunk, &dx)?);
             }
         }
-        Ok((total, d_hidden))
+        Ok((total, d_hidden.zip(gradient)))
     }
 
     fn chunk_cpu(
@@ -125,6 +165,19 @@ impl Head {
         let normed = self.norm.forward(&hidden.index_select(&index, 0)?)?;
         self.weight.forward(&normed)?.to_dtype(DType::F32)
     }
+}
+
+/// Adds the rows of `dx` to those of `d` that the targets stand at, on a CPU in place.
+fn add_rows(d: &Tensor, index: &Tensor, chunk: &[Target], dx: &Tensor) -> Result<Tensor> {
+    let Some(dxs) = cpu::view(dx).filter(|_| cpu::on_cpu(d)) else { return d.index_add(index, dx, 0) };
+    let width = d.dim(1)?;
+    cpu::write(d, |d| {
+        for (target, dx) in chunk.iter().zip(dxs.chunks_exact(width)) {
+            let row = &mut d[target.position as usize * width..][..width];
+            row.iter_mut().zip(dx).for_each(|(d, dx)| *d += dx);
+        }
+    })?;
+    Ok(d.clone())
 }
 
 /// The loss of one position; with `scale` its logits become `scale · (softmax − onehot)`.

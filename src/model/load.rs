@@ -1,27 +1,27 @@
 //! From a model's files to a decoder in memory: tensors found by their Hugging Face names, shapes checked, put back into that layout.
 //! Where files come from is `source`'s business, what they promise about themselves `formats`'.
 
-use std::borrow::Cow;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use candle_core::{DType, Device, Tensor};
+use candle_core::quantized::GgmlDType;
+use candle_core::{DType, Device};
 
 use super::attention::Heads;
 use super::block::Block;
 use super::decoder::Decoder;
-use super::frozen::{self, Frozen, Scratch};
+use super::frozen::{Frozen, Scratch};
 use super::head::Head;
 use super::norm::RmsNorm;
 use super::spec::Spec;
+use super::stored::Stored;
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::formats::FormatError;
 use crate::formats::gguf::{GgmlType, Gguf};
 use crate::formats::safetensors::{Dtype, Safetensors};
-use crate::memory::ledger::{Ledger, Phase};
+use crate::memory::ledger::{Ledger, NoRoom, Phase};
+use crate::memory::probe;
 
 /// Why a model could not be brought into memory.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,8 @@ pub enum LoadError {
     Tensor { file: PathBuf, name: String, source: Box<candle_core::Error> },
     #[error("{}: tensor {name} has inner size {inner}, which {to} cannot pack: it needs a multiple of {block}", file.display())]
     Quantise { file: PathBuf, name: String, inner: usize, to: &'static str, block: usize },
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     #[error("dtype {dtype} cannot be computed on {device}; use f32")]
     Dtype { dtype: &'static str, device: String },
 }
@@ -59,18 +61,10 @@ enum Tensors {
     Safetensors { config: PathBuf, parts: Vec<(Safetensors, File)> },
 }
 
-/// A tensor as it lies in its file.
-struct Raw {
-    shape: Vec<usize>,
-    dtype: GgmlDType,
-    bytes: Vec<u8>,
-    file: PathBuf,
-    name: String,
-}
-
 /// Reads a decoder. Progress is told as (bytes read, bytes in all).
 /// # Errors
-/// A file that cannot be read or that lies, a missing tensor, a wrong shape, an unknown type or architecture.
+/// A file that cannot be read or that lies, a missing tensor, a wrong shape, an unknown type or architecture; no room, asked for before each
+/// tensor.
 pub fn load(
     files: WeightFiles,
     placement: &Placement,
@@ -87,7 +81,7 @@ pub fn load(
     let spec = match &tensors {
         Tensors::Gguf { gguf, .. } => {
             let mut spec = Spec::from_gguf(gguf)?;
-            tensors.stretch_frequencies(&mut spec)?;
+            tensors.stretch_frequencies(&mut spec, ledger)?;
             spec
         }
         Tensors::Safetensors { config, .. } => {
@@ -112,6 +106,7 @@ pub fn load(
     let s = &spec.shape;
     let embedding = Arc::new(loader.frozen("model.embed_tokens", [s.vocab_size, s.hidden_size], Role::Embedding)?);
     let blocks = (0..s.num_hidden_layers).map(|i| loader.block(i)).collect::<Result<Vec<_>, _>>()?;
+    ledger.set_layer(None);
     let norm = loader.norm("model.norm.weight")?;
     let weight = if s.tie_word_embeddings {
         embedding.clone()
@@ -119,8 +114,10 @@ pub fn load(
         Arc::new(loader.frozen("lm_head", [s.vocab_size, s.hidden_size], Role::Embedding)?)
     };
     drop(loader);
+    ledger.set_layer(None);
     ledger.set_phase(Phase::Idle);
-    let head = Head { norm, weight };
+    probe::give_back_freed();
+    let head = Head::new(norm, weight);
     Ok(Decoder { spec, embedding, blocks, head, device: placement.device.clone(), dtype, ledger: ledger.clone() })
 }
 
@@ -144,6 +141,7 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn block(&mut self, layer: usize) -> Result<Block, LoadError> {
+        self.ledger.set_layer(Some(layer));
         let s = self.spec.shape.clone();
         let (q_out, kv_out) = (s.num_attention_heads * s.head_dim, s.num_key_value_heads * s.head_dim);
         let bias = self.spec.family.qkv_bias;
@@ -168,41 +166,48 @@ impl Loader<'_> {
         })
     }
 
-    fn raw(&mut self, name: &str, shape: &[usize]) -> Result<Raw, LoadError> {
-        let raw = self.tensors.read(name)?;
-        if raw.shape != shape {
-            let (expected, found) = (format!("shape {shape:?}"), format!("{:?}", raw.shape));
-            return Err(FormatError::unexpected(&raw.file, &raw.name, expected, found).into());
+    /// Finds a tensor and hands it to `read`.
+    fn tensor<R>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        turned: Option<usize>,
+        read: impl FnOnce(&Stored) -> Result<R, LoadError>,
+    ) -> Result<R, LoadError> {
+        let stored = Stored { turned, ..self.tensors.find(name, self.ledger)? };
+        if stored.shape != shape {
+            let (expected, found) = (format!("shape {shape:?}"), format!("{:?}", stored.shape));
+            return Err(FormatError::unexpected(stored.path, &stored.name, expected, found).into());
         }
-        self.done += raw.bytes.len() as u64;
+        let (result, len) = (read(&stored)?, stored.len);
+        self.done += len;
         (self.progress)(self.done, self.total);
-        Ok(raw)
+        Ok(result)
     }
 
     fn norm(&mut self, name: &str) -> Result<RmsNorm, LoadError> {
-        let hidden = self.spec.shape.hidden_size;
-        let raw = self.raw(name, &[hidden])?;
-        let weight = raw.dense(&self.placement.device, DType::F32)?;
-        Ok(RmsNorm { weight, eps: self.spec.rms_norm_eps })
+        let (hidden, device) = (self.spec.shape.hidden_size, self.placement.device.clone());
+        let weight = self.tensor(name, &[hidden], None, |stored| stored.dense(&device, DType::F32))?;
+        Ok(RmsNorm::new(weight, self.spec.rms_norm_eps, self.ledger))
     }
 
     fn frozen(&mut self, name: &str, shape: [usize; 2], role: Role) -> Result<Frozen, LoadError> {
-        let device = self.placement.device.clone();
-        let mut raw = self.raw(&format!("{name}.weight"), &shape)?;
-        let mut bias = match role {
-            Role::Projection { bias: true, .. } => Some(self.raw(&format!("{name}.bias"), &shape[..1])?),
+        let (device, dtype, method) = (self.placement.device.clone(), self.dtype, self.placement.method);
+        let turned = match role {
+            Role::Projection { heads, .. }
+                if self.spec.family.gguf_permutes_qk && matches!(self.tensors, Tensors::Gguf { .. }) =>
+            {
+                heads
+            }
             _ => None,
         };
-        if let Role::Projection { heads: Some(heads), .. } = role
-            && matches!(self.tensors, Tensors::Gguf { .. })
-            && self.spec.family.gguf_permutes_qk
-        {
-            raw.restore_rows(heads);
-            if let Some(bias) = &mut bias {
-                bias.restore_rows(heads);
+        let bias = match role {
+            Role::Projection { bias: true, .. } => {
+                let name = format!("{name}.bias");
+                Some(self.tensor(&name, &shape[..1], turned, |stored| stored.dense(&device, dtype))?)
             }
-        }
-        let bias = bias.map(|b| b.dense(&device, self.dtype)).transpose()?;
+            _ => None,
+        };
         let wanted = match (self.placement.quantization, role) {
             (Quantization::Keep, _) | (_, Role::Embedding) => None,
             (Quantization::Q8_0, _) => Some((GgmlDType::Q8_0, "q8_0")),
@@ -210,65 +215,26 @@ impl Loader<'_> {
             (Quantization::Q4_1, _) => Some((GgmlDType::Q4_1, "q4_1")),
             (Quantization::Q4K, _) => Some((GgmlDType::Q4K, "q4_k")),
         };
-        let full_precision = matches!(raw.dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
-        let (file, tensor_name, inner) = (raw.file.clone(), raw.name.clone(), shape[1]);
-        let failed = |e| LoadError::Tensor { file: file.clone(), name: tensor_name.clone(), source: Box::new(e) };
-        if self.placement.method == Method::Lora {
-            let dense = raw.dense(&device, self.dtype)?;
-            return Frozen::dense(dense, bias, &self.scratch, self.ledger).map_err(failed);
-        }
-        if let Some((to, name)) = wanted {
-            if !inner.is_multiple_of(to.block_size()) {
-                let (file, block) = (file.clone(), to.block_size());
-                return Err(LoadError::Quantise { file, name: tensor_name.clone(), inner, to: name, block });
+        let (scratch, ledger) = (self.scratch.clone(), self.ledger);
+        self.tensor(&format!("{name}.weight"), &shape, turned, |stored| {
+            let full_precision = matches!(stored.dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
+            let as_f32 = stored.dtype == GgmlDType::F32 || (full_precision && !device.is_cpu());
+            if method == Method::Lora || (wanted.is_none() && as_f32) {
+                let dense = stored.dense(&device, dtype)?;
+                return Frozen::dense(dense, bias, &scratch, ledger).map_err(stored.failed());
             }
-            let dense = raw.dense(&Device::Cpu, DType::F32)?;
-            let quantised = QTensor::quantize_onto(&dense, to, &device).map_err(failed)?;
-            return Frozen::quantised(quantised, bias, &self.scratch, self.ledger).map_err(failed);
-        }
-        if raw.dtype == GgmlDType::F32 || (full_precision && !device.is_cpu()) {
-            let dense = raw.dense(&device, self.dtype)?;
-            return Frozen::dense(dense, bias, &self.scratch, self.ledger).map_err(failed);
-        }
-        let quantised = raw.quantised(&device)?;
-        Frozen::quantised(quantised, bias, &self.scratch, self.ledger).map_err(failed)
-    }
-}
-
-impl Raw {
-    fn failed(&self) -> impl Fn(candle_core::Error) -> LoadError + use<> {
-        let (file, name) = (self.file.clone(), self.name.clone());
-        move |e| LoadError::Tensor { file: file.clone(), name: name.clone(), source: Box::new(e) }
-    }
-
-    fn dense(self, device: &Device, dtype: DType) -> Result<Tensor, LoadError> {
-        let failed = self.failed();
-        let mut values = vec![0f32; self.shape.iter().product()];
-        let aligned = self.quantised(&Device::Cpu)?;
-        aligned.data().and_then(|bytes| frozen::dequantise(aligned.dtype(), &bytes, &mut values)).map_err(&failed)?;
-        let tensor = Tensor::from_vec(values, aligned.shape(), &Device::Cpu).map_err(&failed)?;
-        tensor.to_dtype(dtype).and_then(|t| t.to_device(device)).map_err(&failed)
-    }
-
-    fn quantised(self, device: &Device) -> Result<QTensor, LoadError> {
-        let failed = self.failed();
-        let storage = QStorage::from_data(Cow::Owned(self.bytes), device, self.dtype).map_err(&failed)?;
-        QTensor::new(storage, self.shape).map_err(&failed)
-    }
-
-    /// Undoes GGUF's order of q's and k's rows: (head, pair, half) back to (head, half, pair). Rows move whole.
-    fn restore_rows(&mut self, heads: usize) {
-        let rows = self.shape[0];
-        let row_bytes = self.bytes.len() / rows;
-        let half = rows / heads / 2;
-        let mut restored = Vec::with_capacity(self.bytes.len());
-        for row in 0..rows {
-            let (head, within) = (row / (2 * half), row % (2 * half));
-            let (part, pair) = (within / half, within % half);
-            let from = head * 2 * half + pair * 2 + part;
-            restored.extend_from_slice(&self.bytes[from * row_bytes..][..row_bytes]);
-        }
-        self.bytes = restored;
+            if let Some((to, packed)) = wanted
+                && !shape[1].is_multiple_of(to.block_size())
+            {
+                let (file, name, inner, block) = (stored.path.into(), stored.name.clone(), shape[1], to.block_size());
+                return Err(LoadError::Quantise { file, name, inner, to: packed, block });
+            }
+            let weight = match wanted {
+                Some((to, _)) => stored.quantised(to, &device)?,
+                None => stored.kept(&device)?,
+            };
+            Frozen::quantised(weight, bias, &scratch, ledger).map_err(stored.failed())
+        })
     }
 }
 
@@ -293,18 +259,17 @@ impl Tensors {
     }
 
     /// Divides the frequencies by the factors that some GGUF files of Llama 3 carry as a tensor.
-    fn stretch_frequencies(&self, spec: &mut Spec) -> Result<(), LoadError> {
+    fn stretch_frequencies(&self, spec: &mut Spec, ledger: &Ledger) -> Result<(), LoadError> {
         let Tensors::Gguf { gguf, .. } = self else { return Ok(()) };
         if gguf.tensor("rope_freqs.weight").is_err() {
             return Ok(());
         }
-        let raw = self.read_named("rope_freqs.weight", "rope_freqs.weight")?;
-        let (file, expected) = (raw.file.clone(), spec.frequencies.0.len());
-        let found = raw.shape.clone();
-        let factors = raw.dense(&Device::Cpu, DType::F32)?.to_vec1::<f32>().unwrap_or_default();
+        let stored = self.find_named("rope_freqs.weight", "rope_freqs.weight", ledger)?;
+        let expected = spec.frequencies.0.len();
+        let factors = stored.dense(&Device::Cpu, DType::F32)?.to_vec1::<f32>().unwrap_or_default();
         if factors.len() != expected || factors.iter().any(|f| !(f.is_finite() && *f > 0.0)) {
-            let expected = format!("{expected} positive numbers");
-            return Err(FormatError::unexpected(&file, "rope_freqs.weight", expected, format!("{found:?}")).into());
+            let (expected, found) = (format!("{expected} positive numbers"), format!("{:?}", stored.shape));
+            return Err(FormatError::unexpected(stored.path, "rope_freqs.weight", expected, found).into());
         }
         for (frequency, factor) in spec.frequencies.0.iter_mut().zip(factors) {
             *frequency /= factor;
@@ -312,14 +277,14 @@ impl Tensors {
         Ok(())
     }
 
-    fn read(&self, name: &str) -> Result<Raw, LoadError> {
+    fn find<'a>(&'a self, name: &str, ledger: &'a Ledger) -> Result<Stored<'a>, LoadError> {
         match self {
-            Tensors::Gguf { .. } => self.read_named(name, &gguf_name(name)),
-            Tensors::Safetensors { .. } => self.read_named(name, name),
+            Tensors::Gguf { .. } => self.find_named(name, &gguf_name(name), ledger),
+            Tensors::Safetensors { .. } => self.find_named(name, name, ledger),
         }
     }
 
-    fn read_named(&self, name: &str, stored: &str) -> Result<Raw, LoadError> {
+    fn find_named<'a>(&'a self, name: &str, stored: &str, ledger: &'a Ledger) -> Result<Stored<'a>, LoadError> {
         let (path, file, shape, dtype, offset, len) = match self {
             Tensors::Gguf { gguf, file } => {
                 let t = gguf.tensor(stored)?;
@@ -337,10 +302,8 @@ impl Tensors {
                 (&s.path, f, &t.shape, dtype, t.offset, t.len)
             }
         };
-        let mut bytes = vec![0u8; len as usize];
-        file.read_exact_at(&mut bytes, offset).map_err(|source| LoadError::Read { file: path.clone(), source })?;
         let name = if name == stored { name.to_owned() } else { format!("{stored} ({name})") };
-        Ok(Raw { shape: shape.clone(), dtype, bytes, file: path.clone(), name })
+        Ok(Stored { shape: shape.clone(), dtype, file, path, name, offset, len, turned: None, ledger })
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
 use super::cpu;
+use super::oom::raised;
 use super::product::{self, add_nn, add_nt, add_tn};
 use crate::config::TargetModule;
 use crate::memory::ledger::{Category, Charge, Ledger};
@@ -18,13 +19,19 @@ pub struct Param {
 }
 
 impl Param {
+    /// # Errors
+    /// No room for the gradient, whatever the device says.
     pub fn new(value: Tensor, ledger: &Ledger) -> Result<Self> {
-        let bytes = value.elem_count() * value.dtype().size_in_bytes();
-        let _charges = [ledger.charge(Category::Adapter, bytes), ledger.charge(Category::Gradients, bytes)];
-        Ok(Param { grad: value.zeros_like()?, value, _charges })
+        let bytes = cpu::bytes(&value);
+        let gradient = ledger.ask(Category::Gradients, bytes).map_err(raised)?;
+        Ok(Param { grad: value.zeros_like()?, value, _charges: [ledger.charge(Category::Adapter, bytes), gradient] })
     }
 
+    /// Zeros the gradient, on a CPU in its own place.
     pub fn zero_grad(&mut self) -> Result<()> {
+        if cpu::on_cpu(&self.grad) {
+            return cpu::write(&self.grad, |g| g.fill(0.0));
+        }
         self.grad = self.grad.zeros_like()?;
         Ok(())
     }
@@ -128,15 +135,36 @@ impl LoraGroup {
         let mut grads = Vec::new();
         for (i, t) in ts.iter().enumerate() {
             let Some((key, module)) = self.key_of(key, i) else { candle_core::bail!("a dropout key is missing") };
-            let xd = dropped(x, key, module, self.dropout)?;
-            grads.push(add_tn(self.rows_of_a(&self.a.grad, i)?.copy()?, t, &xd, 1.0)?);
+            // On a CPU the product goes straight into the module's rows of the gradient.
+            let rows = self.rows_of_a(&self.a.grad, i)?;
+            grads.push(add_tn(rows, t, &dropped(x, key, module, self.dropout)?, 1.0)?);
             if let Some(sum) = dx {
                 let through = product::nn(t, &self.a_of(i)?)?;
                 dx = Some((sum + dropped(&through, key, module, self.dropout)?)?);
             }
         }
-        self.a.grad = Tensor::cat(&grads, 0)?;
+        if !cpu::on_cpu(&self.a.grad) {
+            self.a.grad = Tensor::cat(&grads, 0)?;
+        }
         Ok(dx)
+    }
+
+    /// Values a token that `down` gives.
+    pub fn low_width(&self) -> usize {
+        self.modules.len() * self.r
+    }
+
+    /// The most values a token that `down` of an input `width` wide holds besides its result: with dropout the input with its mask, and
+    /// each module's part before they are joined.
+    pub fn down_work(&self, width: usize, dropout: bool) -> usize {
+        if dropout && self.dropout > 0.0 { width + self.low_width() } else { 0 }
+    }
+
+    /// The same of `backward`: a gradient as wide as `down`'s result (once more while it is joined), and with dropout the gradient of the
+    /// input before its mask, behind it, and the new sum.
+    pub fn backward_work(&self, width: usize, dropout: bool) -> usize {
+        let joined = if self.modules.len() > 1 { self.low_width() } else { 0 };
+        self.low_width() + if dropout && self.dropout > 0.0 { 3 * width } else { joined }
     }
 
     pub fn params_mut(&mut self) -> impl Iterator<Item = &mut Param> {

@@ -22,17 +22,31 @@ pub fn silu_mul(gate: &Tensor, up: &Tensor) -> Result<Tensor> {
     }
 }
 
-/// The gradients of gate and up. With σ the logistic function of gate:
+/// The same, on a CPU in gate's own place.
+pub fn silu_mul_into(gate: Tensor, up: &Tensor) -> Result<Tensor> {
+    match cpu::view(up) {
+        Some(u) if cpu::on_cpu(&gate) => {
+            cpu::write(&gate, |g| {
+                g.par_chunks_mut(PIECE).zip(u.par_chunks(PIECE)).for_each(|(g, u)| forward_in_place(g, u));
+            })?;
+            Ok(gate)
+        }
+        _ => silu_mul(&gate, up),
+    }
+}
+
+/// The gradients of gate and up, on a CPU in the places of gate and up. With σ the logistic function of gate:
 /// `d_gate = da·up·σ·(1 + gate·(1 − σ))`, `d_up = da·gate·σ`.
-pub fn silu_mul_backward(gate: &Tensor, up: &Tensor, da: &Tensor) -> Result<(Tensor, Tensor)> {
-    match (cpu::view(gate), cpu::view(up), cpu::view(da)) {
-        (Some(g), Some(u), Some(d)) => {
-            let (mut dg, mut du) = (vec![0f32; g.len()], vec![0f32; g.len()]);
-            let outs = dg.par_chunks_mut(PIECE).zip(du.par_chunks_mut(PIECE));
-            let ins = g.par_chunks(PIECE).zip(u.par_chunks(PIECE)).zip(d.par_chunks(PIECE));
-            outs.zip(ins).for_each(|((dg, du), ((g, u), d))| backward_piece(g, u, d, dg, du));
-            let device = gate.device();
-            Ok((Tensor::from_vec(dg, gate.shape(), device)?, Tensor::from_vec(du, gate.shape(), device)?))
+pub fn silu_mul_backward(gate: Tensor, up: Tensor, da: &Tensor) -> Result<(Tensor, Tensor)> {
+    match cpu::view(da) {
+        Some(d) if cpu::on_cpu(&gate) && cpu::on_cpu(&up) => {
+            cpu::write(&gate, |g| {
+                cpu::write(&up, |u| {
+                    let parts = g.par_chunks_mut(PIECE).zip(u.par_chunks_mut(PIECE)).zip(d.par_chunks(PIECE));
+                    parts.for_each(|((g, u), d)| backward_piece(g, u, d));
+                })
+            })??;
+            Ok((gate, up))
         }
         _ => {
             let (g, u) = (gate.to_dtype(DType::F32)?, up.to_dtype(DType::F32)?);
@@ -54,10 +68,18 @@ fn forward_piece(g: &[f32], u: &[f32], out: &mut [f32]) {
 }
 
 #[multiversion(targets("x86_64+avx2+fma"))]
-fn backward_piece(g: &[f32], u: &[f32], d: &[f32], dg: &mut [f32], du: &mut [f32]) {
-    for ((((dg, du), &g), &u), &d) in dg.iter_mut().zip(du).zip(g).zip(u).zip(d) {
+fn forward_in_place(g: &mut [f32], u: &[f32]) {
+    for (g, &u) in g.iter_mut().zip(u) {
+        *g = *g * u / (1.0 + cpu::exp(-*g));
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma"))]
+fn backward_piece(gate: &mut [f32], up: &mut [f32], d: &[f32]) {
+    for ((gate, up), &d) in gate.iter_mut().zip(up).zip(d) {
+        let (g, u) = (*gate, *up);
         let sigma = 1.0 / (1.0 + cpu::exp(-g));
-        *du = d * g * sigma;
-        *dg = d * u * sigma * (1.0 + g * (1.0 - sigma));
+        *up = d * g * sigma;
+        *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
     }
 }

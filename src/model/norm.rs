@@ -5,16 +5,23 @@ use candle_core::{D, DType, Result, Tensor};
 use multiversion::multiversion;
 
 use super::cpu;
+use crate::memory::ledger::{Category, Charge, Ledger};
 
 /// `y = x / rms(x) · w`, with `rms(x) = sqrt(mean(x²) + eps)` over the last dimension.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RmsNorm {
     /// [hidden]
     pub weight: Tensor,
     pub eps: f64,
+    _charge: Charge,
 }
 
 impl RmsNorm {
+    pub fn new(weight: Tensor, eps: f64, ledger: &Ledger) -> Self {
+        let _charge = ledger.charge(Category::BaseWeights, cpu::bytes(&weight));
+        RmsNorm { weight, eps, _charge }
+    }
+
     /// Shapes: x [tokens, hidden] → [tokens, hidden].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (tokens, hidden) = x.dims2()?;

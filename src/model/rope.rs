@@ -23,11 +23,20 @@ impl Frequencies {
         Frequencies((0..head_dim / 2).map(|i| theta.powf(-2.0 * i as f64 / head_dim as f64) as f32).collect())
     }
 
+    /// The bytes of the rotation for so many tokens.
+    pub fn bytes(&self, tokens: usize, dtype: DType) -> usize {
+        2 * tokens * self.0.len() * dtype.size_in_bytes()
+    }
+
     /// The rotation for each token's position within its own row.
     pub fn rotation(&self, positions: &[u32], dtype: DType, device: &Device) -> Result<Rotation> {
         let shape = (positions.len(), self.0.len());
-        let angles = positions.iter().flat_map(|&p| self.0.iter().map(move |f| p as f32 * f));
-        let (cos, sin): (Vec<f32>, Vec<f32>) = angles.map(|a| (a.cos(), a.sin())).unzip();
+        let values = |of: fn(f32) -> f32| {
+            let mut values = Vec::with_capacity(shape.0 * shape.1);
+            values.extend(positions.iter().flat_map(|&p| self.0.iter().map(move |f| of(p as f32 * f))));
+            values
+        };
+        let (cos, sin) = (values(f32::cos), values(f32::sin));
         Ok(Rotation {
             cos: Tensor::from_vec(cos, shape, device)?.to_dtype(dtype)?,
             sin: Tensor::from_vec(sin, shape, device)?.to_dtype(dtype)?,

@@ -1,6 +1,8 @@
 //! What a run goes on from: adapter, moments, and where it stands. Where checkpoints lie and which are kept is `run`'s business.
 
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -10,7 +12,9 @@ use super::optimizer::AdamW;
 use crate::disk::write_atomically;
 use crate::formats::FormatError;
 use crate::formats::safetensors::Safetensors;
-use crate::model::adapter::{Adapter, AdapterError, write_tensors};
+use crate::memory::ledger::Category;
+use crate::model::adapter::{Adapter, AdapterError, write_bytes, write_tensors};
+use crate::model::oom::raised;
 
 pub const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 pub const STATE_FILE: &str = "trainer_state.json";
@@ -56,7 +60,9 @@ pub struct SavedAt {
     pub size_bytes: u64,
 }
 
-/// Writes all files of a checkpoint. On a CPU the same values give the same bytes.
+/// Writes all files of a checkpoint. On a CPU the same values give the same bytes. The ledger is asked once, before the first file.
+/// # Errors
+/// No room, whatever the file system says; nothing that training needs has changed.
 pub fn write(
     folder: &Path,
     adapter: &Adapter,
@@ -64,6 +70,7 @@ pub fn write(
     state: &TrainerState,
     base_model: &str,
 ) -> Result<(), AdapterError> {
+    let _copies = optimizer.ledger().ask(Category::Other, write_bytes(adapter)).map_err(raised)?;
     adapter.save(folder, base_model)?;
     write_tensors(&folder.join(OPTIMIZER_FILE), optimizer.named(adapter)?)?;
     let file = folder.join(STATE_FILE);
@@ -87,14 +94,16 @@ pub fn read_state(folder: &Path) -> Result<TrainerState, AdapterError> {
 pub fn read_moments(folder: &Path, adapter: &Adapter, optimizer: &mut AdamW, step: u64) -> Result<(), AdapterError> {
     let file: PathBuf = folder.join(OPTIMIZER_FILE);
     let header = Safetensors::open(&file)?;
-    let bytes = std::fs::read(&file).map_err(|source| AdapterError::Io { file: file.clone(), source })?;
+    let io = |source| AdapterError::Io { file: file.clone(), source };
+    let open = File::open(&file).map_err(io)?;
     optimizer.restore(adapter, step, |name, shape| {
         let t = header.float_tensor(name)?;
         if t.shape != shape {
             let (expected, found) = (format!("shape {shape:?}"), format!("{:?}", t.shape));
             return Err(AdapterError::from(FormatError::unexpected(&file, name, expected, found)));
         }
-        let data = &bytes[t.offset as usize..(t.offset + t.len) as usize];
-        Ok(Tensor::from_raw_buffer(data, DType::F32, shape, &Device::Cpu)?)
+        let mut data = vec![0; t.len as usize];
+        open.read_exact_at(&mut data, t.offset).map_err(io)?;
+        Ok(Tensor::from_raw_buffer(&data, DType::F32, shape, &Device::Cpu)?)
     })
 }

@@ -8,6 +8,7 @@ use crate::memory::ledger::{Category, Charge, Ledger};
 use crate::model::adapter::{Adapter, NamedTensor};
 use crate::model::cpu;
 use crate::model::lora::{LoraGroup, Param};
+use crate::model::oom::raised;
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -22,6 +23,7 @@ pub struct AdamW {
     /// Steps done.
     pub step: u64,
     pub weight_decay: f64,
+    ledger: Ledger,
     _charge: Charge,
 }
 
@@ -35,15 +37,26 @@ struct Update {
 }
 
 impl AdamW {
+    /// # Errors
+    /// No room for the moments, whatever the device says.
     pub fn new(adapter: &Adapter, weight_decay: f64, ledger: &Ledger) -> Result<Self> {
-        let params = adapter.groups().flat_map(LoraGroup::params);
-        let moments = params.map(|p| Ok((p.value.zeros_like()?, p.value.zeros_like()?))).collect::<Result<Vec<_>>>()?;
-        let bytes: usize = moments.iter().map(|(m, _)| 2 * m.elem_count() * m.dtype().size_in_bytes()).sum();
-        Ok(AdamW { moments, step: 0, weight_decay, _charge: ledger.charge(Category::Optimizer, bytes) })
+        let params = || adapter.groups().flat_map(LoraGroup::params);
+        let bytes = params().map(|p| 2 * cpu::bytes(&p.value)).sum();
+        let charge = ledger.ask(Category::Optimizer, bytes).map_err(raised)?;
+        let moments = params().map(|p| Ok((p.value.zeros_like()?, p.value.zeros_like()?))).collect::<Result<Vec<_>>>()?;
+        Ok(AdamW { moments, step: 0, weight_decay, ledger: ledger.clone(), _charge: charge })
     }
 
-    /// One step with the gradients that the adapter holds, each multiplied by `clip`.
+    /// The ledger that the moments are charged to.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// One step with the gradients that the adapter holds, each multiplied by `clip`. The ledger is asked once, before anything changes.
+    /// # Errors
+    /// No room: then nothing has changed. Whatever the device says.
     pub fn update(&mut self, adapter: &mut Adapter, learning_rate: f64, clip: f64) -> Result<()> {
+        let _work = self.ledger.ask(Category::Other, working_bytes(adapter)).map_err(raised)?;
         let step = self.step + 1;
         let (c1, c2) = (1.0 - BETA1.powf(step as f64), 1.0 - BETA2.powf(step as f64));
         let update = Update {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
 use super::evaluate::{EvalError, longest_batch, packed, split_loss};
-use super::optimizer::{AdamW, clip_factor, grad_norm, working_bytes};
+use super::optimizer::{AdamW, clip_factor, grad_norm};
 use super::orders::{Orders, Stop, answer};
 use super::schedule::Schedule;
 use super::shortage::{Place, Shortage};
@@ -18,7 +18,6 @@ use crate::memory::ledger::{Ledger, Phase};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::decoder::{Decoder, Packed, TrainPass};
-use crate::model::oom::raised;
 
 /// Why training ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -305,8 +304,7 @@ impl<'a> Trainer<'a> {
         }
         let learning_rate = self.schedule.rate(step);
         let clip = clip_factor(norm, self.config.train.max_grad_norm);
-        let room = self.decoder.ledger.has_room(working_bytes(&self.at.adapter)).map_err(raised);
-        let updated = room.and_then(|()| self.at.optimizer.update(&mut self.at.adapter, learning_rate, clip));
+        let updated = self.at.optimizer.update(&mut self.at.adapter, learning_rate, clip);
         updated.map_err(|e| self.failure(place, e))?;
         busy += started.elapsed();
         sink.emit(RunEvent::StepDone(StepDone {

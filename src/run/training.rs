@@ -62,7 +62,7 @@ fn train(
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
         if !subject.on_device {
-            ledger.set_limit(limit, resident);
+            ledger.set_limit(limit, probe::resident_bytes);
         }
         base_fits(&subject, config, limit)?;
     }
@@ -105,7 +105,7 @@ fn train(
     let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
     let mut orders = Orders::new(context.commands, ledger);
     let recovery = Recovery { folder: context.folder, interactive };
-    planner.begin(&stage.config, resident(), stage.rows.longest(&stage.config));
+    planner.begin(&stage.config, probe::resident_bytes(), stage.rows.longest(&stage.config));
     loop {
         let Rows { train, eval } = &stage.rows;
         let mut trainer = Trainer::new(&stage.config, &stage.decoder, train, eval.as_ref(), progress);
@@ -131,7 +131,7 @@ fn train(
             Next::With(change, asked) => {
                 (stage, progress) = stage.apply(*change, progress, ledger)?;
                 write_config(context.folder, &stage.config, &mut planner);
-                planner.begin(&stage.config, resident(), stage.rows.longest(&stage.config));
+                planner.begin(&stage.config, probe::resident_bytes(), stage.rows.longest(&stage.config));
                 asked
             }
         };
@@ -139,10 +139,6 @@ fn train(
             answer(request, CommandReply::done(RunState::Running, progress.step()));
         }
     }
-}
-
-fn resident() -> Option<u64> {
-    probe::host_memory().used_bytes
 }
 
 /// What the run may hold.

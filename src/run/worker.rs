@@ -18,6 +18,7 @@ use super::store::{self, RunFolder, StoreError};
 use crate::event::{
     CheckpointSaved, CommandRequest, EventSink, FinishReason, OutOfMemory, RunEvent, RunFinished, RunHandle, Stamped, Warning,
 };
+use crate::memory::probe;
 use crate::train::checkpoint::Best;
 
 /// The name of the thread that a job runs on.
@@ -201,7 +202,7 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
     if past.events.is_empty() {
         return Ok(None);
     }
-    let killed = post_mortem(&past.events, None).map(Box::new);
+    let killed = post_mortem(&past.events, probe::cgroup_memory().and_then(|c| c.oom_kills)).map(Box::new);
     let Some(&step) = folder.checkpoints().last() else {
         return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false, killed }));
     };

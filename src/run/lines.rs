@@ -200,7 +200,8 @@ fn applied(lever: &Lever) -> String {
         .iter()
         .map(|c| format!("{} {} → {}", printable(&c.key), value(&c.from), value(&c.to)))
         .collect();
-    format!("  applied: {}; goes on from the last whole step with {}", told(lever), changes.join(", "))
+    let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
+    format!("  applied: {}; goes on from the last whole step{with}", told(lever))
 }
 
 /// Why it did not fit, where that could be shown.

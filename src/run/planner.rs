@@ -42,6 +42,14 @@ impl<'a> Planner<'a> {
         plan(&self.subject, &self.config, self.limit_bytes)
     }
 
+    /// What levers are worked out from: as fitted, or before that at least with what the process really holds.
+    pub fn informed(&self) -> Subject {
+        match self.subject.fit {
+            Some(_) => self.subject.clone(),
+            None => fitted(&self.subject, &self.config, &Measured { by_phase: ByPhase::new(), ..self.measured.clone() }),
+        }
+    }
+
     /// Says what these settings will need. `standing_bytes` is what is held before the first micro-batch, `longest` the rows of the
     /// longest one, which is rehearsed.
     pub fn begin(&mut self, config: &RunConfig, standing_bytes: Option<u64>, longest: Vec<RowLength>) {

@@ -16,7 +16,7 @@ use crate::event::{
     CommandReply, CommandRequest, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunState, Warning,
 };
 use crate::memory::lever::Kind;
-use crate::memory::plan::{Plan, levers};
+use crate::memory::plan::{self, levers};
 use crate::memory::probe;
 use crate::memory::triage::{Facts, History, Origin};
 use crate::train::checkpoint::Checkpoints;
@@ -153,7 +153,7 @@ impl Recovery<'_> {
         let mut history = History::default();
         // Samples come from another thread: the log has them.
         let _ = replay::each(self.folder.path(), |stamped| remember(&mut history, &stamped.event));
-        let plan = planner.plan();
+        let (plan, informed) = (planner.plan(), planner.informed());
         let limit_bytes = shortage.limit_bytes.or(planner.limit_bytes);
         let used_bytes = match (shortage.origin, limit_bytes, shortage.free_bytes) {
             (Origin::Limit, Some(limit), Some(free)) => Some(limit.saturating_sub(free)),
@@ -170,6 +170,7 @@ impl Recovery<'_> {
             others_bytes: None,
             planned_peak_bytes: Some(plan.peak_bytes),
         };
+        let peak_now = plan::plan(&informed, config, limit_bytes).peak_bytes;
         OutOfMemory {
             phase: shortage.phase,
             step: shortage.place.step,
@@ -178,7 +179,7 @@ impl Recovery<'_> {
             requested_bytes: shortage.requested_bytes,
             free_bytes: shortage.free_bytes,
             by_category: shortage.by_category.clone(),
-            levers: levers(&planner.subject, config, Some(aim(&plan, limit_bytes, shortage))),
+            levers: levers(&informed, config, Some(aim(peak_now, limit_bytes, shortage))),
             applied: None,
             origin: Some(shortage.origin),
             cause: Some(history.cause(&facts)),
@@ -199,13 +200,13 @@ fn say(planner: &mut Planner, told: &OutOfMemory, applied: Option<&str>) {
 }
 
 /// The peak that a lever must come below: the limit, and where the plan is within it and was wrong, as much less than the plan as lacked.
-fn aim(plan: &Plan, limit_bytes: Option<u64>, shortage: &Shortage) -> u64 {
+fn aim(peak_bytes: u64, limit_bytes: Option<u64>, shortage: &Shortage) -> u64 {
     let lacked = match (shortage.requested_bytes, shortage.free_bytes) {
         (Some(requested), Some(free)) => requested.saturating_sub(free),
         // The device does not say: an eighth less is worth a try.
-        _ => plan.peak_bytes / 8,
+        _ => peak_bytes / 8,
     };
-    let wrong = plan.peak_bytes.saturating_sub(lacked.max(1));
+    let wrong = peak_bytes.saturating_sub(lacked.max(1));
     limit_bytes.map_or(wrong, |limit| limit.min(wrong))
 }
 

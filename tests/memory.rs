@@ -168,7 +168,7 @@ fn the_limit_at_every_phase_is_recovered_from_with_the_losses_of_a_run_that_had_
         let ooms = ooms(&events);
         let [oom] = ooms[..] else { panic!("{what}: {} out-of-memories", ooms.len()) };
         assert_eq!((oom.phase, oom.applied.as_deref(), oom.rehearsal), (phase, Some("gradient_checkpointing"), false));
-        assert!(oom.requested_bytes > oom.free_bytes && oom.limit_bytes.is_some() && oom.cause.is_some(), "{oom:?}");
+        assert!(oom.requested_bytes >= oom.free_bytes && oom.limit_bytes.is_some() && oom.cause.is_some(), "{oom:?}");
         head |= phase == Phase::Forward && oom.layer.is_none() && nth > 1;
         assert_equal_losses(&losses(&roomy), &losses(&events), &what);
         assert_eq!(checkpoints(&at.join(&name)), [2, 4, 6], "{what}");
@@ -183,10 +183,10 @@ fn one_lever_after_the_other_is_applied_and_each_keeps_the_losses() {
     let at = place.path();
     let (roomy, _) = run(at, "roomy", &[], Box::new(|_, _| {}));
     let mut refusals = 0;
-    // Every out-of-memory is followed by another one, four times.
+    // The first out-of-memory is followed by another one, in the rehearsal of what the first lever made.
     let heard: Heard = Box::new(move |event, ledger| {
         let began = matches!(event, RunEvent::StepDone(e) if e.step == 2) && refusals == 0;
-        if began || matches!(event, RunEvent::MemoryPlanned(e) if e.fitted_steps.is_none() && (1..4).contains(&refusals)) {
+        if began || matches!(event, RunEvent::MemoryPlanned(e) if e.fitted_steps.is_none() && refusals == 1) {
             refusals += 1;
             ledger.refuse(Phase::Backward, 1);
         }
@@ -194,8 +194,8 @@ fn one_lever_after_the_other_is_applied_and_each_keeps_the_losses() {
     let (events, ending) = run(at, "run", &[], heard);
     assert_eq!(ending.error, None);
     let applied: Vec<_> = ooms(&events).iter().map(|o| o.applied.clone().unwrap()).collect();
-    assert!(applied.len() == 4 && applied[0] == "gradient_checkpointing" && applied[1] == "micro_batch", "{applied:?}");
-    assert_equal_losses(&losses(&roomy), &losses(&events), "after four levers");
+    assert_eq!(applied, ["gradient_checkpointing", "micro_batch"]);
+    assert_equal_losses(&losses(&roomy), &losses(&events), "after two levers");
     let micros = |step: u64| {
         let of = |s: &&Stamped| matches!(&s.event, RunEvent::MicroBatchDone(e) if e.step == step);
         events.iter().filter(of).count()
@@ -295,8 +295,9 @@ fn a_run_that_asks_can_be_stopped_or_tried_again_and_levers_of_the_adapter_work_
     let _ = handle.events.iter().count();
     assert_eq!(running.wait().finished.unwrap().reason, FinishReason::Completed);
 
-    let first: Heard = Box::new(|event, ledger| {
-        if matches!(event, RunEvent::MemoryPlanned(e) if e.fitted_steps.is_none()) && ledger.phase() == Phase::Load {
+    let mut once = true;
+    let first: Heard = Box::new(move |event, ledger| {
+        if matches!(event, RunEvent::MemoryPlanned(_)) && std::mem::take(&mut once) {
             ledger.refuse(Phase::Forward, 3);
         }
     });
@@ -482,9 +483,8 @@ fn highest(at: &Path, set: &[&str]) -> ByPhase {
             let _ = sender.send(ledger.highest_by_phase());
         }
     });
-    let folder = tempfile::tempdir_in(at).unwrap();
     let set = [set, &["train.max_steps=1"]].concat();
-    let (_, ending) = run(folder.path().parent().unwrap(), folder.path().file_name().unwrap().to_str().unwrap(), &set, heard);
+    let (_, ending) = run(at, &set.join("_").replace(['.', '='], "-"), &set, heard);
     assert_eq!(ending.error, None);
     receiver.iter().last().unwrap()
 }

@@ -261,7 +261,8 @@ pub fn write_tensors(file: &Path, mut tensors: Vec<NamedTensor>) -> Result<(), A
         w.write_all(&(header.len() as u64).to_le_bytes())?;
         w.write_all(&header)?;
         for t in &tensors {
-            let values = t.tensor.to_device(&Device::Cpu).and_then(|t| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1());
+            let values =
+                t.tensor.to_device(&Device::Cpu).and_then(|t| t.to_dtype(DType::F32)?.flatten_all()?.to_vec1());
             let values: Vec<f32> = values.map_err(|e| {
                 let told = io::Error::other(e.to_string());
                 failed = Some(e);

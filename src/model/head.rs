@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::cpu;
 use super::frozen::Frozen;
 use super::norm::RmsNorm;
-use super::product::{self, Strided, multiply_parallel};
 use super::oom::raised;
+use super::product::{self, Strided, multiply_parallel};
 use crate::memory::ledger::{Category, Charge, Ledger};
 
 /// Positions whose logits are held at once where nobody says otherwise (`memory.head_chunk`). It never follows what memory happens to be free,

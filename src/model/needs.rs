@@ -38,7 +38,8 @@ struct Widths {
 impl Widths {
     fn of(block: &Block, adapter: &BlockAdapter, dropout: bool) -> Self {
         let (q, hidden, intermediate) = (block.q.out_features, block.q.in_features, block.gate.out_features);
-        let groups = [(&adapter.qkv, hidden), (&adapter.o, q), (&adapter.gate_up, hidden), (&adapter.down, intermediate)];
+        let groups =
+            [(&adapter.qkv, hidden), (&adapter.o, q), (&adapter.gate_up, hidden), (&adapter.down, intermediate)];
         let each = |value: &dyn Fn(&LoraGroup, usize) -> usize| {
             groups.map(|(group, width)| group.as_ref().map_or(0, |g| value(g, width)))
         };

@@ -50,7 +50,8 @@ impl Stored<'_> {
 
     fn rows(&self) -> Result<Rows, LoadError> {
         // A vector is one row, unless its values are to be moved like rows.
-        let width = if self.shape.len() == 1 && self.turned.is_some() { 1 } else { self.shape.last().map_or(1, |&w| w) };
+        let width =
+            if self.shape.len() == 1 && self.turned.is_some() { 1 } else { self.shape.last().map_or(1, |&w| w) };
         let count = self.shape.iter().product::<usize>() / width;
         let bytes = frozen::row_bytes(self.dtype, width).map_err(self.failed())?;
         let head = self.turned.map_or(1, |heads| count / heads);

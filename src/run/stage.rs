@@ -96,7 +96,13 @@ fn input(e: impl std::fmt::Display) -> JobError {
 
 fn load(config: &RunConfig, files: &ModelFiles, ledger: &Ledger) -> Result<Decoder, JobError> {
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
-    task::decoder(files, how, ledger, &mut |_, _| {}).map_err(input)
+    let decoder = task::decoder(files, how, ledger, &mut |_, _| {}).map_err(|e| match e {
+        // Another file would not do, but less of it might.
+        e if e.is_out_of_memory() => JobError::Failed(e.to_string()),
+        e => input(e),
+    })?;
+    decoder.head.set_chunk(config.memory.head_chunk);
+    Ok(decoder)
 }
 
 impl<'a> Stage<'a> {
@@ -171,6 +177,7 @@ impl<'a> Stage<'a> {
         } else {
             decoder
         };
+        decoder.head.set_chunk(config.memory.head_chunk);
         let stage = Stage { config, decoder, rows: rows.unwrap_or(old_rows), reader, files, given_adapter };
         let progress = if new_adapter { stage.begin_anew(progress)? } else { progress };
         Ok((stage, progress))

@@ -71,8 +71,7 @@ type Heard = Box<dyn FnMut(&RunEvent, &Ledger) + Send>;
 /// The job of training, which tells `heard` what happens and lets it reach the ledger.
 fn hooked(config: RunConfig, asks: bool, mut heard: Heard) -> Job {
     let never = std::sync::atomic::AtomicBool::new(false);
-    let files =
-        source::resolve(&Source::parse(&config.model.source).unwrap(), &mut |_| {}, &never).unwrap();
+    let files = source::resolve(&Source::parse(&config.model.source).unwrap(), &mut |_| {}, &never).unwrap();
     let job = training::job(config, files, None, Interactive::new(asks.into()));
     Box::new(move |context: &mut JobContext<'_>| {
         let ledger = context.memory.ledger.clone();
@@ -157,7 +156,8 @@ fn the_limit_at_every_phase_is_recovered_from_with_the_losses_of_a_run_that_had_
     assert!(ooms(&roomy).is_empty());
     let mut head = false;
     let forward = (1..=8).map(|nth| (2, Phase::Forward, nth));
-    let others = [(Phase::Backward, 1), (Phase::Backward, 2), (Phase::Optimizer, 1), (Phase::Eval, 1), (Phase::Eval, 3)];
+    let others =
+        [(Phase::Backward, 1), (Phase::Backward, 2), (Phase::Optimizer, 1), (Phase::Eval, 1), (Phase::Eval, 3)];
     let others = others.into_iter().map(|(phase, nth)| (2, phase, nth)).chain([(2, Phase::Checkpoint, 1)]);
     for (i, (after, phase, nth)) in forward.chain(others).enumerate() {
         let name = format!("run-{i}");
@@ -331,7 +331,9 @@ fn levers_of_base_and_rows_keep_the_adapter_and_the_place_in_the_data() {
         let config = config(at, &[]);
         let folder = RunFolder::create_at(&at.join(id), &config).unwrap();
         let (handle, running) = worker::start(folder, hooked(config, true, refusing(3, Phase::Forward, 1))).unwrap();
-        let RunEvent::OutOfMemory(oom) = until(&handle.events, |e| matches!(e, RunEvent::OutOfMemory(_))) else { return };
+        let RunEvent::OutOfMemory(oom) = until(&handle.events, |e| matches!(e, RunEvent::OutOfMemory(_))) else {
+            return;
+        };
         assert!(oom.levers.iter().any(|l| l.id == id), "{id}: {:?}", oom.levers);
         let (reply, answer) = channel();
         let command = Command::ApplyLever { id: id.into() };

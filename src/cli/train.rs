@@ -233,7 +233,8 @@ fn with_lever(own: &RunConfig, id: &str, folder: &RunFolder) -> Result<RunConfig
     };
     let saved = folder.checkpoints().last().copied().unwrap_or(0);
     if lever.restarts && saved > 0 {
-        let (run, set) = (folder.path().display(), lever.changes.iter().map(set_argument).collect::<Vec<_>>().join(" "));
+        let (run, set) =
+            (folder.path().display(), lever.changes.iter().map(set_argument).collect::<Vec<_>>().join(" "));
         return Err(wrong(format!(
             "the adapter has learned {} steps and does not fit it; for a new run: finetop train {run}/config.toml {set}",
             steps.max(saved)

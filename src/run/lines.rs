@@ -133,7 +133,9 @@ impl Lines {
                 let used = known(e.used_bytes, "were held").unwrap_or_default();
                 format!("the run before was killed for want of memory {place}{used}{free}")
             }
-            _ if e.rehearsal => format!("out of memory while the longest micro-batch was rehearsed, {place}{requested}{free}"),
+            _ if e.rehearsal => {
+                format!("out of memory while the longest micro-batch was rehearsed, {place}{requested}{free}")
+            }
             _ => format!("out of memory {place}{requested}{free}"),
         };
         let mut lines = vec![first];
@@ -195,11 +197,8 @@ fn told(lever: &Lever) -> String {
 
 fn applied(lever: &Lever) -> String {
     let value = |v: &serde_json::Value| printable(&v.to_string());
-    let changes: Vec<String> = lever
-        .changes
-        .iter()
-        .map(|c| format!("{} {} → {}", printable(&c.key), value(&c.from), value(&c.to)))
-        .collect();
+    let changes: Vec<String> =
+        lever.changes.iter().map(|c| format!("{} {} → {}", printable(&c.key), value(&c.from), value(&c.to))).collect();
     let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
     format!("  applied: {}; goes on from the last whole step{with}", told(lever))
 }

@@ -46,7 +46,9 @@ impl<'a> Planner<'a> {
     pub fn informed(&self) -> Subject {
         match self.subject.fit {
             Some(_) => self.subject.clone(),
-            None => fitted(&self.subject, &self.config, &Measured { by_phase: ByPhase::new(), ..self.measured.clone() }),
+            None => {
+                fitted(&self.subject, &self.config, &Measured { by_phase: ByPhase::new(), ..self.measured.clone() })
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::planner::Planner;
 use super::post_mortem::remember;
 use super::replay;
-use super::stage::{Change, Stage};
 pub use super::stage::set_argument;
+use super::stage::{Change, Stage};
 use super::store::RunFolder;
 use super::worker::{JobError, Outcome};
 use crate::config::{OnOom, RunConfig};
@@ -231,7 +231,10 @@ pub fn way_on(folder: &RunFolder, levers: &[Lever], steps: u64) -> String {
         };
     };
     let peak = format_bytes(lever.predicted_peak_bytes);
-    format!("to go on: finetop train {run} --resume --lever {} ({}; a peak of {peak} is predicted)", lever.id, lever.price)
+    format!(
+        "to go on: finetop train {run} --resume --lever {} ({}; a peak of {peak} is predicted)",
+        lever.id, lever.price
+    )
 }
 
 /// What a run is told of that was killed for want of memory, with the levers that help.
@@ -246,6 +249,7 @@ pub fn explained(mut found: OutOfMemory, planner: &Planner, config: &RunConfig) 
 
 /// Says that a lever could not be written where the next start reads it.
 pub fn not_written(sink: &mut dyn EventSink, e: &dyn std::fmt::Display) {
-    let detail = format!("the run goes on, but config.toml could not be written, so that a resumed run begins as before: {e}");
+    let detail =
+        format!("the run goes on, but config.toml could not be written, so that a resumed run begins as before: {e}");
     sink.emit(RunEvent::Warning(Warning { kind: "config_not_written".into(), detail }));
 }

@@ -120,7 +120,9 @@ impl<'a> Stage<'a> {
         let (has, vocabulary) = (reader.tokenizer.vocab_size(), decoder.spec.shape.vocab_size);
         if has > vocabulary {
             let model = &files.description;
-            return Err(JobError::Input(format!("{model}: the tokenizer has {has} tokens, the model only {vocabulary}")));
+            return Err(JobError::Input(format!(
+                "{model}: the tokenizer has {has} tokens, the model only {vocabulary}"
+            )));
         }
         Ok(Stage { config: config.clone(), decoder, rows, reader, files, given_adapter })
     }
@@ -143,7 +145,11 @@ impl<'a> Stage<'a> {
             ));
         }
         if new_adapter && self.given_adapter {
-            return Err(format!("{}: the run began with an adapter that was given, which does not fit; {}", lever.id, anew()));
+            return Err(format!(
+                "{}: the run began with an adapter that was given, which does not fit; {}",
+                lever.id,
+                anew()
+            ));
         }
         let rows = if config.data.max_seq_length == self.config.data.max_seq_length {
             None
@@ -198,5 +204,9 @@ impl<'a> Stage<'a> {
 /// A change as `--set` takes it.
 pub fn set_argument(change: &crate::event::LeverChange) -> String {
     let value = change.to.to_string();
-    if value.starts_with('[') { format!("--set '{}={value}'", change.key) } else { format!("--set {}={}", change.key, value.trim_matches('"')) }
+    if value.starts_with('[') {
+        format!("--set '{}={value}'", change.key)
+    } else {
+        format!("--set {}={}", change.key, value.trim_matches('"'))
+    }
 }

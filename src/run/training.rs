@@ -92,9 +92,9 @@ fn train(
     if let Some(found) = resume.and_then(|r| r.killed) {
         let told = explained(*found, &planner, &stage.config);
         let recovers = stage.config.memory.on_oom == OnOom::Recover;
-        let change = preferred(&told.levers).filter(|_| recovers).find_map(|l| {
-            stage.look(l, progress.step()).ok().map(|change| (l.id.clone(), change))
-        });
+        let change = preferred(&told.levers)
+            .filter(|_| recovers)
+            .find_map(|l| stage.look(l, progress.step()).ok().map(|change| (l.id.clone(), change)));
         let (applied, change) = change.unzip();
         planner.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { applied, ..told })));
         if let Some(change) = change {
@@ -164,7 +164,11 @@ fn base_fits(subject: &Subject, config: &RunConfig, limit: u64) -> Result<(), Jo
             format!("{} (a peak of {})", set.join(" "), format_bytes(l.predicted_peak_bytes))
         })
         .collect();
-    let helps = if helps.is_empty() { "no lever makes the base smaller".into() } else { format!("what helps: {}", helps.join("; ")) };
+    let helps = if helps.is_empty() {
+        "no lever makes the base smaller".into()
+    } else {
+        format!("what helps: {}", helps.join("; "))
+    };
     Err(failed(format!(
         "the base's weights take {}, the process holds {} already, and memory.limit is {}; {helps}",
         format_bytes(base),

@@ -16,7 +16,8 @@ use super::replay::{self, Replay};
 use super::sampler::{MemoryWatch, Sampler};
 use super::store::{self, RunFolder, StoreError};
 use crate::event::{
-    CheckpointSaved, CommandRequest, EventSink, FinishReason, OutOfMemory, RunEvent, RunFinished, RunHandle, Stamped, Warning,
+    CheckpointSaved, CommandRequest, EventSink, FinishReason, OutOfMemory, RunEvent, RunFinished, RunHandle, Stamped,
+    Warning,
 };
 use crate::memory::probe;
 use crate::train::checkpoint::Best;

@@ -43,7 +43,8 @@ impl AdamW {
         let params = || adapter.groups().flat_map(LoraGroup::params);
         let bytes = params().map(|p| 2 * cpu::bytes(&p.value)).sum();
         let charge = ledger.ask(Category::Optimizer, bytes).map_err(raised)?;
-        let moments = params().map(|p| Ok((held_zeros(&p.value)?, held_zeros(&p.value)?))).collect::<Result<Vec<_>>>()?;
+        let moments =
+            params().map(|p| Ok((held_zeros(&p.value)?, held_zeros(&p.value)?))).collect::<Result<Vec<_>>>()?;
         Ok(AdamW { moments, step: 0, weight_decay, ledger: ledger.clone(), _charge: charge })
     }
 
@@ -168,7 +169,8 @@ pub fn working_bytes(adapter: &Adapter) -> usize {
     if on_cpu(adapter) {
         return 0;
     }
-    let sizes = || adapter.groups().flat_map(LoraGroup::params).map(|p| p.value.elem_count() * p.value.dtype().size_in_bytes());
+    let sizes =
+        || adapter.groups().flat_map(LoraGroup::params).map(|p| p.value.elem_count() * p.value.dtype().size_in_bytes());
     3 * sizes().sum::<usize>() + 6 * sizes().max().unwrap_or(0)
 }
 

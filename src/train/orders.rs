@@ -129,8 +129,9 @@ impl<'a> Orders<'a> {
                 // It holds already.
                 Command::Pause => answer(request, CommandReply::done(RunState::Paused, step)),
                 Command::Eval => {
-                    let mut reply =
-                        CommandReply::refused("the run is out of memory: apply a lever, resume to try the same again, or stop");
+                    let mut reply = CommandReply::refused(
+                        "the run is out of memory: apply a lever, resume to try the same again, or stop",
+                    );
                     reply.state = Some(RunState::Paused);
                     answer(request, reply);
                 }

@@ -3,7 +3,7 @@
 
 use super::rows::Batch;
 use super::weights::{F32, base_bytes, compute_bytes, held_bytes, is_packed, loading_bytes};
-use super::{Moment, Subject, WeightRole};
+use super::{Moment, Subject, WeightFacts, WeightRole};
 use crate::config::{RunConfig, TargetModule};
 use crate::memory::ledger::{Category, Phase};
 use crate::units::ModelShape;
@@ -13,39 +13,54 @@ const VOCABULARY_BLOCK: u64 = 4096;
 /// Queries whose scores are held at once: `model::attention`'s `QUERY_BLOCK`.
 const QUERY_BLOCK: u64 = 128;
 
-/// Widths of a block's tensors.
+/// Values a token, by what they are: `model::needs`' `Widths`.
 struct Widths {
     hidden: u64,
     q: u64,
     kv: u64,
     gate: u64,
     head_dim: u64,
-    /// `x·Aᵀ` of all adapted modules of a block, and those of the feed-forward part's first two.
-    lows: u64,
-    gate_up_lows: u64,
-    down_low: u64,
+    /// `x·Aᵀ` of the adapter's groups, in the order of [`GROUPS`].
+    lows: [u64; 4],
+    /// What `LoraGroup::down` and `LoraGroup::backward` of each group hold besides.
+    down: [u64; 4],
+    back: [u64; 4],
 }
 
+/// The modules that share an input: `model::adapter`'s groups.
+const GROUPS: [&[TargetModule]; 4] = [
+    &[TargetModule::QProj, TargetModule::KProj, TargetModule::VProj],
+    &[TargetModule::OProj],
+    &[TargetModule::GateProj, TargetModule::UpProj],
+    &[TargetModule::DownProj],
+];
+
 impl Widths {
-    fn of(shape: &ModelShape, config: &RunConfig) -> Self {
-        let modules = &config.adapter.target_modules;
-        let low =
-            |wanted: &[TargetModule]| (modules.iter().filter(|m| wanted.contains(m)).count() * config.adapter.r) as u64;
-        Widths {
-            hidden: shape.hidden_size as u64,
-            q: (shape.num_attention_heads * shape.head_dim) as u64,
-            kv: (shape.num_key_value_heads * shape.head_dim) as u64,
-            gate: shape.intermediate_size as u64,
-            head_dim: shape.head_dim as u64,
-            lows: low(&TargetModule::ALL),
-            gate_up_lows: low(&[TargetModule::GateProj, TargetModule::UpProj]),
-            down_low: low(&[TargetModule::DownProj]),
+    fn of(shape: &ModelShape, config: &RunConfig, training: bool) -> Self {
+        let (hidden, gate) = (shape.hidden_size as u64, shape.intermediate_size as u64);
+        let q = (shape.num_attention_heads * shape.head_dim) as u64;
+        let modules = GROUPS.map(|group| group.iter().filter(|m| config.adapter.target_modules.contains(m)).count());
+        let lows = modules.map(|n| (n * config.adapter.r) as u64);
+        let (mut down, mut back) = ([0; 4], [0; 4]);
+        let dropout = training && config.adapter.lora_dropout > 0.0;
+        for (i, width) in [hidden, q, hidden, gate].into_iter().enumerate().filter(|(i, _)| modules[*i] > 0) {
+            // `LoraGroup::down_work` and `LoraGroup::backward_work`.
+            down[i] = if dropout { width + lows[i] } else { 0 };
+            let joined = if modules[i] > 1 { lows[i] } else { 0 };
+            back[i] = lows[i] + if dropout { 3 * width } else { joined };
         }
+        let kv = (shape.num_key_value_heads * shape.head_dim) as u64;
+        Widths { hidden, q, kv, gate, head_dim: shape.head_dim as u64, lows, down, back }
     }
 
-    /// What `block::Full` keeps besides its input: q, k, v, attended, residual, gate, up.
+    /// Queries, keys, values and what attention made of them.
+    fn attention(&self) -> u64 {
+        2 * self.q + 2 * self.kv
+    }
+
+    /// What `Keep::All` keeps besides the input.
     fn full(&self) -> u64 {
-        2 * self.q + 2 * self.kv + self.hidden + 2 * self.gate
+        self.attention() + self.hidden + 2 * self.gate + self.lows.iter().sum::<u64>()
     }
 }
 
@@ -69,6 +84,14 @@ fn features(shape: &ModelShape, module: TargetModule) -> (u64, u64) {
     }
 }
 
+/// What forward keeps of a block: `block::Keep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Nothing,
+    Input,
+    All,
+}
+
 /// The moments of a run, each of which may be the one with the most bytes.
 pub(super) fn moments(subject: &Subject, config: &RunConfig, batch: Batch) -> Vec<Moment> {
     let run = Run::new(subject, config);
@@ -88,12 +111,12 @@ pub(super) fn moments(subject: &Subject, config: &RunConfig, batch: Batch) -> Ve
 struct Run<'a> {
     subject: &'a Subject,
     config: &'a RunConfig,
-    widths: Widths,
     /// Bytes of a value.
     value: u64,
     base: u64,
     /// Bytes of the trained values in f32: `lora::Param`.
     adapter: u64,
+    keep: Keep,
 }
 
 impl<'a> Run<'a> {
@@ -101,32 +124,31 @@ impl<'a> Run<'a> {
         Run {
             subject,
             config,
-            widths: Widths::of(&subject.shape, config),
             value: compute_bytes(&config.model),
             base: base_bytes(&subject.weights, config, subject.on_device),
             adapter: adapter_values(&subject.shape, config) * F32,
+            keep: if config.train.gradient_checkpointing { Keep::Input } else { Keep::All },
         }
     }
 
-    fn layers(&self) -> u64 {
-        self.subject.shape.num_hidden_layers as u64
+    fn widths(&self, training: bool) -> Widths {
+        Widths::of(&self.subject.shape, self.config, training)
     }
 
-    /// `load::load`: the weights so far, and what is held beside the one that is read.
+    /// `load::load`: the weights so far, and what is held while the next one is read.
     fn load(&self) -> Moment {
         let (mut held, mut most) = (0, (0, 0));
         for weight in self.subject.weights.iter() {
-            let beside = loading_bytes(weight, self.config, self.subject.on_device);
-            let own = held_bytes(weight, self.config, self.subject.on_device);
-            if held + own + beside > most.0 + most.1 {
-                most = (held + own, beside);
+            let reading = loading_bytes(weight, self.config, self.subject.on_device);
+            if held + reading > most.0 + most.1 {
+                most = (held, reading);
             }
-            held += own;
+            held += held_bytes(weight, self.config, self.subject.on_device);
         }
         if held > most.0 + most.1 {
             most = (held, 0);
         }
-        Moment::new(Phase::Load).lasting(Category::BaseWeights, most.0).passing(Category::Other, most.1)
+        Moment::new(Phase::Load).lasting(Category::BaseWeights, most.0).lasting(Category::Other, most.1)
     }
 
     /// What is there from the first step on: the base, the adapter, its gradients (`lora::Param`) and moments (`optimizer::AdamW`), and the
@@ -140,147 +162,193 @@ impl<'a> Run<'a> {
             .lasting(Category::DequantScratch, self.scratch())
     }
 
-    /// `frozen::Scratch` grows to the largest weight of a block that is packed, or to the rows of the head that are lent at once; on a device
-    /// a whole weight is expanded to f32 and to the compute type.
+    fn packed(&self) -> impl Iterator<Item = &WeightFacts> {
+        let (adapter, on_device) = (&self.config.adapter, self.subject.on_device);
+        self.subject.weights.iter().filter(move |w| is_packed(w, adapter, on_device))
+    }
+
+    /// `frozen::Scratch` grows to the largest packed weight of a block, or to the rows of the head that are lent at once; a device has none.
     fn scratch(&self) -> u64 {
-        let packed = |w: &&super::WeightFacts| is_packed(w, &self.config.adapter, self.subject.on_device);
-        let tied = !self.subject.weights.iter().any(|w| w.role == WeightRole::Head);
-        let expanded = self.subject.weights.iter().filter(packed).map(|w| match w.role {
-            WeightRole::Projection => w.elements(),
-            WeightRole::Embedding if !tied => 0,
-            _ if self.subject.on_device => w.elements(),
-            _ => w.in_features * w.out_features.min(VOCABULARY_BLOCK),
-        });
-        let value = if self.subject.on_device && self.value != F32 { F32 + self.value } else { F32 };
-        expanded.max().unwrap_or(0) * value
-    }
-
-    /// The batch itself (`Packed::bytes`), the rotation's cosines and sines (`rope::Frequencies::rotation`).
-    fn with_batch(&self, moment: Moment, batch: Batch) -> Moment {
-        let t = batch.longest.tokens;
-        let packed = 4 * (t + batch.longest.rows + 1 + t) + 8 * (t + batch.most_targets);
-        moment.passing(Category::Data, packed).passing(Category::BlockWork, t * self.widths.head_dim * self.value)
-    }
-
-    /// What the blocks below the last have kept: `block::Saved`, from the lowest adapted block on.
-    fn saved(&self, blocks: u64) -> u64 {
-        let w = &self.widths;
-        if self.config.train.gradient_checkpointing {
-            blocks * w.hidden
-        } else {
-            blocks * (w.hidden + w.full() + w.lows)
-        }
-    }
-
-    /// `attention::Heads::scratch_bytes`: a block of scores for each thread, and on the way back two. On a device whole rows at once.
-    fn scores(&self, batch: Batch, blocks: u64) -> u64 {
-        let (row, heads) = (batch.longest_row, self.subject.shape.num_attention_heads as u64);
         if self.subject.on_device {
-            return 3 * heads * row * row * F32;
+            return 0;
         }
-        blocks * self.subject.threads as u64 * QUERY_BLOCK.min(row) * row * F32
+        let expanded = self.packed().map(|w| match w.role {
+            WeightRole::Projection => w.elements(),
+            _ if self.is_head(w) => w.in_features * w.out_features.min(VOCABULARY_BLOCK),
+            _ => 0,
+        });
+        expanded.max().unwrap_or(0) * F32
     }
 
-    /// `Block::forward` of the last block: the input, what `attend_and_gate` makes, the gated product; the sum goes into the residual's place,
-    /// or with everything kept into a copy of it.
-    fn forward_values(&self, keeps_all: bool) -> (u64, u64) {
-        let w = &self.widths;
-        let copy = if keeps_all { w.hidden } else { 0 };
-        (w.full(), w.hidden + w.gate.max(w.hidden) + copy + w.lows)
+    /// Whether the logits come from this weight: a tied embedding is the head too.
+    fn is_head(&self, weight: &WeightFacts) -> bool {
+        weight.role == WeightRole::Head
+            || (weight.role == WeightRole::Embedding && self.subject.shape.tie_word_embeddings)
     }
 
-    fn forward(&self, batch: Batch) -> Moment {
-        let t = batch.longest.tokens * self.value;
-        let keeps_all = !self.config.train.gradient_checkpointing;
-        let (kept, work) = self.forward_values(keeps_all);
-        self.with_batch(self.standing(Phase::Forward), batch)
-            .passing(Category::Activations, t * (self.saved(self.layers() - 1) + kept))
-            .passing(Category::BlockWork, t * work + self.scores(batch, 1))
+    /// `Frozen::copy_bytes`: on a device a packed weight is expanded as a whole, to f32 and from there to a narrower type.
+    fn copy_bytes(&self, of: impl Fn(&WeightFacts) -> bool) -> u64 {
+        let widened = if self.value < F32 { self.value } else { 0 };
+        let largest = self.packed().filter(|w| self.subject.on_device && of(w)).map(WeightFacts::elements).max();
+        largest.unwrap_or(0) * (F32 + widened)
     }
 
-    /// `Head::loss`: a chunk's logits, the gradient of the hidden states before and after a chunk is added to it (`index_add` makes a new
-    /// one), and the chunk's rows: chosen, normed, their gradient, that before the norm.
-    fn head_chunk(&self, batch: Batch, with_gradient: bool) -> u64 {
-        let hidden = self.widths.hidden * self.value;
-        let rows = batch.most_targets.min(self.config.memory.head_chunk as u64);
-        // On a device: the logits, their exponentials, the probabilities and their gradient.
-        let copies = if self.subject.on_device { 4 } else { 1 };
-        let logits = copies * rows * self.subject.shape.vocab_size as u64 * F32;
-        match with_gradient {
-            true => logits + 2 * batch.longest.tokens * hidden + 4 * rows * hidden,
-            false => logits + 2 * rows * hidden,
+    /// A pass before its first block: the batch itself (`Packed::bytes`), the stream of hidden states, the rotation (`Decoder::enter`).
+    fn entered(&self, phase: Phase, batch: Batch, training: bool) -> Moment {
+        let (w, t) = (self.widths(training), batch.longest.tokens);
+        let data = 4 * (2 * t + batch.longest.rows + 1) + 8 * (t + batch.most_targets);
+        self.standing(phase)
+            .passing(Category::Data, data)
+            .passing(Category::BlockWork, t * w.hidden * self.value)
+            .passing(Category::Other, t * w.head_dim * self.value)
+    }
+
+    /// What a block keeps for backward, in values a token.
+    fn kept(&self, keep: Keep, w: &Widths) -> u64 {
+        match keep {
+            Keep::Nothing => 0,
+            Keep::Input => w.hidden,
+            Keep::All => w.full() + w.hidden,
         }
     }
 
-    fn head(&self, batch: Batch) -> Moment {
-        let t = batch.longest.tokens * self.value;
-        self.with_batch(self.standing(Phase::Forward), batch)
-            .passing(Category::Activations, t * self.saved(self.layers()))
-            .passing(Category::BlockWork, t * self.widths.hidden)
-            .passing(Category::HeadChunk, self.head_chunk(batch, true))
+    /// `Block::scores_bytes`: a block of scores for each thread, two on the way back; on a device whole matrices of the longest row.
+    fn scores(&self, batch: Batch, backward: bool) -> u64 {
+        let row = batch.longest_row;
+        if !self.subject.on_device {
+            let blocks = self.subject.threads as u64 * if backward { 2 } else { 1 };
+            return blocks * QUERY_BLOCK.min(row) * row * F32;
+        }
+        let matrix = self.subject.shape.num_attention_heads as u64 * row * row * F32;
+        matrix * if backward { 7 } else { 5 }
     }
 
-    /// `Block::backward` of the last block, when nothing that was saved is gone yet. Four places may be the highest: the gated product with
-    /// its gradient, the gradients of gate and up beside what they come from, those of the norm's output, and those of q, k and v.
-    fn backward(&self, batch: Batch) -> Moment {
-        let (w, t) = (&self.widths, batch.longest.tokens * self.value);
-        let recomputed = if self.config.train.gradient_checkpointing { w.full() + w.lows - w.down_low } else { 0 };
-        let attended = 2 * w.q + 2 * w.kv;
-        let scores = self.scores(batch, 2);
-        let after_gates = w.full() - 2 * w.gate + w.lows;
-        let places = [
-            t * (w.full() + w.lows + 2 * w.gate + w.down_low),
-            t * (w.full() + w.lows + 3 * w.gate),
-            // normed and its gradient, t of both modules and their concatenation
-            t * (after_gates + 2 * w.gate + 2 * w.hidden + 2 * w.gate_up_lows),
-            t * (attended + w.lows + w.hidden + w.q + w.q + 2 * w.kv) + scores,
-        ];
-        let most = places.into_iter().max().unwrap_or(0);
-        let (saved, own) = match self.config.train.gradient_checkpointing {
-            true => (t * (self.saved(self.layers()) + recomputed), t * recomputed),
-            false => (t * self.saved(self.layers()), t * (w.full() + w.lows)),
+    /// `Block::attention_moments`.
+    fn attention_moments(&self, w: &Widths, batch: Batch, residual: u64) -> [u64; 3] {
+        let t = batch.longest.tokens * self.value;
+        [
+            t * (w.hidden + w.lows[0] + (w.q + 2 * w.kv).max(w.down[0])),
+            t * (w.lows[0] + w.attention()) + self.scores(batch, false),
+            t * (w.lows[0] + w.lows[1] + w.attention() + residual.max(w.down[1])),
+        ]
+    }
+
+    /// `Block::needs`: what composed operations on a device hold besides.
+    fn composed(&self, batch: Batch, w: &Widths) -> u64 {
+        if !self.subject.on_device {
+            return 0;
+        }
+        self.copy_bytes(|weight| weight.role == WeightRole::Projection) + 8 * batch.longest.tokens * w.gate * F32
+    }
+
+    /// `Block::forward_needs`: what a block works with besides its input and what it keeps.
+    fn forward_work(&self, batch: Batch, keep: Keep, w: &Widths) -> u64 {
+        let t = batch.longest.tokens * self.value;
+        let residual = if keep == Keep::Nothing { 0 } else { w.hidden };
+        let gated = match keep {
+            Keep::All => [w.full() - w.lows[3] + w.hidden + w.down[2], w.full() + w.gate + w.hidden.max(w.down[3])],
+            _ => [
+                residual + 2 * w.gate + w.hidden + w.lows[2] + w.down[2],
+                residual + 2 * w.gate + w.lows[3] + w.down[3],
+            ],
         };
-        self.with_batch(self.standing(Phase::Backward), batch)
-            .passing(Category::Activations, saved)
-            // The gradient that comes from above, and what this place has beyond what was kept.
-            .passing(Category::BlockWork, t * w.hidden + most.saturating_sub(own))
+        let attention = self.attention_moments(w, batch, residual);
+        let most = attention.into_iter().chain(gated.map(|width| t * width)).max().unwrap_or(0);
+        most.saturating_sub(t * self.kept(keep, w)) + self.composed(batch, w)
     }
 
-    /// `optimizer::AdamW::update` works in place on a CPU; elsewhere a parameter's moments are made anew beside the old ones.
-    fn optimizer(&self) -> Moment {
-        let largest = self.largest_parameter() * F32;
-        let beside = if self.subject.on_device { 4 * largest } else { 0 };
-        self.standing(Phase::Optimizer).passing(Category::Other, beside)
+    /// `Block::backward_needs`: the same of the way back.
+    fn backward_work(&self, batch: Batch, w: &Widths) -> u64 {
+        let t = batch.longest.tokens * self.value;
+        let full = w.full();
+        let attention = full - 2 * w.gate - w.hidden;
+        let mut most = t * (full + w.gate + w.down[3]);
+        most = most.max(t * (full + 2 * w.gate + w.back[3]));
+        // From here on the gradients of gate and up lie in the places of gate and up.
+        most = most.max(t * (full + 2 * w.hidden + w.back[2]));
+        most = most.max(t * (attention + w.q + w.back[1]));
+        most = most.max(t * (attention + w.q + 2 * w.kv) + self.scores(batch, true));
+        most = most.max(t * (w.q + 2 * w.kv + 2 * w.hidden + w.lows.iter().sum::<u64>() + w.back[0]));
+        if self.keep == Keep::All {
+            most = most.saturating_sub(t * full);
+        } else {
+            let again = self.attention_moments(w, batch, w.hidden).into_iter().max().unwrap_or(0);
+            most = most.max(again).max(t * (full - w.lows[3] + w.hidden + w.down[2]));
+        }
+        most + self.composed(batch, w)
     }
 
-    /// The values of the largest trained matrix, A of q, k and v stacked.
+    fn layers(&self) -> u64 {
+        self.subject.shape.num_hidden_layers as u64
+    }
+
+    /// `Decoder::train` in its last block: what all of them have kept, and what the last works with.
+    fn forward(&self, batch: Batch) -> Moment {
+        let (w, t) = (self.widths(true), batch.longest.tokens * self.value);
+        self.entered(Phase::Forward, batch, true)
+            .passing(Category::Activations, t * self.layers() * self.kept(self.keep, &w))
+            .passing(Category::BlockWork, self.forward_work(batch, self.keep, &w))
+    }
+
+    /// `Head::chunk_bytes`: logits, the chosen rows before and after the norm, and with gradients theirs.
+    fn chunk(&self, batch: Batch, gradients: bool) -> u64 {
+        let s = &self.subject.shape;
+        let rows = batch.most_targets.min(self.config.memory.head_chunk as u64);
+        let logits = rows * s.vocab_size as u64 * F32;
+        let chosen = rows * s.hidden_size as u64 * self.value * if gradients { 4 } else { 2 };
+        if !self.subject.on_device {
+            return logits + chosen;
+        }
+        logits * if gradients { 5 } else { 4 } + chosen + self.copy_bytes(|w| self.is_head(w))
+    }
+
+    /// `Head::loss` after all blocks: a chunk, and the gradient of the hidden states.
+    fn head(&self, batch: Batch) -> Moment {
+        let (w, t) = (self.widths(true), batch.longest.tokens * self.value);
+        self.entered(Phase::Forward, batch, true)
+            .passing(Category::Activations, t * self.layers() * self.kept(self.keep, &w))
+            .passing(Category::BlockWork, t * w.hidden)
+            .passing(Category::HeadChunk, self.chunk(batch, true))
+    }
+
+    /// `Decoder::train` on its way back in the last block, when nothing that was kept is gone yet. The gradient has the stream's size.
+    fn backward(&self, batch: Batch) -> Moment {
+        let (w, t) = (self.widths(true), batch.longest.tokens * self.value);
+        self.entered(Phase::Backward, batch, true)
+            .passing(Category::Activations, t * self.layers() * self.kept(self.keep, &w))
+            .passing(Category::BlockWork, self.backward_work(batch, &w))
+    }
+
+    /// The bytes of the largest trained matrix: A of q, k and v is one.
     fn largest_parameter(&self) -> u64 {
-        let (r, shape) = (self.config.adapter.r as u64, &self.subject.shape);
-        let has = |m: &TargetModule| self.config.adapter.target_modules.contains(m);
-        let qkv =
-            [TargetModule::QProj, TargetModule::KProj, TargetModule::VProj].iter().filter(|m| has(m)).count() as u64;
-        let widest =
-            TargetModule::ALL.iter().filter(|m| has(m)).map(|m| features(shape, *m)).map(|(i, o)| i.max(o)).max();
-        r * widest.unwrap_or(0).max(qkv * self.widths.hidden)
+        let (shape, r) = (&self.subject.shape, self.config.adapter.r as u64);
+        let adapted = |m: &&TargetModule| self.config.adapter.target_modules.contains(m);
+        let groups = GROUPS.iter().map(|group| {
+            let members: Vec<_> = group.iter().filter(adapted).map(|m| features(shape, *m)).collect();
+            let stacked = members.iter().map(|(inner, _)| inner).sum::<u64>();
+            members.iter().map(|(_, out)| *out).max().unwrap_or(0).max(stacked)
+        });
+        r * groups.max().unwrap_or(0) * F32
+    }
+
+    /// `optimizer::update_bytes`: on a CPU every value is changed in its place.
+    fn optimizer(&self) -> Moment {
+        let beside = if self.subject.on_device { 8 * self.largest_parameter() } else { 0 };
+        self.standing(Phase::Optimizer).passing(Category::Other, beside)
     }
 
     /// `evaluate::split_loss`: forward with nothing kept, then the head without a gradient.
     fn eval(&self, batch: Batch) -> [Moment; 2] {
-        let t = batch.longest.tokens * self.value;
-        let (kept, work) = self.forward_values(false);
-        let standing = || self.with_batch(self.standing(Phase::Eval), batch);
+        let w = self.widths(false);
+        let entered = || self.entered(Phase::Eval, batch, false);
         [
-            standing()
-                .passing(Category::Activations, t * kept)
-                .passing(Category::BlockWork, t * work + self.scores(batch, 1)),
-            standing()
-                .passing(Category::BlockWork, t * self.widths.hidden)
-                .passing(Category::HeadChunk, self.head_chunk(batch, false)),
+            entered().passing(Category::BlockWork, self.forward_work(batch, Keep::Nothing, &w)),
+            entered().passing(Category::HeadChunk, self.chunk(batch, false)),
         ]
     }
 
-    /// `checkpoint::write`, the moments' file: `adapter::write_tensors` holds the bytes of all tensors and then the whole file beside them.
+    /// `adapter::write_bytes`: copies of the largest matrix.
     fn checkpoint(&self) -> Moment {
-        self.standing(Phase::Checkpoint).passing(Category::Other, 2 * 2 * self.adapter)
+        self.standing(Phase::Checkpoint).passing(Category::Other, 3 * self.largest_parameter())
     }
 }

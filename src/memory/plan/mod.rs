@@ -156,6 +156,12 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
     Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch: batch.longest, basis }
 }
 
+/// What the engine alone will charge to its ledger, at each moment that may be the highest.
+pub fn held(subject: &Subject, config: &RunConfig) -> Vec<(Phase, ByCategory)> {
+    let batch = rows::Batch::longest(&subject.train_rows, config);
+    engine::moments(subject, config, batch).into_iter().map(|m| (m.phase, m.by_category)).collect()
+}
+
 /// Bytes by category that are held at one moment.
 #[derive(Debug, Clone, PartialEq)]
 struct Moment {

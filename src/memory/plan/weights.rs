@@ -59,21 +59,22 @@ pub fn held_bytes(weight: &WeightFacts, config: &RunConfig, on_device: bool) -> 
     }
 }
 
-/// The most that is held beside a weight while it is brought into memory: its bytes as they were read, and a step between.
+/// Values that are read of a tensor at once: `model::stored`'s `PIECE`.
+const PIECE: u64 = 1 << 18;
+
+/// What is held besides the weights before it while a weight is read, itself among it: `model::stored`'s `Stored::room`. A piece of the file
+/// and the same piece in f32; on a device, and for another type than f32, the result is held here too.
 pub fn loading_bytes(weight: &WeightFacts, config: &RunConfig, on_device: bool) -> u64 {
-    let (raw, held) = (weight.stored_bytes, held_bytes(weight, config, on_device));
+    let piece = weight.elements().min(PIECE.max(weight.in_features));
+    let read = piece * F32 + weight.stored_bytes * piece / weight.elements().max(1);
+    let held = held_bytes(weight, config, on_device);
     let dense = weight.elements() * F32;
-    let packed = is_packed(weight, &config.adapter, on_device);
-    let quantised_now =
-        packed && weight.role == WeightRole::Projection && packing(config.adapter.quantization).is_some();
-    let most = match (packed, quantised_now) {
-        // `Raw::dense`: the aligned copy of the raw bytes beside them, then the values beside the copy; `QTensor::quantize_onto` after.
-        (_, true) => (2 * raw).max(raw + dense).max(dense + held),
-        (false, _) => (2 * raw).max(raw + dense),
-        // `Raw::quantised`: the raw bytes and the tensor's own copy.
-        (true, _) => 2 * raw,
+    let result = match (is_packed(weight, &config.adapter, on_device), on_device) {
+        (true, _) => held,
+        (false, false) => dense,
+        (false, true) => dense + held,
     };
-    most.saturating_sub(held)
+    read + if on_device { result + held } else { result }
 }
 
 /// The base in this configuration.

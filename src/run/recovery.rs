@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use super::planner::Planner;
 use super::post_mortem::remember;
 use super::replay;
+use super::sampler::MemoryWatch;
 pub use super::stage::set_argument;
 use super::stage::{Change, Stage};
 use super::store::RunFolder;
@@ -43,6 +44,7 @@ pub enum Next {
 pub struct Recovery<'a> {
     pub folder: &'a RunFolder,
     pub interactive: &'a Interactive,
+    pub memory: &'a MemoryWatch,
 }
 
 impl Recovery<'_> {
@@ -155,8 +157,16 @@ impl Recovery<'_> {
         let _ = replay::each(self.folder.path(), |stamped| remember(&mut history, &stamped.event));
         let (plan, informed) = (planner.plan(), planner.informed());
         let limit_bytes = shortage.limit_bytes.or(planner.limit_bytes);
+        let device = self.memory.ask_device();
+        let others_bytes = device.as_ref().and_then(|d| d.others_bytes);
+        let free_bytes = shortage.free_bytes.or(device.as_ref().and_then(|d| d.free_bytes));
+        let available_bytes = match &device {
+            Some(device) => device.free_bytes,
+            None => probe::machine_memory().available_bytes,
+        };
         let used_bytes = match (shortage.origin, limit_bytes, shortage.free_bytes) {
             (Origin::Limit, Some(limit), Some(free)) => Some(limit.saturating_sub(free)),
+            _ if device.is_some() => device.as_ref().and_then(|d| d.used_bytes),
             _ => probe::host_memory().used_bytes,
         };
         let facts = Facts {
@@ -165,9 +175,9 @@ impl Recovery<'_> {
             used_bytes,
             limit_bytes,
             requested_bytes: shortage.requested_bytes,
-            free_bytes: shortage.free_bytes,
-            available_bytes: probe::machine_memory().available_bytes,
-            others_bytes: None,
+            free_bytes,
+            available_bytes,
+            others_bytes,
             planned_peak_bytes: Some(plan.peak_bytes),
         };
         let peak_now = plan::plan(&informed, config, limit_bytes).peak_bytes;
@@ -177,7 +187,7 @@ impl Recovery<'_> {
             micro: shortage.place.micro,
             layer: shortage.layer,
             requested_bytes: shortage.requested_bytes,
-            free_bytes: shortage.free_bytes,
+            free_bytes,
             by_category: shortage.by_category.clone(),
             levers: levers(&informed, config, Some(aim(peak_now, limit_bytes, shortage))),
             applied: None,
@@ -185,7 +195,7 @@ impl Recovery<'_> {
             cause: Some(history.cause(&facts)),
             limit_bytes,
             used_bytes,
-            others_bytes: None,
+            others_bytes,
             tokens: shortage.place.tokens,
             planned_peak_bytes: Some(plan.peak_bytes),
             planned_by_category: plan.by_category,

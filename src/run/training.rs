@@ -12,12 +12,13 @@ use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
 use crate::config::{MemoryLimit, OnOom, RunConfig, SchedulerType};
 use crate::data::dataset::Dataset;
 use crate::event::{
-    CommandReply, EventSink, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows, Stamped, Warning,
+    CommandReply, EventSink, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows, Stamped, Warning,
 };
 use crate::memory::ledger::Phase;
 use crate::memory::plan::{Subject, held_bytes, levers};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
+use crate::model::device_memory;
 use crate::model::source::ModelFiles;
 use crate::task;
 use crate::train::accumulate::Steps;
@@ -61,17 +62,20 @@ fn train(
     let limit = limit_bytes(config);
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
-        if !subject.on_device {
-            ledger.set_limit(limit, probe::resident_bytes);
-        }
+        let measure = if subject.on_device { device_memory::held_bytes } else { probe::resident_bytes };
+        ledger.set_limit(limit, measure);
         base_fits(&subject, config, limit)?;
+    }
+    if let Some(ask) = device_memory::open() {
+        context.memory.set_device(ask);
     }
     let now = Some(began(context.folder).unwrap_or_else(unix_ms) as i64 / 1000);
     let reader = Reader::new(files, now)?;
     let rows = reader.rows(config)?;
-    let mut stage = Stage::open(config, files, (reader, rows), ledger, init_adapter.is_some())?;
+    let helps = |e| with_levers(e, &subject, config, limit);
+    let mut stage = Stage::open(config, files, (reader, rows), ledger, init_adapter.is_some()).map_err(helps)?;
     let resume = context.resume.clone();
-    let mut progress = begin(&stage, resume.as_ref(), init_adapter)?;
+    let mut progress = begin(&stage, resume.as_ref(), init_adapter).map_err(helps)?;
     let trainable_params = progress.adapter.parameters();
     let mut planner = Planner::new(context.sink, context.folder, subject, limit, config.clone());
     planner.emit(RunEvent::RunStarted(Box::new(RunStarted {
@@ -104,8 +108,8 @@ fn train(
     }
     let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
     let mut orders = Orders::new(context.commands, ledger);
-    let recovery = Recovery { folder: context.folder, interactive };
-    planner.begin(&stage.config, probe::resident_bytes(), stage.rows.longest(&stage.config));
+    let recovery = Recovery { folder: context.folder, interactive, memory: context.memory };
+    planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
     loop {
         let Rows { train, eval } = &stage.rows;
         let mut trainer = Trainer::new(&stage.config, &stage.decoder, train, eval.as_ref(), progress);
@@ -115,7 +119,7 @@ fn train(
             Err(TrainError::Data(e)) => return Err(input(e)),
             Err(e) => return Err(failed(e)),
         };
-        probe::give_back_freed();
+        give_back();
         let next = recovery.decide(&shortage, &stage, &mut trainer, &mut planner, &mut orders, &mut checkpoints);
         if let Next::With(change, _) = &next
             && change.reads_the_base()
@@ -131,7 +135,7 @@ fn train(
             Next::With(change, asked) => {
                 (stage, progress) = stage.apply(*change, progress, ledger)?;
                 write_config(context.folder, &stage.config, &mut planner);
-                planner.begin(&stage.config, probe::resident_bytes(), stage.rows.longest(&stage.config));
+                planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
                 asked
             }
         };
@@ -141,10 +145,21 @@ fn train(
     }
 }
 
+/// What the limit bounds, as it is now.
+fn standing(subject: &Subject) -> Option<u64> {
+    if subject.on_device { device_memory::held_bytes() } else { probe::resident_bytes() }
+}
+
+/// Gives back what was freed but is still held for the next who asks.
+fn give_back() {
+    probe::give_back_freed();
+    device_memory::trim();
+}
+
 /// What the run may hold.
 fn limit_bytes(config: &RunConfig) -> Option<u64> {
     match &config.memory.limit {
-        MemoryLimit::Auto => probe::auto_limit_bytes(),
+        MemoryLimit::Auto => device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes),
         MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
     }
 }
@@ -156,25 +171,40 @@ fn base_fits(subject: &Subject, config: &RunConfig, limit: u64) -> Result<(), Jo
     if base.saturating_add(before) <= limit {
         return Ok(());
     }
-    let helps: Vec<String> = levers(subject, config, Some(limit))
-        .iter()
-        .filter(|l| l.changes.iter().any(|c| c.key.starts_with("adapter.quantization") || c.key == "adapter.method"))
-        .map(|l| {
-            let set: Vec<String> = l.changes.iter().map(set_argument).collect();
-            format!("{} (a peak of {})", set.join(" "), format_bytes(l.predicted_peak_bytes))
-        })
-        .collect();
-    let helps = if helps.is_empty() {
-        "no lever makes the base smaller".into()
-    } else {
-        format!("what helps: {}", helps.join("; "))
-    };
     Err(failed(format!(
-        "the base's weights take {}, the process holds {} already, and memory.limit is {}; {helps}",
+        "the base's weights take {}, the process holds {} already, and memory.limit is {}; {}",
         format_bytes(base),
         format_bytes(before),
-        format_bytes(limit)
+        format_bytes(limit),
+        what_helps(subject, config, Some(limit))
     )))
+}
+
+/// The levers that make it need less, as `--set` takes them: nothing has begun that `--lever` could go on with.
+fn what_helps(subject: &Subject, config: &RunConfig, limit: Option<u64>) -> String {
+    let told = |l: &Lever| {
+        let set: Vec<String> = l.changes.iter().map(set_argument).collect();
+        format!("{} (a peak of {})", set.join(" "), format_bytes(l.predicted_peak_bytes))
+    };
+    let levers = levers(subject, config, limit);
+    let fit: Vec<String> = levers.iter().filter(|l| l.fits == Some(true)).map(told).collect();
+    match (fit.is_empty(), levers.is_empty()) {
+        (false, _) => format!("what makes it fit: {}", fit.join("; ")),
+        (true, false) => {
+            format!("no lever alone makes it fit: {}", levers.iter().map(told).collect::<Vec<_>>().join("; "))
+        }
+        (true, true) => "no lever makes it need less".into(),
+    }
+}
+
+/// A run that did not fit before its first event, with what helps.
+fn with_levers(e: JobError, subject: &Subject, config: &RunConfig, limit: Option<u64>) -> JobError {
+    match e {
+        JobError::Failed(what) if what.contains("out of memory") => {
+            failed(format!("{what}; {}", what_helps(subject, config, limit)))
+        }
+        e => e,
+    }
 }
 
 /// Refuses a metric that would have to be generated inside training, with what it would have cost.
@@ -205,7 +235,7 @@ fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path
     let mut checkpoint = resume.and_then(|r| r.checkpoint.as_deref());
     let mut adapter = match checkpoint.or(init_adapter) {
         Some(folder) => {
-            let adapter = Adapter::load(decoder, folder).map_err(input)?;
+            let adapter = Adapter::load(decoder, folder).map_err(adapter_error)?;
             match fits(&adapter, config) {
                 Ok(()) => adapter,
                 // One that has learned nothing is made anew where a lever has changed its shape.
@@ -224,8 +254,16 @@ fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path
     let progress = Progress::new(adapter, config, &decoder.ledger).map_err(failed)?;
     let (Some(folder), Some(resume)) = (checkpoint, resume) else { return Ok(progress) };
     let mut trainer = Trainer::new(config, decoder, &rows.train, rows.eval.as_ref(), progress);
-    trainer.restore(folder, resume.best, resume.evaluated).map_err(input)?;
+    trainer.restore(folder, resume.best, resume.evaluated).map_err(|e| match e {
+        TrainError::Checkpoint(e) => adapter_error(e),
+        e => input(e),
+    })?;
     Ok(trainer.into_progress())
+}
+
+fn adapter_error(e: AdapterError) -> JobError {
+    let e = task::OpenError::Adapter(e);
+    if e.is_out_of_memory() { failed(e) } else { input(e) }
 }
 
 /// The settings that a later `--resume` goes on with.

@@ -492,7 +492,7 @@ fn highest(at: &Path, set: &[&str]) -> ByPhase {
 }
 
 #[test]
-fn eval_never_needs_more_than_training_even_where_its_rows_are_longer() {
+fn eval_never_needs_more_than_training_on_a_grid() {
     let place = prepared("");
     let at = place.path();
     let mut grid = Vec::new();

@@ -8,6 +8,7 @@ pub mod discover;
 pub mod engine;
 mod eval;
 mod generate;
+mod ground;
 mod plan;
 pub mod screen;
 pub mod signals;

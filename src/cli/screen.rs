@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::signals::StopOnSignals;
 use super::train::{Place, Plan, name_of, resumed, told, without_screen};
-use super::{CliError, discover, result_path, say};
+use super::{CliError, discover, ground, result_path, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
 use crate::config::parse;
@@ -18,6 +18,7 @@ use crate::run::worker::{self, Ending, Running};
 use crate::run::{attach, replay, store, training};
 use crate::ui::Fetching;
 use crate::ui::state::StartPage;
+use crate::ui::state::plan::Ground;
 use crate::ui::state::start::{Entry, Look, StartRequest, Target};
 use crate::units::printable;
 
@@ -80,6 +81,10 @@ impl Launcher for Starter {
 
     fn entries(&self) -> Option<Vec<Entry>> {
         Some(discover::entries(&self.here, self.named.as_ref()))
+    }
+
+    fn ground(&self, request: &StartRequest) -> Result<Ground, String> {
+        ground::of(request)
     }
 
     fn look(&self, request: &StartRequest, cancel: &AtomicBool) -> Option<Look> {

@@ -225,9 +225,11 @@ pub fn initial_a(r: usize, in_features: usize, seed: u64, layer: usize, module: 
     Tensor::from_vec(values, (r, in_features), &Device::Cpu)
 }
 
-/// Zeros for B, [out, r].
+/// Zeros for B, [out, r]; written, since a system gives memory only then, and the first step is to hold what all others hold.
 pub fn initial_b(out_features: usize, r: usize) -> Result<Tensor> {
-    Tensor::zeros((out_features, r), DType::F32, &Device::Cpu)
+    let zeros = Tensor::zeros((out_features, r), DType::F32, &Device::Cpu)?;
+    cpu::write(&zeros, |zeros| zeros.fill(0.0))?;
+    Ok(zeros)
 }
 
 #[cfg(test)]

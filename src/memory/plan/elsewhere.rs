@@ -1,5 +1,6 @@
 //! What the same run would need done otherwise, each with its formula: estimates, to set this run's plan against.
 
+use super::process::CUDA_CONTEXT_BYTES;
 use super::rows::Batch;
 use super::weights::F32;
 use super::{Elsewhere, Subject, engine, plan};
@@ -12,6 +13,11 @@ use crate::units::{MIB, format_bytes};
 const PEER_LOGITS: u64 = 8;
 /// Python with torch, transformers and PEFT, from the same runs.
 const PEER_PROCESS: u64 = 600 * MIB;
+
+/// What the peer's process takes of the memory that is planned for.
+fn peer_process(subject: &Subject) -> u64 {
+    if subject.on_device { CUDA_CONTEXT_BYTES } else { PEER_PROCESS }
+}
 
 /// What the same run would need done otherwise.
 pub fn elsewhere(subject: &Subject, config: &RunConfig) -> Vec<Elsewhere> {
@@ -74,10 +80,10 @@ fn full_fine_tuning(subject: &Subject, config: &RunConfig, batch: Batch) -> Else
     let (activations, told) = graph(subject, config, batch);
     Elsewhere {
         name: "full fine-tuning".into(),
-        peak_bytes: 4 * F32 * trained + activations + PEER_PROCESS,
+        peak_bytes: 4 * F32 * trained + activations + peer_process(subject),
         formula: format!(
             "{trained} parameters x 16 bytes (weights, gradients, two moments) + {told} + {} for the process; an estimate",
-            format_bytes(PEER_PROCESS)
+            format_bytes(peer_process(subject))
         ),
     }
 }
@@ -108,10 +114,10 @@ fn autograd(subject: &Subject, config: &RunConfig, batch: Batch) -> Elsewhere {
     let (activations, told) = graph(subject, config, batch);
     Elsewhere {
         name: "LoRA with whole-graph autograd, as PEFT does it".into(),
-        peak_bytes: F32 * weights + 4 * F32 * adapter + activations + PEER_PROCESS,
+        peak_bytes: F32 * weights + 4 * F32 * adapter + activations + peer_process(subject),
         formula: format!(
             "{weights} weights x 4 bytes + {adapter} trained x 16 bytes + {told} + {} for the process; an estimate from two measured runs",
-            format_bytes(PEER_PROCESS)
+            format_bytes(peer_process(subject))
         ),
     }
 }

@@ -11,7 +11,7 @@ const RUNTIME_BYTES: u64 = 12 * MIB;
 /// is asked next.
 const HEAP_SLACK: f64 = 0.04;
 /// A CUDA context with its kernels, which the device's memory holds for each process. A guess: nobody has measured it here.
-const CUDA_CONTEXT_BYTES: u64 = 400 * MIB;
+pub const CUDA_CONTEXT_BYTES: u64 = 400 * MIB;
 
 /// The moment with what no ledger knows: the resident set of the process, or what a device's memory holds of it.
 pub fn resident(subject: &Subject, moment: Moment) -> Moment {

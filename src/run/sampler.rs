@@ -45,6 +45,11 @@ impl MemoryWatch {
         self.settings().device = Some(probe);
     }
 
+    /// What the device says now, where there is one.
+    pub fn ask_device(&self) -> Option<DeviceMemory> {
+        self.settings().device.as_mut().map(|ask| ask())
+    }
+
     fn settings(&self) -> std::sync::MutexGuard<'_, Settings> {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }

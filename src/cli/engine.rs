@@ -180,6 +180,7 @@ pub fn eval_loss(request: &EvalRequest) -> Result<EvalReport, CliError> {
     let rows = Dataset::open(&request.rows, request.split, tokenizer, options).map_err(usage)?;
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
+    decoder.head.set_chunk(config.memory.head_chunk);
     let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
     let started = Instant::now();
     let most = longest_batch(&rows, EVAL_ROWS);

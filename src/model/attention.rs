@@ -84,9 +84,10 @@ impl Heads {
         let (d, width, kv_width) = (self.head_dim, self.heads * self.head_dim, self.kv_heads * self.head_dim);
         let out = Shared(out.as_mut_ptr());
         let pieces = self.query_blocks(segments);
-        pieces.into_par_iter().for_each_init(Vec::new, |scores: &mut Vec<f32>, (row, block)| {
+        let scores = block_of_scores(segments.longest());
+        pieces.into_par_iter().for_each_init(scores, |scores: &mut Vec<f32>, (row, block)| {
             let keys = block.end - row.start;
-            scores.resize(block.len() * keys, 0.0);
+            let scores = &mut scores[..block.len() * keys];
             for head in 0..self.heads {
                 let (q_at, kv_at) = (block.start * width + head * d, row.start * kv_width + head / self.group() * d);
                 let queries = Strided { data: q[q_at..].as_ptr(), row: width, col: 1 };
@@ -112,16 +113,16 @@ impl Heads {
         let rows = segments.ranges();
         let tasks: Vec<_> =
             rows.into_iter().flat_map(|row| (0..self.kv_heads).map(move |h| (row.clone(), h))).collect();
+        let scores = block_of_scores(segments.longest());
         tasks.into_par_iter().with_max_len(1).for_each_init(
-            || (Vec::new(), Vec::new()),
+            || (scores(), scores()),
             |(p, dp): &mut (Vec<f32>, Vec<f32>), (row, kv_head)| {
                 let kv_at = row.start * kv_width + kv_head * d;
                 for head in kv_head * self.group()..(kv_head + 1) * self.group() {
                     for start in row.clone().step_by(QUERY_BLOCK) {
                         let block = start..(start + QUERY_BLOCK).min(row.end);
                         let (n, keys) = (block.len(), block.end - row.start);
-                        p.resize(n * keys, 0.0);
-                        dp.resize(n * keys, 0.0);
+                        let (p, dp) = (&mut p[..n * keys], &mut dp[..n * keys]);
                         let q_at = block.start * width + head * d;
                         let queries = Strided { data: q[q_at..].as_ptr(), row: width, col: 1 };
                         let d_outs = Strided { data: d_out[q_at..].as_ptr(), row: width, col: 1 };
@@ -256,6 +257,11 @@ impl Heads {
         let p = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?.to_dtype(q.dtype())?;
         self.join(p.matmul(&vh)?)
     }
+}
+
+/// Room for the scores of a block of queries, made at its full size: one that grows takes up to twice as much.
+fn block_of_scores(longest_row: usize) -> impl Fn() -> Vec<f32> + Sync + Copy {
+    move || vec![0f32; QUERY_BLOCK.min(longest_row) * longest_row]
 }
 
 fn causal_mask(n: usize, device: &Device) -> Result<Tensor> {

@@ -58,10 +58,14 @@ impl Stored<'_> {
         Ok(Rows { count, width, bytes, per_piece: (PIECE / width).max(1).next_multiple_of(head) })
     }
 
-    /// Charges what is held while the tensor is read: the result, and a piece of the file with a piece of f32.
-    fn room(&self, result: usize, rows: &Rows) -> Result<Charge, LoadError> {
-        let piece = rows.per_piece.min(rows.count) * (rows.bytes + rows.width * size_of::<f32>());
-        Ok(self.ledger.ask(Category::Other, result + piece)?)
+    /// Charges what is held while the tensor is read: the result, and for each row of a piece so many bytes.
+    fn room(&self, result: usize, rows: &Rows, piece_row: usize) -> Result<Charge, LoadError> {
+        Ok(self.ledger.ask(Category::Other, result + rows.per_piece.min(rows.count) * piece_row)?)
+    }
+
+    /// The bytes that [`Stored::pieces`] holds for each row of a piece.
+    fn piece_row(&self, rows: &Rows) -> usize {
+        if self.turned.is_some() { 2 * rows.bytes } else { rows.bytes }
     }
 
     fn read_into(&self, bytes: &mut [u8], offset: u64) -> Result<(), LoadError> {
@@ -98,7 +102,7 @@ impl Stored<'_> {
         let values = rows.count * rows.width;
         // Another type or device has its own copy while the values are converted.
         let copy = if device.is_cpu() && dtype == DType::F32 { 0 } else { values * dtype.size_in_bytes() };
-        let _room = self.room(values * size_of::<f32>() + copy, &rows)?;
+        let _room = self.room(values * size_of::<f32>() + copy, &rows, self.piece_row(&rows))?;
         let mut all = vec![0f32; values];
         self.pieces(&rows, |piece, bytes| {
             frozen::dequantise(self.dtype, bytes, &mut all[piece.start * rows.width..piece.end * rows.width])
@@ -143,7 +147,12 @@ impl Stored<'_> {
         let rows = self.rows()?;
         let row_blocks = rows.width / T::BLCK_SIZE;
         let result = rows.count * row_blocks * size_of::<T>();
-        let _room = self.room(if device.is_cpu() { result } else { 2 * result }, &rows)?;
+        let piece_row = match (T::DTYPE == self.dtype, self.turned) {
+            (true, None) => 0,
+            (true, Some(_)) => self.piece_row(&rows),
+            (false, _) => self.piece_row(&rows) + rows.width * size_of::<f32>(),
+        };
+        let _room = self.room(if device.is_cpu() { result } else { 2 * result }, &rows, piece_row)?;
         let mut blocks = vec![T::zeros(); rows.count * row_blocks];
         if T::DTYPE != self.dtype {
             let mut values = vec![0f32; rows.per_piece.min(rows.count) * rows.width];
@@ -188,5 +197,43 @@ fn restore(read: &[u8], row_bytes: usize, head: usize, restored: &mut Vec<u8>) {
             let (part, pair) = (row / half, row % half);
             restored.extend_from_slice(&head[(pair * 2 + part) * row_bytes..][..row_bytes]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_256_are_packed_as_candle_packs_them_over_many_pieces_and_within_the_charge() {
+        let (device, ledger) = (Device::Cpu, Ledger::default());
+        let whole = Tensor::randn(0f32, 0.1, (1500, 512), &device).expect("a tensor");
+        let whole = whole.to_dtype(DType::BF16).expect("bf16").to_dtype(DType::F32).expect("f32");
+        let values = whole.flatten_all().expect("flat").to_vec1::<f32>().expect("values");
+        let bytes: Vec<u8> = values.iter().flat_map(|v| half::bf16::from_f32(*v).to_le_bytes()).collect();
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), &bytes).expect("written");
+        let stored = Stored {
+            shape: vec![1500, 512],
+            dtype: GgmlDType::BF16,
+            file: file.as_file(),
+            path: file.path(),
+            name: "w".into(),
+            offset: 0,
+            len: bytes.len() as u64,
+            turned: None,
+            ledger: &ledger,
+        };
+        for to in [GgmlDType::Q4K, GgmlDType::Q8_0] {
+            ledger.forget_highest();
+            let packed = stored.quantised(to, &device).expect("packed");
+            let expected = QTensor::quantize(&whole, to).expect("candle's");
+            assert!(packed.data().expect("bytes") == expected.data().expect("bytes"), "{to:?}");
+            let besides = ledger.highest().total_bytes - packed.storage_size_in_bytes() as u64;
+            assert!(besides < 4 << 20, "{besides} besides the result");
+        }
+        let dense = stored.dense(&device, DType::F32).expect("dense");
+        assert!(dense.flatten_all().expect("flat").to_vec1::<f32>().expect("values") == values);
+        assert_eq!(ledger.total(), 0);
     }
 }

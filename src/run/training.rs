@@ -59,6 +59,7 @@ fn train(
     let ledger = &context.memory.ledger;
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(files, how, ledger, &mut |_, _| {}).map_err(input)?;
+    decoder.head.set_chunk(config.memory.head_chunk);
     let vocabulary = decoder.spec.shape.vocab_size;
     if tokenizer.vocab_size() > vocabulary {
         let (has, model) = (tokenizer.vocab_size(), files.description.clone());

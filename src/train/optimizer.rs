@@ -43,8 +43,8 @@ impl AdamW {
         let params = || adapter.groups().flat_map(LoraGroup::params);
         let bytes = params().map(|p| 2 * cpu::bytes(&p.value)).sum();
         let charge = ledger.ask(Category::Optimizer, bytes).map_err(raised)?;
-        let moments =
-            params().map(|p| Ok((p.value.zeros_like()?, p.value.zeros_like()?))).collect::<Result<Vec<_>>>()?;
+        let pair = |p: &Param| Ok((cpu::resident_zeros_like(&p.value)?, cpu::resident_zeros_like(&p.value)?));
+        let moments = params().map(pair).collect::<Result<Vec<_>>>()?;
         Ok(AdamW { moments, step: 0, weight_decay, ledger: ledger.clone(), _charge: charge })
     }
 

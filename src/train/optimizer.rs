@@ -43,8 +43,8 @@ impl AdamW {
         let params = || adapter.groups().flat_map(LoraGroup::params);
         let bytes = params().map(|p| 2 * cpu::bytes(&p.value)).sum();
         let charge = ledger.ask(Category::Optimizer, bytes).map_err(raised)?;
-        let moments =
-            params().map(|p| Ok((held_zeros(&p.value)?, held_zeros(&p.value)?))).collect::<Result<Vec<_>>>()?;
+        let pair = |p: &Param| Ok((cpu::resident_zeros_like(&p.value)?, cpu::resident_zeros_like(&p.value)?));
+        let moments = params().map(pair).collect::<Result<Vec<_>>>()?;
         Ok(AdamW { moments, step: 0, weight_decay, ledger: ledger.clone(), _charge: charge })
     }
 
@@ -131,15 +131,6 @@ impl AdamW {
         self.step = step;
         Ok(())
     }
-}
-
-/// Zeros that are held from the start: a system gives memory only when it is written to, and the first step is to hold what all others hold.
-fn held_zeros(like: &Tensor) -> Result<Tensor> {
-    let zeros = like.zeros_like()?;
-    if cpu::on_cpu(&zeros) {
-        cpu::write(&zeros, |zeros| zeros.fill(0.0))?;
-    }
-    Ok(zeros)
 }
 
 /// √Σg² over all gradients of the adapter.

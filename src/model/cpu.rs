@@ -29,6 +29,15 @@ pub fn bytes(tensor: &Tensor) -> usize {
     tensor.elem_count() * tensor.dtype().size_in_bytes()
 }
 
+/// Zeros that are really in memory: the system gives pages that nobody has written to only when they are, long after there was room for them.
+pub fn resident_zeros_like(tensor: &Tensor) -> Result<Tensor> {
+    let zeros = tensor.zeros_like()?;
+    if on_cpu(&zeros) {
+        write(&zeros, |values| std::hint::black_box(values).fill(0.0))?;
+    }
+    Ok(zeros)
+}
+
 /// Whether the fused loops apply: f32 on the CPU.
 pub fn on_cpu(tensor: &Tensor) -> bool {
     tensor.device().is_cpu() && tensor.dtype() == DType::F32

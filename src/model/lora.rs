@@ -24,7 +24,11 @@ impl Param {
     pub fn new(value: Tensor, ledger: &Ledger) -> Result<Self> {
         let bytes = cpu::bytes(&value);
         let gradient = ledger.ask(Category::Gradients, bytes).map_err(raised)?;
-        Ok(Param { grad: value.zeros_like()?, value, _charges: [ledger.charge(Category::Adapter, bytes), gradient] })
+        Ok(Param {
+            grad: cpu::resident_zeros_like(&value)?,
+            value,
+            _charges: [ledger.charge(Category::Adapter, bytes), gradient],
+        })
     }
 
     /// Zeros the gradient, on a CPU in its own place.

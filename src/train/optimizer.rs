@@ -43,8 +43,9 @@ impl AdamW {
         let params = || adapter.groups().flat_map(LoraGroup::params);
         let bytes = params().map(|p| 2 * cpu::bytes(&p.value)).sum();
         let charge = ledger.ask(Category::Optimizer, bytes).map_err(raised)?;
-        let moments =
-            params().map(|p| Ok((held_zeros(&p.value)?, held_zeros(&p.value)?))).collect::<Result<Vec<_>>>()?;
+        let moments = params()
+            .map(|p| Ok((cpu::resident_zeros_like(&p.value)?, cpu::resident_zeros_like(&p.value)?)))
+            .collect::<Result<Vec<_>>>()?;
         Ok(AdamW { moments, step: 0, weight_decay, ledger: ledger.clone(), _charge: charge })
     }
 
@@ -121,15 +122,6 @@ impl AdamW {
         self.step = step;
         Ok(())
     }
-}
-
-/// Zeros that are held from the start: a system gives memory only when it is written to, and the first step is to hold what all others hold.
-fn held_zeros(like: &Tensor) -> Result<Tensor> {
-    let zeros = like.zeros_like()?;
-    if cpu::on_cpu(&zeros) {
-        cpu::write(&zeros, |zeros| zeros.fill(0.0))?;
-    }
-    Ok(zeros)
 }
 
 /// The bytes that an update holds besides: on a CPU every value is changed in its place, elsewhere a parameter's new values and what they

@@ -5,11 +5,12 @@ use super::{Moment, Subject};
 use crate::memory::ledger::Category;
 use crate::units::MIB;
 
-/// What the run's threads, the products' packing and the log take beside what the engine holds.
-const RUNTIME_BYTES: u64 = 12 * MIB;
-/// The part of what comes and goes that the allocator (glibc) holds on top: pieces that were freed between others and are too small for what
-/// is asked next.
-const HEAP_SLACK: f64 = 0.04;
+/// What the run's threads, the products' packing and the log take beside what the engine holds: on the grid 3 to 9 MiB, where little comes
+/// and goes.
+const RUNTIME_BYTES: u64 = 8 * MIB;
+/// The part of what comes and goes that the allocator (glibc) holds on top: places below its threshold for maps of their own (at most 32 MiB)
+/// stay in its heap when they are freed, and what is asked next may not fit there. On the grid 0 to 18 MiB.
+const HEAP_SLACK: f64 = 0.02;
 /// A CUDA context with its kernels, which the device's memory holds for each process. A guess: nobody has measured it here.
 pub const CUDA_CONTEXT_BYTES: u64 = 400 * MIB;
 

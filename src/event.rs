@@ -124,18 +124,25 @@ pub struct StepDone {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct MemorySampled {
+    /// While it is looked at; a peak that the kernel saw since the last look (`peak_bytes`) may be of the phase before.
     pub phase: Phase,
     pub used_bytes: Option<u64>,
+    /// The kernel's own high-water mark of the process, over its whole life: what lies between two looks is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
     pub limit_bytes: Option<u64>,
     pub device_used_bytes: Option<u64>,
     pub device_total_bytes: Option<u64>,
     pub others_bytes: Option<u64>,
+    /// Free for any process. Known where `device_used_bytes` is not, too: in a container the driver may not know who we are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_free_bytes: Option<u64>,
     /// What the machine, or the process's cgroup where that is tighter, has in all and still free.
     #[serde(default)]
     pub host_total_bytes: Option<u64>,
     #[serde(default)]
     pub host_available_bytes: Option<u64>,
-    /// What of this process was written out to swap.
+    /// What of this process was written out to swap. Said first and when it has changed; so is `cgroup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap_bytes: Option<u64>,
     /// The tightest cgroup that this process lives in.

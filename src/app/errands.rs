@@ -1,12 +1,24 @@
-//! What the screen sends for and can wait for: runs on disk, found and read. Each is done on a thread of `session`.
+//! What the screen sends for and can wait for: runs on disk, found and read, and what memory plans stand on. Each is done on a thread of `session`.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
+use super::Launcher;
 use crate::cli::discover;
 use crate::run::{replay, store};
+use crate::ui::Message;
 use crate::ui::format;
 use crate::ui::state::run::RunView;
 use crate::ui::state::runs::FoundRun;
+use crate::ui::state::start::StartRequest;
+
+/// What memory plans of an entry stand on, as the answer to a question.
+pub fn plan(ticket: u64, request: &StartRequest, launcher: Option<&dyn Launcher>) -> Message {
+    let made = || launcher.map_or_else(|| Err("nothing here can plan".to_owned()), |l| l.ground(request).map(Box::new));
+    // A bug on the way must not leave the page reading for ever.
+    let result = panic::catch_unwind(AssertUnwindSafe(made));
+    Message::Planned { ticket, result: result.unwrap_or_else(|_| Err("reading for the plan broke off".to_owned())) }
+}
 
 /// The other runs in the folder that a run lies in, the newest first.
 pub fn runs_beside(run: &Path) -> Vec<FoundRun> {

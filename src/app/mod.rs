@@ -6,6 +6,7 @@ pub mod backend;
 pub mod clipboard;
 pub mod environment;
 mod errands;
+mod files;
 pub mod input;
 pub mod preferences;
 pub mod session;
@@ -24,6 +25,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ratatui::layout::Size;
 
 use crate::event::{RunHandle, Stamped};
+use crate::ui::state::plan::Ground;
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::state::{Stage, StartPage};
 use crate::ui::view::outcome;
@@ -59,6 +61,13 @@ pub trait Launcher: Send + Sync {
     /// What can be started or looked at; `None` leaves the page as it is.
     fn entries(&self) -> Option<Vec<Entry>> {
         None
+    }
+
+    /// What memory plans of an entry stand on.
+    /// # Errors
+    /// Why that cannot be had, for a person to read: a model that is not here yet is not fetched for it.
+    fn ground(&self, _request: &StartRequest) -> Result<Ground, String> {
+        Err("nothing here can plan".to_owned())
     }
 
     /// What the files of an entry are like. When `cancel` becomes true, nobody waits for the answer any more.

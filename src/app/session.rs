@@ -11,10 +11,10 @@ use ratatui::Terminal;
 use ratatui::layout::{Rect, Size};
 
 use super::backend::AnsiBackend;
-use super::errands;
 use super::input::Input;
 use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
+use super::{errands, files};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle, Stamped};
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
@@ -304,6 +304,13 @@ impl Session {
                     launching.cancel.store(true, Ordering::Relaxed);
                     self.abandoned = launching.thread;
                 }
+            }
+            Effect::Plan { ticket, request } => {
+                let launcher = self.launcher.clone();
+                self.errand(move || errands::plan(ticket, &request, launcher.as_deref()));
+            }
+            Effect::WriteSettings { path, settings } => {
+                self.errand(move || Message::SettingsWritten { result: files::write_settings(&path, &settings) });
             }
             Effect::Send(command) => self.send(command),
             Effect::ListRuns { ticket, beside } => {

@@ -7,9 +7,10 @@ use clap::ValueEnum;
 
 use super::{CliError, result};
 use crate::event::Command;
+use crate::memory::lever::Kind;
 use crate::run::control;
 
-/// The commands that need no argument.
+/// The commands.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Word {
     /// Stop computing after this micro-batch; answered when nothing is computed any more
@@ -22,23 +23,33 @@ pub enum Word {
     Save,
     /// Compute the eval loss at the end of the step; answered when it is known
     Eval,
+    /// Apply a lever, by its id, to a run that waits out of memory; answered when the run goes on with it
+    #[value(name = "apply_lever", alias = "apply-lever")]
+    ApplyLever,
 }
 
-impl From<Word> for Command {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::Pause => Command::Pause,
-            Word::Resume => Command::Resume,
-            Word::Stop => Command::Stop,
-            Word::Save => Command::Save,
-            Word::Eval => Command::Eval,
+/// A word with its argument as a command.
+fn command(word: Word, id: Option<String>) -> Result<Command, CliError> {
+    let command = match (word, id) {
+        (Word::ApplyLever, Some(id)) => return Ok(Command::ApplyLever { id }),
+        (Word::ApplyLever, None) => {
+            let ids: Vec<&str> = Kind::ALL.iter().map(|k| k.id()).collect();
+            return Err(CliError::Usage(format!("apply_lever: expected a lever's id, one of {}", ids.join(", "))));
         }
-    }
+        (_, Some(id)) => return Err(CliError::Usage(format!("{id}: only apply_lever takes an argument"))),
+        (Word::Pause, None) => Command::Pause,
+        (Word::Resume, None) => Command::Resume,
+        (Word::Stop, None) => Command::Stop,
+        (Word::Save, None) => Command::Save,
+        (Word::Eval, None) => Command::Eval,
+    };
+    Ok(command)
 }
 
-pub fn ctl(run: &Path, word: Word, timeout_seconds: Option<u64>) -> Result<(), CliError> {
+pub fn ctl(run: &Path, word: Word, id: Option<String>, timeout_seconds: Option<u64>) -> Result<(), CliError> {
+    let command = command(word, id)?;
     let timeout = timeout_seconds.map(|s| Duration::from_secs(s.max(1)));
-    let reply = control::send(run, &word.into(), timeout)?;
+    let reply = control::send(run, &command, timeout)?;
     result(serde_json::to_string(&reply).map_err(|e| CliError::Failed(e.to_string()))?)?;
     match reply.error {
         _ if reply.ok => Ok(()),

@@ -16,6 +16,7 @@ use crate::data::dataset::{Dataset, DatasetOptions};
 use crate::disk::write_atomically;
 use crate::memory::ledger::Ledger;
 use crate::model::source::{self, Environment, ModelFiles, Progress, Source};
+use crate::run::recovery::Interactive;
 use crate::run::training;
 use crate::run::worker::Job;
 use crate::task;
@@ -29,6 +30,8 @@ pub struct TrainRequest {
     pub config: RunConfig,
     /// The adapter to start from, where one was given; a resumed run has its checkpoint instead, if one was saved.
     pub init_adapter: Option<PathBuf>,
+    /// Whether a screen shows the run, where an out-of-memory can ask; it may go.
+    pub interactive: Interactive,
 }
 
 /// The adapter that a split is evaluated with.
@@ -97,7 +100,7 @@ const EVAL_ROWS: usize = 8;
 /// A source that cannot be read or fetched.
 pub fn train_job(request: TrainRequest) -> Result<Job, CliError> {
     let files = fetch(&request.config.model.source)?;
-    Ok(training::job(request.config, files, request.init_adapter))
+    Ok(training::job(request.config, files, request.init_adapter, request.interactive))
 }
 
 /// Fetches a model where need be, telling progress on standard error.
@@ -115,7 +118,7 @@ pub fn demo_job(mut config: RunConfig) -> Result<(Job, RunConfig), CliError> {
     let files = source::demo_source(&mut Meter::default().told(), &AtomicBool::new(false)).map_err(failed)?;
     say(format_args!("the model: {}", printable(&files.description)));
     config.model.source = files.source.to_string();
-    Ok((training::job(config.clone(), files, None), config))
+    Ok((training::job(config.clone(), files, None, Interactive::default()), config))
 }
 
 fn usage(e: impl std::fmt::Display) -> CliError {

@@ -8,6 +8,7 @@ pub mod discover;
 pub mod engine;
 mod eval;
 mod generate;
+mod ground;
 mod plan;
 pub mod screen;
 pub mod signals;
@@ -57,6 +58,8 @@ enum Raw {
         /// The run's folder, or its name under ./runs
         run: PathBuf,
         command: ctl::Word,
+        /// Of apply_lever: which one, such as micro_batch
+        id: Option<String>,
         /// Give up waiting for the answer after so many seconds
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
@@ -130,8 +133,8 @@ pub fn main() -> ExitCode {
             let run = run_folder(run);
             if !headless && train::on_terminal() { screen::watch(&run) } else { watch::watch(&run) }
         }
-        Arguments { command: Some(Raw::Ctl { run, command, timeout }), .. } => {
-            ctl::ctl(&run_folder(run), command, timeout)
+        Arguments { command: Some(Raw::Ctl { run, command, id, timeout }), .. } => {
+            ctl::ctl(&run_folder(run), command, id, timeout)
         }
         Arguments { command: Some(Raw::Plan(arguments)), .. } => plan::command(arguments),
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),

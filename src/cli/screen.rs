@@ -2,21 +2,23 @@
 //! The screen itself is `app` and `ui`; a run without one is in `train` and `watch`.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::signals::StopOnSignals;
 use super::train::{Place, Plan, name_of, resumed, told, without_screen};
-use super::{CliError, discover, result_path, say};
+use super::{CliError, discover, ground, result_path, say};
 use crate::app::environment::TerminalEnvironment;
 use crate::app::{self, EndReason, Launched, Launcher, Screen, ScreenEnded};
 use crate::config::parse;
 use crate::event::{Command, CommandRequest};
 use crate::model::source::{self, Progress, Source};
+use crate::run::recovery::Interactive;
 use crate::run::worker::{self, Ending, Running};
 use crate::run::{attach, replay, store, training};
 use crate::ui::Fetching;
 use crate::ui::state::StartPage;
+use crate::ui::state::plan::Ground;
 use crate::ui::state::start::{Entry, Look, StartRequest, Target};
 use crate::units::printable;
 
@@ -34,6 +36,8 @@ struct Starter {
     failed: Mutex<Option<CliError>>,
     /// Held while a run is being started.
     at_work: Mutex<()>,
+    /// Whether the screen is there to be asked.
+    interactive: Interactive,
 }
 
 /// The run of this process, while its thread lives and after.
@@ -79,6 +83,10 @@ impl Launcher for Starter {
         Some(discover::entries(&self.here, self.named.as_ref()))
     }
 
+    fn ground(&self, request: &StartRequest) -> Result<Ground, String> {
+        ground::of(request)
+    }
+
     fn look(&self, request: &StartRequest, cancel: &AtomicBool) -> Option<Look> {
         discover::look(request, cancel)
     }
@@ -94,6 +102,7 @@ impl Starter {
             runs: Arc::default(),
             failed: Mutex::default(),
             at_work: Mutex::default(),
+            interactive: Interactive::new(true.into()),
         })
     }
 
@@ -156,7 +165,7 @@ impl Starter {
         }
         let folder = plan.place.folder(&plan.config, plan.init_adapter.as_deref())?;
         let path = folder.path().to_path_buf();
-        let job = training::job(plan.config, files, plan.init_adapter);
+        let job = training::job(plan.config, files, plan.init_adapter, self.interactive.clone());
         let (handle, running) = worker::start(folder, job)?;
         // What cannot be read back is missing on the screen, no more.
         let history = replay::before(&path, running.first_seq).ok().filter(|_| running.first_seq > 0);
@@ -203,7 +212,9 @@ pub fn train(plan: Plan, mut request: StartRequest) -> Result<(), CliError> {
 fn show(page: StartPage, starter: Starter, at_once: bool, environment: &TerminalEnvironment) -> Result<(), CliError> {
     let starter = Arc::new(starter);
     let screen = Screen::Start { page: Box::new(page), launcher: starter.clone(), at_once };
-    let ended = app::run(screen, environment).map_err(|e| CliError::Failed(e.to_string()))?;
+    let ended = app::run(screen, environment);
+    starter.interactive.store(false, Relaxed);
+    let ended = ended.map_err(|e| CliError::Failed(e.to_string()))?;
     // The thread that starts a run may still be at it.
     drop(held(&starter.at_work));
     let mut runs = std::mem::take(&mut *held(&starter.runs));

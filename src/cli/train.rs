@@ -14,8 +14,10 @@ use crate::app::TerminalEnvironment;
 use crate::config::RunConfig;
 use crate::config::parse::{self, Difference};
 use crate::config::settings::settings;
-use crate::event::{FinishReason, RunFinished};
+use crate::event::{FinishReason, RunEvent, RunFinished};
+use crate::memory::lever;
 use crate::run::lines::Lines;
+use crate::run::recovery::{Interactive, set_argument};
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
 use crate::run::worker::{self, Job, JobError};
@@ -40,6 +42,9 @@ pub struct TrainArguments {
     /// Go on with a run from its last checkpoint: that of --run-dir, of FILE if it is a run, else the newest of this FILE
     #[arg(long)]
     resume: bool,
+    /// Apply a lever of the run's last out-of-memory before going on, by its id
+    #[arg(long, value_name = "ID", requires = "resume")]
+    lever: Option<String>,
 }
 
 /// A run that is ready to be started.
@@ -93,7 +98,8 @@ impl Plan {
         let (job, config) = if self.demo {
             engine::demo_job(self.config)?
         } else {
-            let request = TrainRequest { config: self.config.clone(), init_adapter: self.init_adapter.clone() };
+            let (config, init_adapter) = (self.config.clone(), self.init_adapter.clone());
+            let request = TrainRequest { config, init_adapter, interactive: Interactive::default() };
             (engine::train_job(request)?, self.config)
         };
         Ok(Ready { folder: self.place.folder(&config, self.init_adapter.as_deref())?, job })
@@ -193,7 +199,8 @@ fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
     let path = find(arguments)?;
     let folder = RunFolder::open(&path)?;
     let own = folder.config()?;
-    let config = overridden(&own, arguments, folder.path())?;
+    let levered = arguments.lever.as_deref().map(|id| with_lever(&own, id, &folder)).transpose()?;
+    let config = overridden(levered.as_ref().unwrap_or(&own), arguments, folder.path())?;
     if let Some(finished) = replay::finished(folder.path())?
         && finished.reason == FinishReason::Completed
     {
@@ -206,6 +213,38 @@ fn again(arguments: &TrainArguments) -> Result<Option<Plan>, CliError> {
     }
     let init_adapter = folder.init_adapter();
     Ok(Some(Plan { config, place: Place::Again(Box::new(folder)), init_adapter, demo: false }))
+}
+
+/// The run's settings with a lever of its last out-of-memory.
+fn with_lever(own: &RunConfig, id: &str, folder: &RunFolder) -> Result<RunConfig, CliError> {
+    let wrong = |what: String| CliError::Usage(format!("--lever {id}: {what}"));
+    let mut last = None;
+    let mut steps = 0;
+    replay::each(folder.path(), |stamped| match stamped.event {
+        RunEvent::OutOfMemory(oom) => last = Some(oom),
+        RunEvent::RunStarted(started) => steps = started.resumed_from.unwrap_or(0),
+        RunEvent::StepDone(step) => steps = step.step,
+        _ => {}
+    })?;
+    let Some(oom) = last else { return Err(wrong("this run has not been out of memory".into())) };
+    let Some(lever) = oom.levers.iter().find(|l| l.id == id) else {
+        let ids: Vec<&str> = oom.levers.iter().map(|l| l.id.as_str()).collect();
+        return Err(wrong(format!("its last out-of-memory offered {}", ids.join(", "))));
+    };
+    let saved = folder.checkpoints().last().copied().unwrap_or(0);
+    if lever.restarts && saved > 0 {
+        let (run, set) =
+            (folder.path().display(), lever.changes.iter().map(set_argument).collect::<Vec<_>>().join(" "));
+        return Err(wrong(format!(
+            "the adapter has learned {} steps and does not fit it; for a new run: finetop train {run}/config.toml {set}",
+            steps.max(saved)
+        )));
+    }
+    let config = lever::changed(own, &lever.changes).map_err(wrong)?;
+    for change in &lever.changes {
+        say(printable(&format!("{id}: {} was {}, is now {}", change.key, change.from, change.to)));
+    }
+    Ok(config)
 }
 
 /// A run of this folder, to be gone on with as it is.

@@ -148,7 +148,42 @@ pub struct TrainConfig {
     /// 0 means that every checkpoint is kept.
     pub save_total_limit: usize,
     pub load_best_model_at_end: bool,
+    /// Which value decides what is best.
+    #[serde(default)]
+    pub metric_for_best_model: BestMetric,
+    /// Known by name so that it can be refused with what it would cost.
+    #[serde(default)]
+    pub predict_with_generate: bool,
     pub seed: u64,
+}
+
+/// What a best checkpoint may be chosen by, under transformers' names. Only the loss is known while training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BestMetric {
+    #[default]
+    EvalLoss,
+    Loss,
+    Bleu,
+    Chrf,
+    Ter,
+}
+
+impl BestMetric {
+    pub fn name(self) -> &'static str {
+        match self {
+            BestMetric::EvalLoss => "eval_loss",
+            BestMetric::Loss => "loss",
+            BestMetric::Bleu => "bleu",
+            BestMetric::Chrf => "chrf",
+            BestMetric::Ter => "ter",
+        }
+    }
+
+    /// Whether text would have to be generated for it.
+    pub fn is_generated(self) -> bool {
+        matches!(self, BestMetric::Bleu | BestMetric::Chrf | BestMetric::Ter)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -125,7 +125,7 @@ const POSITIVE: Kind = Kind::Float { min: 0.0, above: true, below: f64::INFINITY
 const MODULES: Kind = Kind::Names(&["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]);
 const ALL_MODULES: &str = r#"["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]"#;
 
-static SETTINGS: [Setting; 35] = [
+static SETTINGS: [Setting; 37] = [
     Setting::new(
         "model",
         "source",
@@ -266,6 +266,22 @@ static SETTINGS: [Setting; 35] = [
         "whether the adapter at the end is that of the lowest eval loss",
     )
     .also(&["load_best"]),
+    Setting::new(
+        "train",
+        "metric_for_best_model",
+        Kind::Choice(&["eval_loss", "loss", "bleu", "chrf", "ter"]),
+        r#""eval_loss""#,
+        "what the best checkpoint is chosen by; generated scores are refused here and made after training",
+    )
+    .also(&["best_metric", "greater_is_better", "eval_metric"]),
+    Setting::new(
+        "train",
+        "predict_with_generate",
+        Kind::Bool,
+        "false",
+        "whether evals generate text; refused with what it would cost, for scores are made after training",
+    )
+    .also(&["compute_metrics", "eval_metrics", "generate", "generation_max_length", "eval_bleu"]),
     Setting::new(
         "train",
         "seed",

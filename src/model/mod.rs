@@ -5,7 +5,10 @@ pub mod attention;
 pub mod block;
 mod blocks;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda_pool;
 pub mod decoder;
+pub mod device_memory;
 pub mod frozen;
 pub mod generate;
 pub mod head;

@@ -1,7 +1,9 @@
 //! A run's events as lines for people without a screen: few, each with a reason. The same events give the same lines, live or from the log.
 //! What the screen shows is in `ui`; how long it still takes is folded in `pace`.
 
-use crate::event::{FinishReason, RunEvent, RunStarted, Stamped, StepDone};
+use crate::event::{FinishReason, Lever, MemoryPlanned, OutOfMemory, RunEvent, RunStarted, Stamped, StepDone};
+use crate::memory::ledger::Phase;
+use crate::memory::triage::{Cause, Origin};
 use crate::pace::Pace;
 use crate::units::{format_bytes, format_duration, printable};
 
@@ -23,6 +25,8 @@ pub struct Lines {
     peak_bytes: Option<u64>,
     /// Step and loss of each eval that counts.
     evals: Vec<(u64, f64)>,
+    /// The place of an out-of-memory whose lever was still to be chosen.
+    asked: Option<(Phase, u64, u64)>,
 }
 
 /// Sums over the steps that no line has told yet.
@@ -45,10 +49,7 @@ impl Lines {
         self.pace.fold(stamped);
         match &stamped.event {
             RunEvent::RunStarted(e) => self.started(e),
-            RunEvent::MemoryPlanned(e) => {
-                let limit = e.limit_bytes.map(|b| format!(" of {}", format_bytes(b))).unwrap_or_default();
-                vec![format!("memory: a peak of {}{limit} is planned", format_bytes(e.peak_bytes))]
-            }
+            RunEvent::MemoryPlanned(e) => vec![planned(e)],
             RunEvent::MicroBatchDone(e) => {
                 self.used_bytes = e.used_bytes.or(self.used_bytes);
                 self.peak_bytes = self.peak_bytes.max(e.peak_bytes);
@@ -69,23 +70,7 @@ impl Lines {
             RunEvent::CheckpointSaved(e) => {
                 vec![format!("saved {} ({})", printable(&e.path), format_bytes(e.size_bytes))]
             }
-            RunEvent::OutOfMemory(e) => {
-                let known = |bytes: Option<u64>, what| bytes.map(|b| format!(", {} {what}", format_bytes(b)));
-                let requested = known(e.requested_bytes, "were asked for").unwrap_or_default();
-                let free = known(e.free_bytes, "were free").unwrap_or_default();
-                let place = format!("in {} of step {}, micro-batch {}", e.phase.name(), e.step, e.micro);
-                let mut lines = vec![format!("out of memory {place}{requested}{free}")];
-                for lever in &e.levers {
-                    let applied = if e.applied.as_ref() == Some(&lever.id) { "applied" } else { "possible" };
-                    let peak = format_bytes(lever.predicted_peak_bytes);
-                    lines.push(format!(
-                        "  {applied}: {}, peak {peak}, {}",
-                        printable(&lever.id),
-                        printable(&lever.price)
-                    ));
-                }
-                lines
-            }
+            RunEvent::OutOfMemory(e) => self.out_of_memory(e),
             RunEvent::BleuDone(e) => {
                 let (split, adapter) = (printable(&e.split), printable(&e.adapter));
                 vec![format!("BLEU {:.2} on {split} with adapter {adapter} ({})", e.score, printable(&e.report))]
@@ -126,6 +111,42 @@ impl Lines {
         lines
     }
 
+    fn out_of_memory(&mut self, e: &OutOfMemory) -> Vec<String> {
+        let place = (e.phase, e.step, e.micro);
+        let asked = std::mem::take(&mut self.asked);
+        let lever = e.levers.iter().find(|l| e.applied.as_ref() == Some(&l.id));
+        // Said twice where somebody was asked: the second time only what was chosen is new.
+        if asked == Some(place)
+            && let Some(lever) = lever
+        {
+            return vec![applied(lever)];
+        }
+        self.asked = e.applied.is_none().then_some(place);
+        let known = |bytes: Option<u64>, what| bytes.map(|b| format!(", {} {what}", format_bytes(b)));
+        let requested = known(e.requested_bytes, "were asked for").unwrap_or_default();
+        let free = known(e.free_bytes, "were free").unwrap_or_default();
+        let micro = if e.micro > 0 { format!(", micro-batch {}", e.micro) } else { String::new() };
+        let layer = e.layer.map(|l| format!(" (layer {l})")).unwrap_or_default();
+        let place = format!("in {}{layer} of step {}{micro}", e.phase.name(), e.step);
+        let first = match e.origin {
+            Some(Origin::Killed) => {
+                let used = known(e.used_bytes, "were held").unwrap_or_default();
+                format!("the run before was killed for want of memory {place}{used}{free}")
+            }
+            _ if e.rehearsal => {
+                format!("out of memory while the longest micro-batch was rehearsed, {place}{requested}{free}")
+            }
+            _ => format!("out of memory {place}{requested}{free}"),
+        };
+        let mut lines = vec![first];
+        lines.extend(e.cause.as_ref().and_then(cause));
+        match lever {
+            Some(lever) => lines.push(applied(lever)),
+            None => lines.extend(e.levers.iter().map(|l| format!("  possible: {}", told(l)))),
+        }
+        lines
+    }
+
     fn step(&mut self, now_ms: u64, e: &StepDone) -> Vec<String> {
         self.since.loss_nats += e.loss * e.target_tokens as f64;
         self.since.target_tokens = self.since.target_tokens.saturating_add(e.target_tokens);
@@ -158,6 +179,47 @@ impl Lines {
     fn peak(&self) -> String {
         self.peak_bytes.map(|b| format!(", peak {}", format_bytes(b))).unwrap_or_default()
     }
+}
+
+fn planned(e: &MemoryPlanned) -> String {
+    let limit = e.limit_bytes.map(|b| format!(" of {}", format_bytes(b))).unwrap_or_default();
+    let peak = format_bytes(e.peak_bytes);
+    match e.fitted_steps {
+        Some(steps) => format!("memory: re-fitted after {steps} steps: a peak of {peak}{limit}"),
+        None => format!("memory: a peak of {peak}{limit} is planned"),
+    }
+}
+
+fn told(lever: &Lever) -> String {
+    let peak = format_bytes(lever.predicted_peak_bytes);
+    format!("{}, peak {peak}, {}", printable(&lever.id), printable(&lever.price))
+}
+
+fn applied(lever: &Lever) -> String {
+    let value = |v: &serde_json::Value| printable(&v.to_string());
+    let changes: Vec<String> =
+        lever.changes.iter().map(|c| format!("{} {} → {}", printable(&c.key), value(&c.from), value(&c.to))).collect();
+    let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
+    format!("  applied: {}; goes on from the last whole step{with}", told(lever))
+}
+
+/// Why it did not fit, where that could be shown.
+fn cause(cause: &Cause) -> Option<String> {
+    let told = match cause {
+        Cause::TooLarge { planned_peak_bytes } => {
+            format!("the run is too large as it is: it needs {}", format_bytes(*planned_peak_bytes))
+        }
+        Cause::Jump { tokens, usual_tokens } => {
+            format!("one long micro-batch: {tokens} tokens, where {usual_tokens} are usual")
+        }
+        Cause::Creep { bytes_per_step, steps } => {
+            let slope = format_bytes(bytes_per_step.max(0.0) as u64);
+            format!("memory grew by {slope} a step over {steps} steps")
+        }
+        Cause::Pressure { taken_bytes, .. } => format!("other processes took {}", format_bytes(*taken_bytes)),
+        Cause::Unknown => return None,
+    };
+    Some(format!("  why: {told}"))
 }
 
 /// A count with its thousands apart.

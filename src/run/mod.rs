@@ -1,14 +1,19 @@
 //! A run as a thing on disk and in this process: `store` (its folder), `log` (events to disk, then to whoever listens), `replay` (events
 //! back from disk, a line at a time by `parse`), `control` (its socket), `worker` (the thread it lives on), `sampler` (what it holds in
-//! memory, over time), `lines` (its events as readable lines).
-//! What a run computes is not here: `worker` is given a job. The events themselves are in `event`.
+//! memory, over time), `lines` (its events as readable lines), `post_mortem` (what a log says of a run that was killed).
+//! `training` is the job of a training run: on a `stage` (settings, base, rows), with a `planner` (what it will need), and a `recovery` when
+//! memory runs out. The events themselves are in `event`.
 
 pub mod control;
 pub mod lines;
 pub mod log;
 mod parse;
+mod planner;
+pub mod post_mortem;
+pub mod recovery;
 pub mod replay;
 pub mod sampler;
+mod stage;
 pub mod store;
 pub mod training;
 pub mod worker;

@@ -4,26 +4,37 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::planner::Planner;
+use super::recovery::{Interactive, Next, Recovery, explained, not_written, preferred};
+use super::stage::{Reader, Rows, Stage, set_argument};
 use super::store::{RunFolder, StoreError};
-use super::worker::{Job, JobContext, JobError, Outcome};
-use crate::config::{MemoryLimit, RunConfig, SchedulerType};
-use crate::data::dataset::{Dataset, DatasetOptions};
-use crate::event::{EventSink, RunEvent, RunStarted, SCHEMA, SplitRows, Stamped, Warning};
+use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
+use crate::config::{MemoryLimit, OnOom, RunConfig, SchedulerType};
+use crate::data::dataset::Dataset;
+use crate::event::{
+    CommandReply, EventSink, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows, Stamped, Warning,
+};
+use crate::memory::ledger::Phase;
+use crate::memory::plan::{Subject, held_bytes, levers};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
+use crate::model::device_memory;
 use crate::model::source::ModelFiles;
 use crate::task;
+use crate::train::accumulate::Steps;
 use crate::train::checkpoint::{Checkpoints, Fill, SavedAt};
-use crate::train::trainer::{TrainError, Trainer};
+use crate::train::orders::{Orders, answer};
+use crate::train::trainer::{Ended, Progress, TrainError, Trainer};
+use crate::units::format_bytes;
 
 /// Longest list of skipped rows that is told one by one.
 const TOLD_ROWS: usize = 20;
 
 /// The job that trains with `config` on a model whose files are there. A new adapter starts from `init_adapter` where one is given; a
-/// resumed run has its checkpoint instead.
-pub fn job(config: RunConfig, files: ModelFiles, init_adapter: Option<PathBuf>) -> Job {
+/// resumed run has its checkpoint instead. While `interactive` holds, an out-of-memory may ask.
+pub fn job(config: RunConfig, files: ModelFiles, init_adapter: Option<PathBuf>, interactive: Interactive) -> Job {
     Box::new(move |context| {
-        let outcome = train(&config, &files, init_adapter.as_deref(), context);
+        let outcome = train(&config, &files, init_adapter.as_deref(), &interactive, context);
         probe::give_back_freed();
         outcome
     })
@@ -41,76 +52,240 @@ fn train(
     config: &RunConfig,
     files: &ModelFiles,
     init_adapter: Option<&Path>,
+    interactive: &Interactive,
     context: &mut JobContext,
 ) -> Result<Outcome, JobError> {
-    let limit = match &config.memory.limit {
-        MemoryLimit::Auto => probe::auto_limit_bytes(),
-        MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
-    };
+    let ledger = &context.memory.ledger;
+    ledger.set_phase(Phase::Load);
+    let subject = task::plan::subject(files, config).map_err(input)?;
+    refuse_generated_metrics(config, &subject)?;
+    let limit = limit_bytes(config);
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
+        let measure = if subject.on_device { device_memory::held_bytes } else { probe::resident_bytes };
+        ledger.set_limit(limit, measure);
+        base_fits(&subject, config, limit)?;
     }
-    let tokenizer = task::tokenizer(files).map_err(input)?;
+    if let Some(ask) = device_memory::open() {
+        context.memory.set_device(ask);
+    }
     let now = Some(began(context.folder).unwrap_or_else(unix_ms) as i64 / 1000);
-    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now };
-    let open = |path: &Path, split: &str| Dataset::open(path, split, tokenizer.clone(), options).map_err(input);
-    let train_rows = open(&config.data.train, "train")?;
-    let eval_rows = config.data.eval.as_deref().map(|path| open(path, "eval")).transpose()?;
-    let ledger = &context.memory.ledger;
-    let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
-    let decoder = task::decoder(files, how, ledger, &mut |_, _| {}).map_err(input)?;
-    decoder.head.set_chunk(config.memory.head_chunk);
-    let vocabulary = decoder.spec.shape.vocab_size;
-    if tokenizer.vocab_size() > vocabulary {
-        let (has, model) = (tokenizer.vocab_size(), files.description.clone());
-        return Err(input(format!("{model}: the tokenizer has {has} tokens, the model only {vocabulary}")));
-    }
+    let reader = Reader::new(files, now)?;
+    let rows = reader.rows(config)?;
+    let helps = |e| with_levers(e, &subject, config, limit);
+    let mut stage = Stage::open(config, files, (reader, rows), ledger, init_adapter.is_some()).map_err(helps)?;
     let resume = context.resume.clone();
-    let checkpoint = resume.as_ref().and_then(|r| r.checkpoint.clone());
-    let mut adapter = match checkpoint.as_deref().or(init_adapter) {
-        Some(folder) => Adapter::load(&decoder, folder).map_err(input)?,
-        None => Adapter::new(&decoder, &config.adapter, config.train.seed).map_err(failed)?,
-    };
-    fits(&adapter, config).map_err(input)?;
-    adapter.set_dropout(config.adapter.lora_dropout);
-    let rows = train_rows.stats();
-    adapter.chat = Some(rows.chat_rows * 2 > rows.rows);
-    let trainable_params = adapter.parameters();
-    let mut trainer = Trainer::new(config, &decoder, adapter, &train_rows, eval_rows.as_ref()).map_err(failed)?;
-    if let (Some(folder), Some(resume)) = (&checkpoint, &resume) {
-        trainer.restore(folder, resume.best, resume.evaluated).map_err(input)?;
-    }
-    context.sink.emit(RunEvent::RunStarted(Box::new(RunStarted {
+    let mut progress = begin(&stage, resume.as_ref(), init_adapter).map_err(helps)?;
+    let trainable_params = progress.adapter.parameters();
+    let mut planner = Planner::new(context.sink, context.folder, subject, limit, config.clone());
+    planner.emit(RunEvent::RunStarted(Box::new(RunStarted {
         schema: SCHEMA,
         run_id: context.folder.run_id(),
         started_unix_ms: unix_ms(),
         config: config.clone(),
         seed: config.train.seed,
-        device: task::device_name(&decoder.device),
-        model_name: decoder.spec.name.clone(),
+        device: task::device_name(&stage.decoder.device),
+        model_name: stage.decoder.spec.name.clone(),
         trainable_params,
-        total_params: decoder.parameters() + trainable_params,
-        planned_steps: trainer.planned_steps(),
+        total_params: stage.decoder.parameters() + trainable_params,
+        planned_steps: Steps::new(stage.rows.train.len(), &config.train).planned,
         resumed_from: resume.as_ref().map(|r| r.step),
-        rows: std::iter::once(&train_rows).chain(&eval_rows).map(split_rows).collect(),
+        rows: stage.rows.splits().map(split_rows).collect(),
     })));
-    for split in std::iter::once(&train_rows).chain(&eval_rows) {
-        tell_problems(split, context.sink);
+    tell_oddities(&stage, &mut planner);
+    if let Some(found) = resume.and_then(|r| r.killed) {
+        let told = explained(*found, &planner, &stage.config);
+        let recovers = stage.config.memory.on_oom == OnOom::Recover;
+        let change = preferred(&told.levers)
+            .filter(|_| recovers)
+            .find_map(|l| stage.look(l, progress.step()).ok().map(|change| (l.id.clone(), change)));
+        let (applied, change) = change.unzip();
+        planner.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { applied, ..told })));
+        if let Some(change) = change {
+            (stage, progress) = stage.apply(change, progress, ledger)?;
+            write_config(context.folder, &stage.config, &mut planner);
+        }
+    }
+    let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
+    let mut orders = Orders::new(context.commands, ledger);
+    let recovery = Recovery { folder: context.folder, interactive, memory: context.memory };
+    planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
+    loop {
+        let Rows { train, eval } = &stage.rows;
+        let mut trainer = Trainer::new(&stage.config, &stage.decoder, train, eval.as_ref(), progress);
+        let shortage = match trainer.run(&mut planner, &mut orders, &mut checkpoints) {
+            Ok(Ended { reason, steps }) => return Ok(Outcome { reason, steps, detail: None }),
+            Err(TrainError::OutOfMemory(shortage)) => shortage,
+            Err(TrainError::Data(e)) => return Err(input(e)),
+            Err(e) => return Err(failed(e)),
+        };
+        give_back();
+        let next = recovery.decide(&shortage, &stage, &mut trainer, &mut planner, &mut orders, &mut checkpoints);
+        if let Next::With(change, _) = &next
+            && change.reads_the_base()
+            && !trainer.progress().is_saved()
+        {
+            // Nothing is lost, whatever comes of reading it.
+            trainer.save(&mut planner, &mut checkpoints).map_err(failed)?;
+        }
+        progress = trainer.into_progress();
+        let asked = match next {
+            Next::End(outcome) => return outcome,
+            Next::Again(asked) => asked,
+            Next::With(change, asked) => {
+                (stage, progress) = stage.apply(*change, progress, ledger)?;
+                write_config(context.folder, &stage.config, &mut planner);
+                planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
+                asked
+            }
+        };
+        if let Some(request) = asked {
+            answer(request, CommandReply::done(RunState::Running, progress.step()));
+        }
+    }
+}
+
+/// What the limit bounds, as it is now.
+fn standing(subject: &Subject) -> Option<u64> {
+    if subject.on_device { device_memory::held_bytes() } else { probe::resident_bytes() }
+}
+
+/// Gives back what was freed but is still held for the next who asks.
+fn give_back() {
+    probe::give_back_freed();
+    device_memory::trim();
+}
+
+/// What the run may hold.
+fn limit_bytes(config: &RunConfig) -> Option<u64> {
+    match &config.memory.limit {
+        MemoryLimit::Auto => device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes),
+        MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
+    }
+}
+
+/// Refuses a run whose base alone goes beyond the limit, before it is read.
+fn base_fits(subject: &Subject, config: &RunConfig, limit: u64) -> Result<(), JobError> {
+    let base: u64 = subject.weights.iter().map(|w| held_bytes(w, config, subject.on_device)).sum();
+    let before = if subject.on_device { 0 } else { subject.before_bytes };
+    if base.saturating_add(before) <= limit {
+        return Ok(());
+    }
+    Err(failed(format!(
+        "the base's weights take {}, the process holds {} already, and memory.limit is {}; {}",
+        format_bytes(base),
+        format_bytes(before),
+        format_bytes(limit),
+        what_helps(subject, config, Some(limit))
+    )))
+}
+
+/// The levers that make it need less, as `--set` takes them: nothing has begun that `--lever` could go on with.
+fn what_helps(subject: &Subject, config: &RunConfig, limit: Option<u64>) -> String {
+    let told = |l: &Lever| {
+        let set: Vec<String> = l.changes.iter().map(set_argument).collect();
+        format!("{} (a peak of {})", set.join(" "), format_bytes(l.predicted_peak_bytes))
+    };
+    let levers = levers(subject, config, limit);
+    let fit: Vec<String> = levers.iter().filter(|l| l.fits == Some(true)).map(told).collect();
+    match (fit.is_empty(), levers.is_empty()) {
+        (false, _) => format!("what makes it fit: {}", fit.join("; ")),
+        (true, false) => {
+            format!("no lever alone makes it fit: {}", levers.iter().map(told).collect::<Vec<_>>().join("; "))
+        }
+        (true, true) => "no lever makes it need less".into(),
+    }
+}
+
+/// A run that did not fit before its first event, with what helps.
+fn with_levers(e: JobError, subject: &Subject, config: &RunConfig, limit: Option<u64>) -> JobError {
+    match e {
+        JobError::Failed(what) if what.contains("out of memory") => {
+            failed(format!("{what}; {}", what_helps(subject, config, limit)))
+        }
+        e => e,
+    }
+}
+
+/// Refuses a metric that would have to be generated inside training, with what it would have cost.
+fn refuse_generated_metrics(config: &RunConfig, subject: &Subject) -> Result<(), JobError> {
+    let train = &config.train;
+    let setting = if train.predict_with_generate {
+        "train.predict_with_generate = true".to_owned()
+    } else if train.metric_for_best_model.is_generated() {
+        format!("train.metric_for_best_model = \"{}\"", train.metric_for_best_model.name())
+    } else {
+        return Ok(());
+    };
+    let longest = subject.eval_rows.iter().map(|r| (r.tokens as usize).min(config.data.max_seq_length)).max();
+    let (rows, tokens, vocabulary) = (subject.eval_rows.len(), longest.unwrap_or(0), subject.shape.vocab_size);
+    let bytes = [tokens, vocabulary, 4].iter().fold(rows as u64, |all, &n| all.saturating_mul(n as u64));
+    Err(input(format!(
+        "{setting}: nothing is generated inside training; keeping the eval's logits for it would take {} \
+         ({rows} rows x {tokens} tokens x {vocabulary} vocabulary x 4 bytes). \
+         Scores come after training: bleu.run_after_training = true, or finetop eval RUN --metrics bleu",
+        format_bytes(bytes)
+    )))
+}
+
+/// Where training begins: a new adapter, one that was given, or a checkpoint.
+fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path>) -> Result<Progress, JobError> {
+    let Stage { config, decoder, rows, .. } = stage;
+    let new = || Adapter::new(decoder, &config.adapter, config.train.seed).map_err(failed);
+    let mut checkpoint = resume.and_then(|r| r.checkpoint.as_deref());
+    let mut adapter = match checkpoint.or(init_adapter) {
+        Some(folder) => {
+            let adapter = Adapter::load(decoder, folder).map_err(adapter_error)?;
+            match fits(&adapter, config) {
+                Ok(()) => adapter,
+                // One that has learned nothing is made anew where a lever has changed its shape.
+                Err(_) if checkpoint.is_some() && resume.is_some_and(|r| r.step == 0) => {
+                    checkpoint = None;
+                    new()?
+                }
+                Err(e) => return Err(input(e)),
+            }
+        }
+        None => new()?,
+    };
+    adapter.set_dropout(config.adapter.lora_dropout);
+    let stats = rows.train.stats();
+    adapter.chat = Some(stats.chat_rows * 2 > stats.rows);
+    let progress = Progress::new(adapter, config, &decoder.ledger).map_err(failed)?;
+    let (Some(folder), Some(resume)) = (checkpoint, resume) else { return Ok(progress) };
+    let mut trainer = Trainer::new(config, decoder, &rows.train, rows.eval.as_ref(), progress);
+    trainer.restore(folder, resume.best, resume.evaluated).map_err(|e| match e {
+        TrainError::Checkpoint(e) => adapter_error(e),
+        e => input(e),
+    })?;
+    Ok(trainer.into_progress())
+}
+
+fn adapter_error(e: AdapterError) -> JobError {
+    let e = task::OpenError::Adapter(e);
+    if e.is_out_of_memory() { failed(e) } else { input(e) }
+}
+
+/// The settings that a later `--resume` goes on with.
+fn write_config(folder: &RunFolder, config: &RunConfig, sink: &mut dyn EventSink) {
+    if let Err(e) = folder.write_config(config) {
+        not_written(sink, &e);
+    }
+}
+
+fn tell_oddities(stage: &Stage, sink: &mut dyn EventSink) {
+    let config = &stage.config;
+    for split in stage.rows.splits() {
+        tell_problems(split, sink);
     }
     if config.train.warmup_steps > 0 && config.train.lr_scheduler_type == SchedulerType::Constant {
         let detail = "train.warmup_steps has no effect: transformers' constant schedule has no warmup".to_owned();
-        context.sink.emit(RunEvent::Warning(Warning { kind: "warmup_ignored".into(), detail }));
+        sink.emit(RunEvent::Warning(Warning { kind: "warmup_ignored".into(), detail }));
     }
     if config.bleu.run_after_training && config.data.test.is_none() {
         let detail = "bleu.run_after_training has nothing to score: there is no data.test".to_owned();
-        context.sink.emit(RunEvent::Warning(Warning { kind: "no_test_split".into(), detail }));
+        sink.emit(RunEvent::Warning(Warning { kind: "no_test_split".into(), detail }));
     }
-    let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
-    let ended = trainer.run(context.sink, context.commands, &mut checkpoints).map_err(|e| match e {
-        TrainError::Data(e) => input(e),
-        e => failed(e),
-    })?;
-    Ok(Outcome { reason: ended.reason, steps: ended.steps, detail: None })
 }
 
 fn unix_ms() -> u64 {

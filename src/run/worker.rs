@@ -11,12 +11,15 @@ use std::thread::JoinHandle;
 
 use super::control::{Ended, Server};
 use super::log::{Clock, LogSink, monotonic};
+use super::post_mortem::post_mortem;
 use super::replay::{self, Replay};
 use super::sampler::{MemoryWatch, Sampler};
 use super::store::{self, RunFolder, StoreError};
 use crate::event::{
-    CheckpointSaved, CommandRequest, EventSink, FinishReason, RunEvent, RunFinished, RunHandle, Stamped, Warning,
+    CheckpointSaved, CommandRequest, EventSink, FinishReason, OutOfMemory, RunEvent, RunFinished, RunHandle, Stamped,
+    Warning,
 };
+use crate::memory::probe;
 use crate::train::checkpoint::Best;
 
 /// The name of the thread that a job runs on.
@@ -53,6 +56,8 @@ pub struct ResumePoint {
     pub best: Option<Best>,
     /// Whether the log has the eval of this very step.
     pub evaluated: bool,
+    /// What ended the segment before, where it ended without a word for want of memory.
+    pub killed: Option<Box<OutOfMemory>>,
 }
 
 /// How a job ended that did not fail.
@@ -198,8 +203,9 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
     if past.events.is_empty() {
         return Ok(None);
     }
+    let killed = post_mortem(&past.events, probe::cgroup_memory().and_then(|c| c.oom_kills)).map(Box::new);
     let Some(&step) = folder.checkpoints().last() else {
-        return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false }));
+        return Ok(Some(ResumePoint { step: 0, checkpoint: None, best: None, evaluated: false, killed }));
     };
     let checkpoint = folder.checkpoint_path(step);
     folder.set_last(step)?;
@@ -220,7 +226,7 @@ fn mend(folder: &RunFolder, past: &Replay, sink: &LogSink) -> Result<Option<Resu
         let path = store::checkpoint_name(step);
         sink.complete_last_segment(RunEvent::CheckpointSaved(CheckpointSaved { step, path, size_bytes }));
     }
-    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint), best, evaluated }))
+    Ok(Some(ResumePoint { step, checkpoint: Some(checkpoint), best, evaluated, killed }))
 }
 
 thread_local! {

@@ -17,6 +17,7 @@ use crate::memory::ledger::Ledger;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::decoder::Decoder;
 use crate::model::load::{LoadError, Placement, WeightFiles, load};
+use crate::model::oom::exhausted;
 use crate::model::source::{ModelFiles, Weights};
 
 /// Why a model could not be opened.
@@ -34,6 +35,19 @@ pub enum OpenError {
     NoTokenizer(String),
     #[error(transparent)]
     Device(#[from] candle_core::Error),
+}
+
+impl OpenError {
+    /// Whether it is the memory that is short, and not a file that is wrong.
+    pub fn is_out_of_memory(&self) -> bool {
+        let tensor = |e: &candle_core::Error| exhausted(e).is_some();
+        match self {
+            OpenError::Load(LoadError::NoRoom(_)) => true,
+            OpenError::Load(LoadError::Tensor { source, .. }) => tensor(source),
+            OpenError::Adapter(AdapterError::Tensor(e)) | OpenError::Device(e) => tensor(e),
+            _ => false,
+        }
+    }
 }
 
 /// The tokenizer of a model's files.

@@ -79,6 +79,8 @@ mod tests {
             save_steps: 0,
             save_total_limit: 0,
             load_best_model_at_end: false,
+            metric_for_best_model: Default::default(),
+            predict_with_generate: false,
             seed: 1,
         }
     }

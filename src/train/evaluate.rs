@@ -32,6 +32,33 @@ pub enum EvalError {
     Engine(#[from] candle_core::Error),
 }
 
+/// The rows of a split that are longest, those that come first in the file first among equals.
+pub fn longest_rows(split: &Dataset, count: usize) -> Vec<usize> {
+    let mut rows: Vec<(u32, usize)> = split.row_lengths().enumerate().map(|(row, l)| (l.tokens, row)).collect();
+    rows.sort_unstable_by_key(|&(tokens, row)| (std::cmp::Reverse(tokens), row));
+    rows.into_iter().take(count).map(|(_, row)| row).collect()
+}
+
+/// The longest row of a split and its tokens.
+pub fn longest_row(split: &Dataset) -> Option<(usize, usize)> {
+    let row = *longest_rows(split, 1).first()?;
+    Some((row, split.row_length(row).ok()?.tokens as usize))
+}
+
+/// The batch that row `row` is in when the split is taken in batches of at most `most` tokens.
+/// # Errors
+/// A row that is not there.
+pub fn row_batch(split: &Dataset, row: usize, most: usize) -> Result<std::ops::Range<usize>, DatasetError> {
+    let mut from = 0;
+    loop {
+        let to = batch_end(split, from, most)?;
+        if row < to || to >= split.len() {
+            return Ok(from..to);
+        }
+        from = to;
+    }
+}
+
 /// Sums the loss over a split in batches of at most `most` tokens. After each batch `go_on` is told the rows done; `None` when it said no.
 /// # Errors
 /// Rows that cannot be read any more, whatever the device says.
@@ -63,9 +90,7 @@ pub fn split_loss(
 /// The tokens of the longest batch of `rows` rows that a split can give: what an eval batch may have, so that eval never needs more
 /// memory than training.
 pub fn longest_batch(split: &Dataset, rows: usize) -> usize {
-    let mut lengths: Vec<usize> = split.row_lengths().map(|l| l.tokens as usize).collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    lengths.iter().take(rows).sum()
+    longest_rows(split, rows).into_iter().filter_map(|row| split.row_length(row).ok()).map(|l| l.tokens as usize).sum()
 }
 
 /// Where a batch that starts at row `from` ends: it has at least one row and at most `most` tokens.

@@ -58,9 +58,9 @@ impl AdamW {
     /// # Errors
     /// No room: then nothing has changed. Whatever the device says.
     pub fn update(&mut self, adapter: &mut Adapter, learning_rate: f64, clip: f64) -> Result<()> {
-        let _work = self.ledger.ask(Category::Other, update_bytes(adapter)).map_err(raised)?;
-        self.step += 1;
-        let (c1, c2) = (1.0 - BETA1.powf(self.step as f64), 1.0 - BETA2.powf(self.step as f64));
+        let _work = self.ledger.ask(Category::Other, working_bytes(adapter)).map_err(raised)?;
+        let step = self.step + 1;
+        let (c1, c2) = (1.0 - BETA1.powf(step as f64), 1.0 - BETA2.powf(step as f64));
         let update = Update {
             rate: learning_rate as f32,
             decay: (1.0 - learning_rate * self.weight_decay) as f32,
@@ -68,10 +68,20 @@ impl AdamW {
             correction1: c1 as f32,
             root2: c2.sqrt() as f32,
         };
-        let params = adapter.groups_mut().flat_map(LoraGroup::params_mut);
-        for (param, (m, v)) in params.zip(&mut self.moments) {
-            one(param, m, v, update)?;
+        if on_cpu(adapter) {
+            for (param, (m, v)) in adapter.groups_mut().flat_map(LoraGroup::params_mut).zip(&mut self.moments) {
+                in_place(param, m, v, update)?;
+            }
+        } else {
+            // All of it, or after an out-of-memory nothing.
+            let params = adapter.groups().flat_map(LoraGroup::params).zip(&self.moments);
+            let new = params.map(|(param, (m, v))| composed(param, m, v, update)).collect::<Result<Vec<_>>>()?;
+            let params = adapter.groups_mut().flat_map(LoraGroup::params_mut);
+            for ((param, moments), (value, m, v)) in params.zip(&mut self.moments).zip(new) {
+                (param.value, *moments) = (value, (m, v));
+            }
         }
+        self.step = step;
         Ok(())
     }
 
@@ -124,13 +134,6 @@ impl AdamW {
     }
 }
 
-/// The bytes that an update holds besides: on a CPU every value is changed in its place, elsewhere a parameter's new values and what they
-/// are made of are there at once.
-fn update_bytes(adapter: &Adapter) -> usize {
-    let params = adapter.groups().flat_map(LoraGroup::params).filter(|p| !cpu::on_cpu(&p.value));
-    8 * params.map(|p| cpu::bytes(&p.value)).max().unwrap_or(0)
-}
-
 /// √Σg² over all gradients of the adapter.
 pub fn grad_norm(adapter: &Adapter) -> Result<f64> {
     let mut sum = 0f64;
@@ -152,24 +155,42 @@ fn sum_of_squares(values: &[f32]) -> f64 {
     values.iter().map(|v| *v as f64 * *v as f64).sum()
 }
 
-fn one(param: &mut Param, m: &mut Tensor, v: &mut Tensor, update: Update) -> Result<()> {
-    if let Some(g) = cpu::view(&param.grad) {
-        return cpu::write(m, |m| {
-            let _ = cpu::write(v, |v| {
-                let _ = cpu::write(&param.value, |p| {
-                    let pieces = p.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE));
-                    pieces.zip(g.par_chunks(PIECE)).for_each(|(((p, m), v), g)| piece(p, m, v, g, update));
-                });
+/// Bytes that a step of the optimizer takes for as long as it lasts: none on a CPU, where it works in place, elsewhere values and moments
+/// once more, and a few tensors of the largest matrix.
+pub fn working_bytes(adapter: &Adapter) -> usize {
+    if on_cpu(adapter) {
+        return 0;
+    }
+    let sizes =
+        || adapter.groups().flat_map(LoraGroup::params).map(|p| p.value.elem_count() * p.value.dtype().size_in_bytes());
+    3 * sizes().sum::<usize>() + 6 * sizes().max().unwrap_or(0)
+}
+
+fn on_cpu(adapter: &Adapter) -> bool {
+    adapter.groups().flat_map(LoraGroup::params).all(|p| cpu::view(&p.grad).is_some())
+}
+
+fn in_place(param: &mut Param, m: &mut Tensor, v: &mut Tensor, update: Update) -> Result<()> {
+    let Some(g) = cpu::view(&param.grad) else { return Ok(()) };
+    cpu::write(m, |m| {
+        let _ = cpu::write(v, |v| {
+            let _ = cpu::write(&param.value, |p| {
+                let pieces = p.par_chunks_mut(PIECE).zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE));
+                pieces.zip(g.par_chunks(PIECE)).for_each(|(((p, m), v), g)| piece(p, m, v, g, update));
             });
         });
-    }
+    })
+}
+
+/// Value and moments after the step.
+fn composed(param: &Param, m: &Tensor, v: &Tensor, update: Update) -> Result<(Tensor, Tensor, Tensor)> {
     let g = (&param.grad * update.scale as f64)?;
-    *m = ((&*m * BETA1)? + (&g * (1.0 - BETA1))?)?;
-    *v = ((&*v * BETA2)? + (g.sqr()? * (1.0 - BETA2))?)?;
+    let m = ((m * BETA1)? + (&g * (1.0 - BETA1))?)?;
+    let v = ((v * BETA2)? + (g.sqr()? * (1.0 - BETA2))?)?;
     let root = ((v.sqrt()? / update.root2 as f64)? + EPSILON)?;
-    let change = ((&*m / update.correction1 as f64)? / root)?;
-    param.value = ((&param.value * update.decay as f64)? - (change * update.rate as f64)?)?;
-    Ok(())
+    let change = ((&m / update.correction1 as f64)? / root)?;
+    let value = ((&param.value * update.decay as f64)? - (change * update.rate as f64)?)?;
+    Ok((value, m, v))
 }
 
 #[multiversion(targets("x86_64+avx2+fma"))]

@@ -1,15 +1,15 @@
 //! The loop: steps of micro-batches, evals and checkpoints at their places, commands between micro-batches. It never generates text.
 //! What it says goes to an `EventSink`; where its thread, log and folder come from is `run`'s business.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
 use super::evaluate::{EvalError, longest_batch, packed, split_loss};
 use super::optimizer::{AdamW, clip_factor, grad_norm};
+use super::orders::{Orders, Stop, answer};
 use super::schedule::Schedule;
+use super::shortage::{Place, Shortage};
 use crate::config::RunConfig;
 use crate::data::batch::epoch_order;
 use crate::data::dataset::{Dataset, DatasetError};
@@ -32,6 +32,9 @@ pub enum TrainError {
         "step {step}: the loss is {loss}; a lower train.learning_rate, warmup_steps or max_grad_norm usually keeps it finite"
     )]
     NotFinite { step: u64, loss: f64 },
+    /// The trainer stands where it stood after its last whole step, and may run again, as it is or with other settings.
+    #[error(transparent)]
+    OutOfMemory(Box<Shortage>),
 }
 
 /// How training ended.
@@ -41,54 +44,76 @@ pub struct Ended {
     pub steps: u64,
 }
 
+/// What training has come to after a whole step: it goes on from here, with other settings too.
+pub struct Progress {
+    pub adapter: Adapter,
+    pub optimizer: AdamW,
+    /// Optimizer steps done.
+    step: u64,
+    best: Option<Best>,
+    saved: Option<(u64, checkpoint::SavedAt)>,
+    evaluated: Option<u64>,
+    /// The eval and the checkpoint of this step that are still to be made.
+    eval_due: bool,
+    save_due: bool,
+}
+
+impl Progress {
+    /// Before the first step, with the eval before training still to come.
+    /// # Errors
+    /// Whatever the device says to new moments.
+    pub fn new(adapter: Adapter, config: &RunConfig, ledger: &Ledger) -> Result<Self, candle_core::Error> {
+        let optimizer = AdamW::new(&adapter, config.train.weight_decay, ledger)?;
+        let (step, best, saved, evaluated) = (0, None, None, None);
+        Ok(Progress { adapter, optimizer, step, best, saved, evaluated, eval_due: true, save_due: false })
+    }
+
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Whether anything would be lost if the run ended here.
+    pub fn is_saved(&self) -> bool {
+        self.step == 0 || self.saved.as_ref().is_some_and(|(step, _)| *step == self.step)
+    }
+
+    /// Where the checkpoint of this step lies, relative to the run's folder.
+    pub fn saved_path(&self) -> Option<&str> {
+        self.saved.as_ref().filter(|(step, _)| *step == self.step).map(|(_, at)| at.path.as_str())
+    }
+
+    /// Another adapter, for a run that has learned nothing yet: it changes as little as the one before it.
+    /// # Errors
+    /// Whatever the device says to new moments.
+    pub fn replaced(self, adapter: Adapter, config: &RunConfig, ledger: &Ledger) -> Result<Self, candle_core::Error> {
+        let Progress { evaluated, eval_due, .. } = self;
+        Ok(Progress { evaluated, eval_due, ..Progress::new(adapter, config, ledger)? })
+    }
+}
+
 /// A run's training: the base, its adapter, and where they stand.
 pub struct Trainer<'a> {
     pub config: &'a RunConfig,
     pub decoder: &'a Decoder,
-    pub adapter: Adapter,
-    pub optimizer: AdamW,
     pub train: &'a Dataset,
     pub eval: Option<&'a Dataset>,
+    pub(super) at: Progress,
     steps: Steps,
     schedule: Schedule,
     /// The rows of one epoch in the order of training.
     order: Option<(u64, Vec<u32>)>,
-    /// Optimizer steps done.
-    step: u64,
-    best: Option<Best>,
     /// Tokens that an eval batch may have, so that eval never needs more memory than training.
-    eval_tokens: usize,
-    saved: Option<(u64, checkpoint::SavedAt)>,
-    evaluated: Option<u64>,
-}
-
-/// Commands that wait for their time, and what was decided.
-struct Orders<'a> {
-    commands: &'a Receiver<CommandRequest>,
-    ledger: &'a Ledger,
-    waiting: VecDeque<CommandRequest>,
-    stop: Stop,
-    /// How long pauses took so far.
-    paused: Duration,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stop {
-    No,
-    AfterStep,
-    Now,
+    pub(super) eval_tokens: usize,
 }
 
 impl<'a> Trainer<'a> {
-    /// # Errors
-    /// Whatever the device says to new moments.
     pub fn new(
         config: &'a RunConfig,
         decoder: &'a Decoder,
-        adapter: Adapter,
         train: &'a Dataset,
         eval: Option<&'a Dataset>,
-    ) -> Result<Self, candle_core::Error> {
+        at: Progress,
+    ) -> Self {
         let steps = Steps::new(train.len(), &config.train);
         let schedule = Schedule {
             kind: config.train.lr_scheduler_type,
@@ -96,28 +121,21 @@ impl<'a> Trainer<'a> {
             warmup_steps: config.train.warmup_steps as u64,
             total_steps: steps.planned,
         };
-        let optimizer = AdamW::new(&adapter, config.train.weight_decay, &decoder.ledger)?;
         let eval_tokens = longest_batch(train, config.train.per_device_train_batch_size);
-        Ok(Trainer {
-            config,
-            decoder,
-            adapter,
-            optimizer,
-            train,
-            eval,
-            steps,
-            schedule,
-            order: None,
-            step: 0,
-            best: None,
-            eval_tokens,
-            saved: None,
-            evaluated: None,
-        })
+        Trainer { config, decoder, train, eval, at, steps, schedule, order: None, eval_tokens }
     }
 
     pub fn planned_steps(&self) -> u64 {
         self.steps.planned
+    }
+
+    /// Where training stands, for a trainer with other settings.
+    pub fn into_progress(self) -> Progress {
+        self.at
+    }
+
+    pub fn progress(&self) -> &Progress {
+        &self.at
     }
 
     /// Goes on from a checkpoint whose adapter this trainer was made with. What the log knows of evals counts: one on command may come
@@ -133,60 +151,87 @@ impl<'a> Trainer<'a> {
             );
             return Err(AdapterError::Content { file: folder.join(checkpoint::STATE_FILE), what }.into());
         }
-        checkpoint::read_moments(folder, &self.adapter, &mut self.optimizer, state.step)?;
-        self.step = state.step;
-        self.best = best.or(state.best);
-        self.evaluated = evaluated.then_some(state.step);
+        checkpoint::read_moments(folder, &self.at.adapter, &mut self.at.optimizer, state.step)?;
+        self.at.step = state.step;
+        self.at.best = best.or(state.best);
+        self.at.evaluated = evaluated.then_some(state.step);
+        self.at.eval_due = self.at.step == 0 || self.eval_is_due();
         Ok(())
     }
 
     /// Trains until the planned steps are done or a command ends it. `run_started` was said before, `run_finished` is said after.
+    /// What is left to do is rehearsed first: see [`Trainer::rehearse`].
     /// # Errors
     /// Data that cannot be read any more, a device that gives up, a loss that is not finite, a checkpoint that cannot be written.
+    /// After an out-of-memory the trainer stands as it did after the last whole step; what was due then is made when it runs again.
     pub fn run(
         &mut self,
         sink: &mut dyn EventSink,
-        commands: &Receiver<CommandRequest>,
+        orders: &mut Orders,
         checkpoints: &mut dyn Checkpoints,
     ) -> Result<Ended, TrainError> {
-        let ledger = &self.decoder.ledger;
-        let mut orders = Orders { commands, ledger, waiting: VecDeque::new(), stop: Stop::No, paused: Duration::ZERO };
-        if self.step == 0 {
-            self.evaluate(sink, &mut orders)?;
-        } else if self.eval_is_due() && self.evaluate(sink, &mut orders)? {
-            self.save(sink, checkpoints)?;
+        if self.at.step < self.steps.planned {
+            self.rehearse()?;
+            orders.look(self.at.step);
         }
-        self.obey(sink, &mut orders, checkpoints)?;
-        while self.step < self.steps.planned && orders.stop == Stop::No {
-            let step = self.step + 1;
-            if !self.one_step(step, sink, &mut orders)? {
+        self.settle(sink, orders, checkpoints)?;
+        while self.at.step < self.steps.planned && orders.stop() == Stop::No {
+            let step = self.at.step + 1;
+            if !self.one_step(step, sink, orders)? {
                 break;
             }
-            self.step = step;
-            let save_due = self.is_due(self.config.train.save_steps);
-            let improved = self.eval_is_due() && self.evaluate(sink, &mut orders)?;
-            if improved || save_due {
-                self.save(sink, checkpoints)?;
-            }
-            self.obey(sink, &mut orders, checkpoints)?;
+            self.at.step = step;
+            self.at.save_due = self.is_due(self.config.train.save_steps);
+            self.at.eval_due = self.eval_is_due();
+            self.settle(sink, orders, checkpoints)?;
         }
         // A last eval that was dropped on command is still to be made.
-        if self.step == self.steps.planned && !self.eval_is_due() {
-            return Ok(Ended { reason: FinishReason::Completed, steps: self.step });
+        if self.at.step == self.steps.planned && !self.eval_is_due() {
+            return Ok(Ended { reason: FinishReason::Completed, steps: self.at.step });
         }
         self.save(sink, checkpoints)?;
-        self.obey(sink, &mut orders, checkpoints)?;
-        Ok(Ended { reason: FinishReason::Stopped, steps: self.step })
+        self.obey(sink, orders, checkpoints)?;
+        Ok(Ended { reason: FinishReason::Stopped, steps: self.at.step })
+    }
+
+    /// Makes what is due at the end of a step: the eval, the checkpoint, and what was ordered.
+    fn settle(
+        &mut self,
+        sink: &mut dyn EventSink,
+        orders: &mut Orders,
+        checkpoints: &mut dyn Checkpoints,
+    ) -> Result<(), TrainError> {
+        if self.at.eval_due {
+            self.at.save_due |= self.evaluate(sink, orders)?;
+            self.at.eval_due = false;
+        }
+        if self.at.save_due {
+            self.save(sink, checkpoints)?;
+            self.at.save_due = false;
+        }
+        self.obey(sink, orders, checkpoints)
+    }
+
+    /// What an error of the engine is: an out-of-memory, or the end.
+    pub(super) fn failure(&self, place: Place, source: candle_core::Error) -> TrainError {
+        match Shortage::of(&source, place, &self.decoder.ledger) {
+            Some(shortage) => TrainError::OutOfMemory(Box::new(shortage)),
+            None => TrainError::Engine { step: place.step, source },
+        }
     }
 
     /// Whether what happens every `every` steps (0: only at the end) happens after the step that was done last.
     fn is_due(&self, every: usize) -> bool {
-        self.step == self.steps.planned || (every > 0 && self.step.is_multiple_of(every as u64))
+        self.at.step == self.steps.planned || (every > 0 && self.at.step.is_multiple_of(every as u64))
     }
 
     fn eval_is_due(&self) -> bool {
         let has_rows = self.eval.is_some_and(|e| e.len() > 0);
-        has_rows && self.is_due(self.config.train.eval_steps) && self.evaluated != Some(self.step)
+        has_rows && self.is_due(self.config.train.eval_steps) && self.at.evaluated != Some(self.at.step)
+    }
+
+    pub(super) fn zero_grads(&mut self) -> Result<(), candle_core::Error> {
+        self.at.adapter.groups_mut().flat_map(|g| g.params_mut()).try_for_each(|param| param.zero_grad())
     }
 
     /// The rows of a micro-batch, packed.
@@ -204,7 +249,6 @@ impl<'a> Trainer<'a> {
     /// One optimizer step; `false` when it was dropped on command. Gradients are sums over micro-batches, normalised by the target
     /// tokens of the whole step, which are counted first.
     fn one_step(&mut self, step: u64, sink: &mut dyn EventSink, orders: &mut Orders) -> Result<bool, TrainError> {
-        let engine = |source| TrainError::Engine { step, source };
         let micro_batches = self.steps.micro_batches(step);
         let first = micro_batches.first().map_or(0, |m| m.start);
         let mut target_tokens = 0u64;
@@ -212,9 +256,7 @@ impl<'a> Trainer<'a> {
             let batch = self.pack(step, places.clone(), places.start - first)?;
             target_tokens += batch.targets.len() as u64;
         }
-        for param in self.adapter.groups_mut().flat_map(|g| g.params_mut()) {
-            param.zero_grad().map_err(engine)?;
-        }
+        self.zero_grads().map_err(|e| self.failure(Place { step, ..Place::default() }, e))?;
         let how = TrainPass {
             scale: 1.0 / target_tokens.max(1) as f64,
             gradient_checkpointing: self.config.train.gradient_checkpointing,
@@ -223,14 +265,16 @@ impl<'a> Trainer<'a> {
         };
         let (mut loss_sum, mut tokens, mut busy) = (0f64, 0u64, Duration::ZERO);
         for (i, places) in micro_batches.iter().enumerate() {
-            orders.look(self.step);
-            if orders.stop == Stop::Now {
+            orders.look(self.at.step);
+            if orders.stop() == Stop::Now {
                 return Ok(false);
             }
             let batch = self.pack(step, places.clone(), places.start - first)?;
             let _data = self.decoder.charge_data(batch.bytes());
             let started = Instant::now();
-            let nats = self.decoder.train(&mut self.adapter, &batch, how).map_err(engine)?;
+            let place = Place { step, micro: i as u64 + 1, tokens: Some(batch.tokens.len() as u64), rehearsal: false };
+            let nats = self.decoder.train(&mut self.at.adapter, &batch, how);
+            let nats = nats.map_err(|e| self.failure(place, e))?;
             let duration = started.elapsed();
             busy += duration;
             if !nats.is_finite() {
@@ -253,13 +297,15 @@ impl<'a> Trainer<'a> {
         }
         let started = Instant::now();
         self.decoder.ledger.set_phase(Phase::Optimizer);
-        let norm = grad_norm(&self.adapter).map_err(engine)?;
+        let place = Place { step, ..Place::default() };
+        let norm = grad_norm(&self.at.adapter).map_err(|e| self.failure(place, e))?;
         if !norm.is_finite() {
             return Err(self.not_finite(step, norm, sink));
         }
         let learning_rate = self.schedule.rate(step);
         let clip = clip_factor(norm, self.config.train.max_grad_norm);
-        self.optimizer.update(&mut self.adapter, learning_rate, clip).map_err(engine)?;
+        let updated = self.at.optimizer.update(&mut self.at.adapter, learning_rate, clip);
+        updated.map_err(|e| self.failure(place, e))?;
         busy += started.elapsed();
         sink.emit(RunEvent::StepDone(StepDone {
             step,
@@ -283,58 +329,65 @@ impl<'a> Trainer<'a> {
     /// The loss over the eval split, on the path that training uses. Says whether it is the best after step 0.
     fn evaluate(&mut self, sink: &mut dyn EventSink, orders: &mut Orders) -> Result<bool, TrainError> {
         let Some(eval) = self.eval.filter(|e| e.len() > 0) else { return Ok(false) };
-        let step = self.step;
+        let step = self.at.step;
         let (started, paused_before) = (Instant::now(), orders.paused);
         self.decoder.ledger.set_phase(Phase::Eval);
         let go_on = |_| {
             orders.look(step);
-            orders.stop != Stop::Now
+            orders.stop() != Stop::Now
         };
-        let loss = split_loss(self.decoder, Some(&self.adapter), eval, self.eval_tokens, go_on);
+        let loss = split_loss(self.decoder, Some(&self.at.adapter), eval, self.eval_tokens, go_on);
         let loss = loss.map_err(|e| match e {
             EvalError::Data(e) => TrainError::Data(e),
-            EvalError::Engine(source) => TrainError::Engine { step, source },
+            EvalError::Engine(source) => self.failure(Place { step, ..Place::default() }, source),
         })?;
         let Some(loss) = loss else { return Ok(false) };
         let (eval_loss, target_tokens) = (loss.per_token(), loss.target_tokens);
         if !eval_loss.is_finite() {
             return Err(self.not_finite(step, eval_loss, sink));
         }
-        let best = step > 0 && self.best.is_none_or(|b| eval_loss < b.eval_loss || b.step == step);
+        let best = step > 0 && self.at.best.is_none_or(|b| eval_loss < b.eval_loss || b.step == step);
         if best {
-            self.best = Some(Best { step, eval_loss });
+            self.at.best = Some(Best { step, eval_loss });
         }
-        self.evaluated = Some(step);
+        self.at.evaluated = Some(step);
         // What a pause took is no part of the work.
         let duration_us = started.elapsed().saturating_sub(orders.paused - paused_before).as_micros() as u64;
         sink.emit(RunEvent::EvalDone(EvalDone { step, eval_loss, target_tokens, duration_us, best }));
         Ok(best)
     }
 
-    fn save(&mut self, sink: &mut dyn EventSink, checkpoints: &mut dyn Checkpoints) -> Result<(), TrainError> {
-        let best = self.best.is_some_and(|b| b.step == self.step);
-        if self.saved.as_ref().is_some_and(|(step, _)| *step == self.step) && !best {
+    /// Saves where training stands, unless that was done.
+    /// # Errors
+    /// A checkpoint that cannot be written, or not for want of memory.
+    pub fn save(&mut self, sink: &mut dyn EventSink, checkpoints: &mut dyn Checkpoints) -> Result<(), TrainError> {
+        let best = self.at.best.is_some_and(|b| b.step == self.at.step);
+        if self.at.saved.as_ref().is_some_and(|(step, _)| *step == self.at.step) && !best {
             return Ok(());
         }
         self.decoder.ledger.set_phase(Phase::Checkpoint);
         let state = TrainerState {
             schema: 1,
-            step: self.step,
+            step: self.at.step,
             planned_steps: self.steps.planned,
-            epoch: self.steps.epochs_done(self.step),
+            epoch: self.steps.epochs_done(self.at.step),
             seed: self.config.train.seed,
-            best: self.best,
+            best: self.at.best,
             train_fingerprint: self.train.fingerprint().to_owned(),
         };
-        let (adapter, optimizer, base) = (&self.adapter, &self.optimizer, &self.config.model.source);
+        let (adapter, optimizer, base) = (&self.at.adapter, &self.at.optimizer, &self.config.model.source);
         let saved = checkpoints
-            .save(self.step, best, &mut |folder| checkpoint::write(folder, adapter, optimizer, &state, base))?;
-        let known = self.saved.as_ref().is_some_and(|(step, _)| *step == self.step);
+            .save(self.at.step, best, &mut |folder| checkpoint::write(folder, adapter, optimizer, &state, base))
+            .map_err(|e| match e {
+                AdapterError::Tensor(e) => self.failure(Place { step: self.at.step, ..Place::default() }, e),
+                e => e.into(),
+            })?;
+        let known = self.at.saved.as_ref().is_some_and(|(step, _)| *step == self.at.step);
         if !known {
-            let (step, path, size_bytes) = (self.step, saved.path.clone(), saved.size_bytes);
+            let (step, path, size_bytes) = (self.at.step, saved.path.clone(), saved.size_bytes);
             sink.emit(RunEvent::CheckpointSaved(CheckpointSaved { step, path, size_bytes }));
         }
-        self.saved = Some((self.step, saved));
+        self.at.saved = Some((self.at.step, saved));
         Ok(())
     }
 
@@ -345,92 +398,43 @@ impl<'a> Trainer<'a> {
         orders: &mut Orders,
         checkpoints: &mut dyn Checkpoints,
     ) -> Result<(), TrainError> {
-        orders.look(self.step);
+        orders.look(self.at.step);
         while let Some(request) = orders.waiting.pop_front() {
-            let mut reply = CommandReply::done(RunState::Running, self.step);
-            match request.command {
-                Command::Save => {
-                    self.save(sink, checkpoints)?;
-                    reply.path = self.saved.as_ref().map(|(_, at)| at.path.clone());
+            match self.carry_out(&request.command, sink, orders, checkpoints) {
+                Ok(reply) => answer(request, reply),
+                Err(e) => {
+                    // After an out-of-memory it is still to be done.
+                    orders.waiting.push_front(request);
+                    return Err(e);
                 }
-                Command::Eval if self.eval.is_none() => {
-                    reply = CommandReply::refused("this run has no data.eval");
-                }
-                Command::Eval if self.evaluated != Some(self.step) => {
-                    let improved = self.evaluate(sink, orders)?;
-                    if improved {
-                        self.save(sink, checkpoints)?;
-                    }
-                }
-                _ => {}
             }
-            answer(request, reply);
         }
         Ok(())
     }
-}
 
-impl Orders<'_> {
-    /// Takes what was said since the last look. A pause holds here until it ends; the ledger's phase is idle meanwhile.
-    fn look(&mut self, step: u64) {
-        let phase = self.ledger.phase();
-        self.take(step);
-        self.ledger.set_phase(phase);
-    }
-
-    fn take(&mut self, step: u64) {
-        let mut paused = false;
-        loop {
-            let request = if paused {
-                let began = Instant::now();
-                let request = self.commands.recv();
-                self.paused += began.elapsed();
-                match request {
-                    Ok(request) => request,
-                    Err(_) => return,
-                }
-            } else {
-                match self.commands.try_recv() {
-                    Ok(request) => request,
-                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
-                }
-            };
-            let state = |paused| if paused { RunState::Paused } else { RunState::Running };
-            match request.command {
-                Command::Pause => {
-                    paused = true;
-                    self.ledger.set_phase(Phase::Idle);
-                    answer(request, CommandReply::done(RunState::Paused, step));
-                }
-                Command::Resume => {
-                    paused = false;
-                    answer(request, CommandReply::done(RunState::Running, step));
-                }
-                Command::Stop => {
-                    self.stop = if self.stop == Stop::No { Stop::AfterStep } else { Stop::Now };
-                    paused = false;
-                }
-                Command::Save | Command::Eval => {
-                    if paused {
-                        // Within a step there is nothing whole to save: the pause ends first.
-                        answer(request, CommandReply::refused("the run is paused; resume it first"));
-                    } else {
-                        self.waiting.push_back(request);
-                    }
-                }
-                Command::ApplyLever { .. } => {
-                    let mut reply = CommandReply::refused("there is no out-of-memory to recover from");
-                    reply.state = Some(state(paused));
-                    answer(request, reply);
+    fn carry_out(
+        &mut self,
+        command: &Command,
+        sink: &mut dyn EventSink,
+        orders: &mut Orders,
+        checkpoints: &mut dyn Checkpoints,
+    ) -> Result<CommandReply, TrainError> {
+        let mut reply = CommandReply::done(RunState::Running, self.at.step);
+        match command {
+            Command::Save => {
+                self.save(sink, checkpoints)?;
+                reply.path = self.at.saved.as_ref().map(|(_, at)| at.path.clone());
+            }
+            Command::Eval if self.eval.is_none() => reply = CommandReply::refused("this run has no data.eval"),
+            Command::Eval if self.at.evaluated != Some(self.at.step) => {
+                if self.evaluate(sink, orders)? {
+                    self.at.save_due = true;
+                    self.save(sink, checkpoints)?;
+                    self.at.save_due = false;
                 }
             }
+            _ => {}
         }
-    }
-}
-
-fn answer(request: CommandRequest, reply: CommandReply) {
-    if let Some(to) = request.reply {
-        // Whoever asked may be gone; that harms nobody.
-        let _ = to.send(reply);
+        Ok(reply)
     }
 }

@@ -37,12 +37,13 @@ pub enum Left {
 }
 
 /// What the signs mean.
-const SIGNS: [(&str, &str, Role, &str); 11] = [
+const SIGNS: [(&str, &str, Role, &str); 12] = [
     ("━━", "**", Role::Loss, "the loss, smoothed; each step's own lies faint behind it"),
     ("●", "o", Role::Eval, "eval loss, in nats per target token"),
     ("◆", "@", Role::Best, "the best eval so far; its checkpoint is kept as `best`"),
     ("✗", "x", Role::Bad, "a value that is no number, or infinite"),
     ("F B O E S", "F B O E S", Role::Label, "phases: forward, backward, optimizer, eval, checkpoint; L load, - idle"),
+    ("X R B S E", "X R B S E", Role::Label, "over memory: out of memory, recovered by a lever, BLEU, saved, eval"),
     ("• ✎", "* e", Role::Key, "settings: not the default; edited here"),
     ("● ✓ ■ ✗", "* + # x", Role::Label, "runs: live, finished, stopped, failed or interrupted"),
     ("targets", "targets", Role::Label, "tokens that have a loss; `tokens` counts prompts too"),

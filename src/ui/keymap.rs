@@ -21,6 +21,10 @@ pub enum Action {
     ResetSetting,
     SwitchPane,
     Refresh,
+    MemoryPlan,
+    ApplyPlan,
+    Elsewhere,
+    Formula,
     BackToStart,
     CancelStart,
     PauseOrResume,
@@ -48,6 +52,7 @@ pub enum Action {
     ZoomOut,
     WholeRun,
     Follow,
+    Peak,
     NextChart,
     PreviousChart,
     Enlarge,
@@ -64,6 +69,7 @@ pub enum Action {
     Copy,
     Clear,
     Outcome,
+    OomCard,
     Help,
     Palette,
     Theme,
@@ -146,6 +152,38 @@ impl Default for Keymap {
         bind(group, ResetSetting, "reset_setting", &[Char('u'), Backspace], "reset", "drop what was edited");
         bind(group, SwitchPane, "switch_pane", &[Tab, BackTab], "settings", "from the list to the settings, or back");
         bind(group, Refresh, "refresh", &[Char('R')], "look again", "look again for configurations, runs and models");
+        bind(
+            group,
+            MemoryPlan,
+            "memory_plan",
+            &[Char('M')],
+            "memory plan",
+            "what the run will need, and what would need less; again to leave",
+        );
+        bind(
+            group,
+            ApplyPlan,
+            "apply_plan",
+            &[Char('a'), Enter],
+            "apply",
+            "take what was turned in the plan as settings",
+        );
+        bind(
+            group,
+            Elsewhere,
+            "elsewhere",
+            &[Tab, BackTab],
+            "elsewhere",
+            "the same run done otherwise, or its levers again",
+        );
+        bind(
+            group,
+            Formula,
+            "formula",
+            &[Enter, Char('f')],
+            "formula",
+            "how the bytes of what is done elsewhere come about",
+        );
         bind(group, BackToStart, "back_to_start", &[Char('b')], "start page", "leave the run for the start page");
         group = Group::Run;
         bind(group, CancelStart, "cancel", &[Esc], "cancel", "cancel the preparation; what was fetched is kept");
@@ -160,7 +198,7 @@ impl Default for Keymap {
         bind(group, TabMemory, "tab_memory", &[Char('4')], "memory", "the tab Memory: where every byte is, and when");
         bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
         bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
-        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry");
+        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry, a phase");
         bind(group, SelectDown, "down", &[Down, Char('j')], "down", "down");
         bind(group, PageUp, "page_up", &[Key::PageUp, Ctrl('u')], "page up", "a page up");
         bind(group, PageDown, "page_down", &[Key::PageDown, Ctrl('d')], "page down", "a page down");
@@ -168,14 +206,43 @@ impl Default for Keymap {
         bind(group, Last, "last", &[End, Char('G')], "last", "the last one; on a chart, its right end");
         bind(group, Clear, "clear", &[Esc], "back", "back: drop cursor, selection, filter, other run, one at a time");
         group = Group::Charts;
-        bind(group, CursorLeft, "cursor_left", &[Left, Char('h')], "left", "the crosshair a step to the left");
-        bind(group, CursorRight, "cursor_right", &[Right, Char('l')], "crosshair", "the crosshair a step to the right");
+        bind(
+            group,
+            CursorLeft,
+            "cursor_left",
+            &[Left, Char('h')],
+            "left",
+            "the crosshair a step or a sample to the left",
+        );
+        bind(
+            group,
+            CursorRight,
+            "cursor_right",
+            &[Right, Char('l')],
+            "crosshair",
+            "the crosshair a step or a sample to the right",
+        );
         bind(group, ZoomIn, "zoom_in", &[Char('+'), Char('=')], "zoom", "zoom in on the x axis");
         bind(group, ZoomOut, "zoom_out", &[Char('-')], "zoom out", "zoom out");
-        bind(group, PanLeft, "pan_left", &[Char('H'), Char('<')], "pan left", "what is shown moves to earlier steps");
-        bind(group, PanRight, "pan_right", &[Char('L'), Char('>')], "pan right", "what is shown moves to later steps");
+        bind(
+            group,
+            PanLeft,
+            "pan_left",
+            &[Char('H'), Char('<')],
+            "pan left",
+            "what is shown moves to what was earlier",
+        );
+        bind(
+            group,
+            PanRight,
+            "pan_right",
+            &[Char('L'), Char('>')],
+            "pan right",
+            "what is shown moves to what was later",
+        );
         bind(group, WholeRun, "whole_run", &[Char('0')], "all", "show the whole run again");
         bind(group, Follow, "follow", &[Char('f')], "follow", "follow the newest, or hold still");
+        bind(group, Peak, "peak", &[Char('M')], "peak", "the crosshair to the highest moment, on the tab Memory");
         bind(group, NextChart, "next_chart", &[Char('c')], "chart", "the next quantity");
         bind(group, PreviousChart, "previous_chart", &[Char('C')], "chart before", "the quantity before");
         bind(group, Enlarge, "enlarge", &[Char('z'), Enter], "large", "one chart large, or all of them");
@@ -194,6 +261,14 @@ impl Default for Keymap {
         group = Group::Screen;
         bind(group, Copy, "copy", &[Char('Y'), Char('y')], "copy", "copy what is selected to the clipboard (OSC 52)");
         bind(group, Outcome, "outcome", &[Char('o'), Enter], "outcome", "show how the run ended");
+        bind(
+            group,
+            OomCard,
+            "out_of_memory",
+            &[Char('O')],
+            "out of memory",
+            "what ran out of memory, and what would help",
+        );
         bind(group, Help, "help", &[Char('?'), Key::F(1)], "help", "show this help");
         bind(group, Palette, "palette", &[Char(':'), Ctrl('p')], "commands", "find a command by its name");
         bind(group, Theme, "theme", &[Char('t')], "theme", "take the next colours");
@@ -232,7 +307,8 @@ impl Keymap {
 
     /// The bindings worth a place in the footer now, the most important first.
     pub fn footer(&self, state: &State) -> Vec<&Binding> {
-        const RUN: [Action; 6] = [
+        const RUN: [Action; 7] = [
+            Action::OomCard,
             Action::BackToStart,
             Action::CancelStart,
             Action::PauseOrResume,
@@ -241,7 +317,17 @@ impl Keymap {
             Action::Evaluate,
         ];
         const EDITING: [Action; 2] = [Action::TakeSetting, Action::DropSetting];
-        const START: [Action; 8] = [
+        const PLAN: [Action; 8] = [
+            Action::ApplyPlan,
+            Action::Formula,
+            Action::SelectDown,
+            Action::PreviousValue,
+            Action::NextValue,
+            Action::ResetSetting,
+            Action::Elsewhere,
+            Action::Clear,
+        ];
+        const START: [Action; 9] = [
             Action::Watch,
             Action::EditSetting,
             Action::Start,
@@ -249,9 +335,11 @@ impl Keymap {
             Action::ResetSetting,
             Action::NextValue,
             Action::SwitchPane,
+            Action::MemoryPlan,
             Action::Refresh,
         ];
-        const CHARTS: [Action; 8] = [
+        const CHARTS: [Action; 9] = [
+            Action::OomCard,
             Action::Enlarge,
             Action::NextChart,
             Action::CursorRight,
@@ -261,15 +349,31 @@ impl Keymap {
             Action::YScale,
             Action::Compare,
         ];
-        const LOG: [Action; 6] =
-            [Action::Open, Action::Search, Action::Filter, Action::Follow, Action::Details, Action::Copy];
-        const MEMORY: [Action; 2] = [Action::CursorRight, Action::ZoomIn];
+        const LOG: [Action; 7] = [
+            Action::OomCard,
+            Action::Open,
+            Action::Search,
+            Action::Filter,
+            Action::Follow,
+            Action::Details,
+            Action::Copy,
+        ];
+        const MEMORY: [Action; 7] = [
+            Action::OomCard,
+            Action::CursorRight,
+            Action::Peak,
+            Action::SelectDown,
+            Action::ZoomIn,
+            Action::Follow,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
             (true, Tab::Memory) => &MEMORY,
             (false, _) if super::update::takes_text(state) => &EDITING,
+            (false, _) if state.plan_page().is_some() => &PLAN,
             (false, _) if state.start_page().is_some() => &START,
             _ => &RUN,
         };

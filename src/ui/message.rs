@@ -6,6 +6,7 @@ use super::keymap::Keymap;
 use super::state::start::{Entry, Look, StartRequest};
 use crate::event::{Command, CommandReply, Stamped};
 
+use super::state::plan::Ground;
 use super::state::run::RunView;
 use super::state::runs::FoundRun;
 
@@ -38,6 +39,15 @@ pub enum Message {
     Looked {
         ticket: u64,
         look: Box<Look>,
+    },
+    /// What memory plans of an entry stand on, or why that cannot be had; the answer to the question with this number.
+    Planned {
+        ticket: u64,
+        result: Result<Box<Ground>, String>,
+    },
+    /// Settings were written into a configuration's file, which is named, or why not.
+    SettingsWritten {
+        result: Result<String, String>,
     },
     /// A run is there: its folder, and whether it ends with this process.
     Attached {
@@ -112,6 +122,16 @@ pub enum Effect {
     Look {
         ticket: u64,
         request: Box<StartRequest>,
+    },
+    /// Read what memory plans of an entry stand on.
+    Plan {
+        ticket: u64,
+        request: Box<StartRequest>,
+    },
+    /// Write settings into a configuration's own file: section, name, and the value as TOML.
+    WriteSettings {
+        path: PathBuf,
+        settings: Vec<(String, String, String)>,
     },
     Send(Command),
     /// Look for other runs in the folder that this run's folder lies in.

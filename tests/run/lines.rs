@@ -155,8 +155,7 @@ fn running_out_of_memory_names_place_sizes_and_levers() {
     clock.say(0, event);
     let expected = "\
 out of memory in backward of step 3, micro-batch 2, 100 MiB were asked for
-  possible: checkpointing, peak 400 MiB, a third more time
-  applied: batch_2, peak 400 MiB, none";
+  applied: batch_2, peak 400 MiB, none; goes on from the last whole step";
     assert_eq!(lines(&clock.said).join("\n"), expected);
 }
 

@@ -165,7 +165,7 @@ fn links_and_log_catch_up_with_a_checkpoint_saved_in_the_last_moment() {
     assert_eq!(ending.finished, None);
     let checkpoint = path.canonicalize().unwrap().join("checkpoints/step-000003");
     let best = Some(Best { step: 3, eval_loss: 0.75 });
-    let expected = ResumePoint { step: 3, checkpoint: Some(checkpoint), best, evaluated: true };
+    let expected = ResumePoint { step: 3, checkpoint: Some(checkpoint), best, evaluated: true, killed: None };
     assert_eq!(resumes.recv().unwrap(), Some(expected));
     assert_eq!((store::linked(&path, "best"), store::linked(&path, "last")), (Some(3), Some(3)));
     let said: Vec<_> = raw_log(&path).into_iter().filter(|l| l["event"] == "checkpoint_saved").collect();

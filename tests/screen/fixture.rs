@@ -54,6 +54,8 @@ pub fn config() -> RunConfig {
             save_steps: 12,
             save_total_limit: 3,
             load_best_model_at_end: true,
+            metric_for_best_model: Default::default(),
+            predict_with_generate: false,
             seed: 42,
         },
         memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },

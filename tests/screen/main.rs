@@ -8,7 +8,10 @@ mod frames;
 mod idle;
 mod launch;
 mod log;
+mod memory;
+mod oom;
 mod overlays;
+mod plan;
 mod preferences;
 mod properties;
 

@@ -102,6 +102,9 @@ fn states() -> Vec<State> {
     states.push(help);
     states.extend(crate::log::states());
     states.extend(crate::overlays::states());
+    states.extend(crate::plan::states());
+    states.extend(crate::oom::states());
+    states.extend(crate::memory::states());
     states
 }
 
@@ -157,7 +160,15 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
     }
 }
 
-const KEYS: [Key; 51] = [
+const KEYS: [Key; 59] = [
+    Key::Char('M'),
+    Key::Char('M'),
+    Key::Char('O'),
+    Key::Char('a'),
+    Key::Char('4'),
+    Key::Char('4'),
+    Key::Char('M'),
+    Key::Char('+'),
     Key::Char('j'),
     Key::Char('k'),
     Key::Char('G'),
@@ -235,16 +246,30 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                 }
                 7 => {
                     next_event += dice.below(40);
-                    Message::Event(Box::new(events[next_event % events.len()].clone()))
+                    let mut stamped = events[next_event % events.len()].clone();
+                    if dice.below(8) == 0 {
+                        let applied = [None, Some("micro_batch"), Some("\u{1b}[31m")][dice.below(3)];
+                        let oom = crate::oom::hostile(applied);
+                        stamped.event = RunEvent::OutOfMemory(Box::new(oom));
+                    }
+                    Message::Event(Box::new(stamped))
                 }
-                8 => match dice.below(8) {
+                8 => match dice.below(10) {
                     4 => Message::Entries(fixture::full_page().entries),
                     5 => Message::Entries(Vec::new()),
                     6 => Message::Looked { ticket: dice.below(9) as u64, look: Box::new(fixture::look()) },
+                    2 => {
+                        let result = match dice.below(3) {
+                            0 => Err("no \u{1b}[31mmodel".into()),
+                            _ => Ok(Box::new(crate::plan::ground(dice.below(2) == 0))),
+                        };
+                        Message::Planned { ticket: dice.below(30) as u64, result }
+                    }
+                    3 => Message::SettingsWritten { result: Err("\u{1b}[2Jread-only".into()) },
                     7 => Message::Paste("q\u{1b}[31m\n".repeat(dice.below(400))),
                     0 => Message::Attached { folder: "runs/중고\u{1b}[31m".into(), owned: dice.below(2) == 0 },
                     1 => Message::StartFailed("no \u{1b}]0;evil\u{7} model".into()),
-                    2 => Message::StreamClosed { cause: None },
+                    8 => Message::StreamClosed { cause: None },
                     _ => Message::Fetching(Fetching {
                         what: "x".repeat(dice.below(300)),
                         done: dice.below(1 << 30) as u64,
@@ -252,8 +277,9 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                     }),
                 },
                 _ => {
-                    let command = [Command::Pause, Command::Resume, Command::Stop, Command::Save, Command::Eval]
-                        [dice.below(5)]
+                    let lever = Command::ApplyLever { id: "r".into() };
+                    let command = [Command::Pause, Command::Resume, Command::Stop, Command::Save, Command::Eval, lever]
+                        [dice.below(6)]
                     .clone();
                     let reply = match dice.below(3) {
                         0 => CommandReply::refused("\u{1b}[2Jno"),

@@ -14,6 +14,7 @@ mod rows;
 mod tests;
 mod weights;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -102,6 +103,9 @@ pub struct Plan {
     /// At the peak.
     pub by_category: ByCategory,
     pub by_phase: ByPhase,
+    /// What each phase's highest moment is made of.
+    #[serde(skip)]
+    pub phases: BTreeMap<Phase, ByCategory>,
     pub longest_batch: LongestBatch,
     pub basis: Basis,
 }
@@ -136,12 +140,16 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
     let batch = rows::Batch::longest(&subject.train_rows, config);
     let mut peak: Option<(u64, ByCategory)> = None;
     let mut by_phase = ByPhase::new();
+    let mut phases: BTreeMap<Phase, ByCategory> = BTreeMap::new();
     for moment in engine::moments(subject, config, batch) {
         let held = process::resident(subject, moment);
         let held = subject.fit.map_or(held.clone(), |fit| fit.corrected(held));
         let total: u64 = held.by_category.values().sum();
         let highest = by_phase.entry(held.phase).or_default();
-        *highest = total.max(*highest);
+        if total >= *highest {
+            *highest = total;
+            phases.insert(held.phase, held.by_category.clone());
+        }
         if peak.as_ref().is_none_or(|(highest, _)| total > *highest) {
             peak = Some((total, held.by_category));
         }
@@ -153,7 +161,7 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
         (None, true) => Basis::Formula,
         (None, false) => Basis::Calibrated,
     };
-    Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch: batch.longest, basis }
+    Plan { peak_bytes, limit_bytes, by_category, by_phase, phases, longest_batch: batch.longest, basis }
 }
 
 /// What the engine alone will charge to its ledger, at each moment that may be the highest.

@@ -5,12 +5,15 @@ use super::Action;
 use crate::ui::message::Key;
 use crate::ui::state::start::{Entry, Pane, StartPage, choices};
 use crate::ui::state::{Activity, RunStage, Stage, State, Tab};
+use crate::ui::update::plan;
 
 /// Where the screen can be, as far as keys are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// The start page, ready to start or after a start that failed.
     Page,
+    /// The memory plan of its entry.
+    Plan,
     /// A setting's value is being typed there.
     Typing,
     /// A run is being prepared or read.
@@ -30,6 +33,7 @@ impl Place {
         let Some(run) = state.run() else {
             return match state.start_page() {
                 Some(page) if page.editing.is_some() => Place::Typing,
+                Some(page) if page.plan.is_some() => Place::Plan,
                 Some(_) => Place::Page,
                 None => Place::Preparing,
             };
@@ -60,9 +64,13 @@ const RUN: &[Place] = &[
     Place::EndedMemory,
 ];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
+/// Where there is an x axis.
+const OVER_TIME: &[Place] =
+    &[Place::Train, Place::Charts, Place::Memory, Place::EndedTrain, Place::EndedCharts, Place::EndedMemory];
 const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
 const PAGE_AND_RUN: &[Place] = &[
     Place::Page,
+    Place::Plan,
     Place::Train,
     Place::Charts,
     Place::Log,
@@ -77,6 +85,7 @@ const ON_MEMORY: &[Place] = &[Place::Memory, Place::EndedMemory];
 const ON_LOG: &[Place] = &[Place::Log, Place::EndedLog];
 const UNLESS_TYPING: &[Place] = &[
     Place::Page,
+    Place::Plan,
     Place::Preparing,
     Place::Train,
     Place::Charts,
@@ -89,6 +98,7 @@ const UNLESS_TYPING: &[Place] = &[
 ];
 const EVERYWHERE: &[Place] = &[
     Place::Page,
+    Place::Plan,
     Place::Typing,
     Place::Preparing,
     Place::Train,
@@ -109,11 +119,12 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::EditSetting
         | Action::Start
         | Action::ResumeRun
-        | Action::NextValue
-        | Action::PreviousValue
-        | Action::ResetSetting
         | Action::SwitchPane
         | Action::Refresh => &[Place::Page],
+        Action::NextValue | Action::PreviousValue | Action::ResetSetting | Action::MemoryPlan => {
+            &[Place::Page, Place::Plan]
+        }
+        Action::ApplyPlan | Action::Elsewhere | Action::Formula => &[Place::Plan],
         Action::CancelStart => &[Place::Preparing],
         Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => LIVE,
         Action::Outcome => ENDED,
@@ -125,6 +136,7 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::PreviousTab
         | Action::BackToStart
         | Action::Follow
+        | Action::OomCard
         | Action::Copy => RUN,
         Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => PAGE_AND_RUN,
         Action::PageUp | Action::PageDown => WITH_ROWS,
@@ -134,8 +146,9 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::PanRight
         | Action::ZoomIn
         | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
+        | Action::WholeRun => OVER_TIME,
+        Action::Peak => ON_MEMORY,
+        Action::NextChart
         | Action::PreviousChart
         | Action::XAxis
         | Action::YScale
@@ -171,10 +184,14 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
     let on_entry = |test: fn(&StartPage, &Entry) -> bool| {
         state.start_page().is_some_and(|page| page.entry().is_some_and(|entry| test(page, entry)))
     };
+    if let Some(plan) = state.plan_page() {
+        return plan::is_available(action, plan);
+    }
     fn in_settings(page: &StartPage, entry: &Entry) -> bool {
         page.pane == Pane::Settings && entry.editable && entry.config().is_ok()
     }
     let stopping = || state.run().is_some_and(|run| run.activity() == Activity::Stopping);
+    let waits = || state.run().is_some_and(RunStage::waits);
     let paused = || state.run().is_some_and(|run| run.activity() == Activity::Paused);
     match action {
         Action::Watch => on_entry(|_, entry| entry.past.is_some()),
@@ -187,10 +204,12 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
         Action::ResetSetting => on_entry(|page, entry| page.pane == Pane::Settings && entry.is_edited(page.row)),
         Action::CancelStart => state.page.is_some() && matches!(state.stage, Stage::Starting(_)),
         Action::BackToStart => state.page.is_some() && state.run().is_some_and(|run| !(run.owned && run.is_live())),
+        Action::MemoryPlan => on_entry(|_, entry| entry.config().is_ok()),
+        Action::OomCard => state.run().is_some_and(|run| !run.view.ooms.is_empty()),
         Action::PauseOrResume => !stopping(),
         // A paused run refuses both.
         Action::Save => !stopping() && !paused(),
-        Action::Evaluate => !stopping() && !paused() && state.run().is_some_and(has_eval_data),
+        Action::Evaluate => !stopping() && !paused() && !waits() && state.run().is_some_and(has_eval_data),
         Action::Clear => {
             state.start_page().is_none_or(|page| page.pane == Pane::Settings || matches!(state.stage, Stage::Failed(_)))
         }

@@ -86,7 +86,7 @@ impl Quantity {
     }
 }
 
-/// What is shown of the x axis, in steps whatever the axis is.
+/// What is shown of the x axis: steps whatever the axis is, or on the tab Memory milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Window {
     pub first: f64,
@@ -96,6 +96,24 @@ pub struct Window {
 impl Window {
     pub fn span(&self) -> f64 {
         self.last - self.first
+    }
+
+    /// As wide as before, so much further, within the whole.
+    pub fn moved(self, by: f64, whole: Window) -> Window {
+        let by = by.clamp((whole.first - self.first).min(0.0), (whole.last - self.last).max(0.0));
+        Window { first: self.first + by, last: self.last + by }
+    }
+
+    /// `factor` times as much around a place that stays where it is, no less than `least`; `None` where that is the whole.
+    pub fn zoomed(self, factor: f64, anchor: f64, whole: Window, least: f64) -> Option<Window> {
+        let span = (self.span() * factor).max(least.min(whole.span()));
+        if span >= whole.span() {
+            return None;
+        }
+        let share = ((anchor - self.first) / self.span().max(1e-9)).clamp(0.0, 1.0);
+        let first =
+            (self.first + share * (self.span() - span)).clamp(whole.first, (whole.last - span).max(whole.first));
+        Some(Window { first, last: first + span })
     }
 }
 

@@ -4,15 +4,19 @@
 pub mod axis;
 pub mod chart;
 pub mod field;
+pub mod knobs;
 pub mod log;
 pub mod memory;
+pub mod oom;
 pub mod palette;
 pub mod pauses;
+pub mod plan;
 pub mod run;
 pub mod runs;
 pub mod series;
 pub mod smooth;
 pub mod start;
+pub mod timeline;
 
 use std::path::PathBuf;
 
@@ -94,6 +98,8 @@ pub struct RunStage {
     pub(super) pauses: Pauses,
     /// Whether this segment has done a piece of work.
     pub(super) worked: bool,
+    /// How an out-of-memory is asked about and answered.
+    pub(super) oom: oom::Asking,
 }
 
 /// What was asked of the run, and what it answered.
@@ -116,6 +122,8 @@ pub enum Activity {
     Running,
     Pausing,
     Paused,
+    /// Out of memory: it goes on when somebody has chosen a lever.
+    Waiting,
     Stopping,
     Finished(FinishReason),
     /// The log ends without an end of the run.
@@ -137,6 +145,8 @@ pub enum Overlay {
     Outcome {
         selected: usize,
     },
+    /// What ran out of memory, and what would help.
+    OutOfMemory(oom::Card),
 }
 
 /// A question before something that cannot be taken back.
@@ -150,6 +160,8 @@ pub enum Question {
     StopAndQuit,
     /// Quit without waiting for the checkpoint?
     QuitNow,
+    /// Write what was edited into the configuration's own file?
+    WriteFile,
 }
 
 /// A short message in the footer, for some seconds.
@@ -178,6 +190,8 @@ pub struct State {
     pub chart: chart::ChartView,
     /// How the log is looked at.
     pub log: log::LogView,
+    /// How memory over time is looked at.
+    pub timeline: timeline::TimelineView,
     /// Columns and rows of the terminal, for keys and clicks that mean a place on it.
     pub size: (u16, u16),
     /// Whether the terminal says what the mouse does.
@@ -228,6 +242,7 @@ impl State {
             tab: Tab::default(),
             chart: chart::ChartView::default(),
             log: log::LogView::default(),
+            timeline: timeline::TimelineView::default(),
             size: (80, 24),
             mouse: false,
             overlay: None,
@@ -254,6 +269,11 @@ impl State {
     /// The start page, while it has the keys.
     pub fn start_page(&self) -> Option<&StartPage> {
         self.page.as_ref().filter(|_| matches!(self.stage, Stage::Ready | Stage::Failed(_)))
+    }
+
+    /// The memory plan of the selected entry, while it has the keys.
+    pub fn plan_page(&self) -> Option<&plan::PlanPage> {
+        self.start_page()?.plan.as_deref()
     }
 
     /// When the screen wants to be woken although nothing happens, on its own clock.
@@ -302,6 +322,7 @@ impl RunStage {
             went_on_ms: None,
             pauses: Pauses::default(),
             worked: false,
+            oom: oom::Asking::default(),
         }
     }
 
@@ -313,6 +334,7 @@ impl RunStage {
             }
             _ if self.closed => Activity::Interrupted,
             _ if self.control.stops > 0 => Activity::Stopping,
+            _ if self.oom.asks => Activity::Waiting,
             _ if self.control.pausing == Some(Command::Pause) => Activity::Pausing,
             _ if self.awaited => Activity::Loading,
             _ if self.control.paused_at_ms.is_some() => Activity::Paused,
@@ -363,7 +385,7 @@ impl RunStage {
 
     /// Seconds since the newest event, when that is longer than this run's steps and evals let expect.
     pub fn stale_seconds(&self, clock: Clock) -> Option<f64> {
-        if self.awaited || !self.is_live() || self.control.paused_at_ms.is_some() {
+        if self.awaited || !self.is_live() || self.oom.asks || self.control.paused_at_ms.is_some() {
             return None;
         }
         let heard_ms = self.newest_event_ms?.max(self.went_on_ms.unwrap_or(i64::MIN));

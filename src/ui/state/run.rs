@@ -13,7 +13,7 @@ use crate::pace::{Pace, robust_mean};
 use crate::units::beginning;
 
 use super::axis::Axis;
-use super::memory::MemoryHistory;
+use super::memory::{MarkKind, MemoryHistory};
 use super::series::Series;
 use super::smooth::{Smoother, Smoothing};
 
@@ -23,6 +23,8 @@ const RECENT_STEPS: usize = 64;
 const SPEED_STEPS: usize = 10;
 const MAX_EVALS: usize = 8192;
 const MAX_WARNINGS: usize = 100;
+/// Out-of-memories kept, the last ones.
+const MAX_OOMS: usize = 32;
 /// Of each text of a warning; the log has all of it.
 const MAX_WARNING_BYTES: usize = 1_024;
 /// Micro-batches of one step kept whole; a step with more shows its last ones.
@@ -54,7 +56,10 @@ pub struct RunView {
     pub checkpoint: Option<CheckpointSaved>,
     pub memory: MemoryHistory,
     pub warnings: Warnings,
+    /// Of the newest segment, the newest one.
     pub out_of_memory: Option<Box<OutOfMemory>>,
+    /// Of the whole run, with the `elapsed_ms` that they happened at, oldest first. One that was answered by a lever has it in `applied`.
+    pub ooms: Vec<(u64, OutOfMemory)>,
     pub bleu: Option<BleuDone>,
     /// How the newest segment ended; `None` while it goes on, or when it was cut off.
     pub outcome: Option<RunFinished>,
@@ -136,11 +141,17 @@ impl RunView {
         self.begins &= matches!(stamped.event, RunEvent::Warning(_) | RunEvent::MemorySampled(_));
         match &stamped.event {
             RunEvent::RunStarted(started) => self.segment(started),
-            RunEvent::MemoryPlanned(plan) => self.plan = Some(plan.clone()),
+            RunEvent::MemoryPlanned(plan) => {
+                self.memory.planned(plan);
+                self.plan = Some(plan.clone());
+            }
             RunEvent::MicroBatchDone(micro) => self.micro_batch(micro),
             RunEvent::StepDone(step) => self.step(step),
-            RunEvent::MemorySampled(sample) => self.memory.sample(self.elapsed_ms, sample),
+            RunEvent::MemorySampled(sample) => {
+                self.memory.sample(self.elapsed_ms, self.step_of(sample.phase), sample);
+            }
             RunEvent::EvalDone(eval) => {
+                self.memory.mark(self.elapsed_ms, eval.step, MarkKind::Eval);
                 if self.evals.len() >= MAX_EVALS {
                     let mut index = 0usize;
                     self.evals.retain(|e| {
@@ -150,9 +161,15 @@ impl RunView {
                 }
                 self.evals.push(eval.clone());
             }
-            RunEvent::CheckpointSaved(checkpoint) => self.checkpoint = Some(checkpoint.clone()),
-            RunEvent::OutOfMemory(oom) => self.out_of_memory = Some(oom.clone()),
-            RunEvent::BleuDone(bleu) => self.bleu = Some(bleu.clone()),
+            RunEvent::CheckpointSaved(checkpoint) => {
+                self.memory.mark(self.elapsed_ms, checkpoint.step, MarkKind::Checkpoint);
+                self.checkpoint = Some(checkpoint.clone());
+            }
+            RunEvent::OutOfMemory(oom) => self.out_of_memory(oom),
+            RunEvent::BleuDone(bleu) => {
+                self.memory.mark(self.elapsed_ms, self.steps_done(), MarkKind::Bleu);
+                self.bleu = Some(bleu.clone());
+            }
             RunEvent::Warning(warning) => {
                 if self.warnings.is_new(warning, self.begins) {
                     self.warnings.count += 1;
@@ -171,6 +188,41 @@ impl RunView {
             }
             RunEvent::RunFinished(finished) => self.outcome = Some(finished.clone()),
         }
+    }
+
+    /// Where somebody is asked, it is said twice: as it happens, and with the lever that was chosen.
+    fn out_of_memory(&mut self, oom: &OutOfMemory) {
+        let is_same = |old: &OutOfMemory| (old.step, old.micro, old.phase) == (oom.step, oom.micro, oom.phase);
+        let answered = |old: &OutOfMemory| oom.applied.is_some() && old.applied.is_none() && is_same(old);
+        let answers = match self.ooms.last_mut() {
+            Some((_, old)) if answered(old) => {
+                *old = oom.clone();
+                true
+            }
+            _ => {
+                if self.ooms.len() == MAX_OOMS {
+                    self.ooms.remove(0);
+                }
+                self.ooms.push((self.elapsed_ms, oom.clone()));
+                false
+            }
+        };
+        self.memory.out_of_memory(self.elapsed_ms, oom.step, answers, oom.applied.is_some());
+        self.out_of_memory = Some(Box::new(oom.clone()));
+        // The step is done again from its first micro-batch.
+        if self.current.step == oom.step && !self.current.complete {
+            self.current = CurrentStep { step: oom.step, ..CurrentStep::default() };
+            self.micro_seconds.truncate_after(oom.step.saturating_sub(1));
+        }
+    }
+
+    /// The step that a phase belongs to: the one under way, or for what comes between two steps the one before.
+    fn step_of(&self, phase: Phase) -> u64 {
+        let done = self.steps_done();
+        let working = matches!(phase, Phase::Forward | Phase::Backward | Phase::Optimizer);
+        // The last sample may be taken a moment after the last step.
+        let last = self.planned_steps().unwrap_or(u64::MAX).max(done);
+        done.saturating_add(u64::from(working)).min(last)
     }
 
     fn segment(&mut self, started: &RunStarted) {
@@ -239,9 +291,11 @@ impl RunView {
         self.current.micros.push_back(micro.clone());
         self.micro_seconds.push(micro.step, micro.duration_us as f64 / 1e6);
         self.memory.saw_peak_of_process(peak_bytes);
+        self.memory.worked(self.elapsed_ms.saturating_sub(micro.duration_us / 1000));
     }
 
     fn step(&mut self, step: &StepDone) {
+        self.memory.worked(self.elapsed_ms);
         let seconds = step.duration_us as f64 / 1e6;
         self.loss.push(step.step, step.loss);
         let smoothed = self.smoother.next(step.loss);

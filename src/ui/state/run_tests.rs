@@ -39,6 +39,8 @@ fn config(eval_steps: usize) -> RunConfig {
             save_steps: eval_steps,
             save_total_limit: 3,
             load_best_model_at_end: true,
+            metric_for_best_model: Default::default(),
+            predict_with_generate: false,
             seed: 42,
         },
         memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
@@ -302,6 +304,47 @@ fn sums_are_of_all_micro_batches_and_a_new_segment_has_a_peak_of_its_own() {
     assert_eq!(run.view.memory.peak_bytes, Some(9_000));
     run.segment(2, 0, Some(0));
     assert_eq!(run.view.memory.peak_bytes, None);
+}
+
+#[test]
+fn an_out_of_memory_drops_the_step_and_takes_its_answer_in() {
+    let mut run = Run::begin(9, 0, None);
+    run.step(1, 2.0, 10);
+    let micro = |step, micro, micro_per_step| {
+        RunEvent::MicroBatchDone(MicroBatchDone {
+            step,
+            micro,
+            micro_per_step,
+            loss_sum_nats: 1.0,
+            target_tokens: 3,
+            tokens: 20,
+            duration_us: 10,
+            used_bytes: None,
+            peak_bytes: None,
+        })
+    };
+    run.emit(micro(2, 1, 4));
+    run.emit(micro(2, 2, 4));
+    let oom = OutOfMemory { phase: Phase::Backward, step: 2, micro: 3, ..OutOfMemory::default() };
+    run.emit(RunEvent::OutOfMemory(Box::new(oom.clone())));
+    assert_eq!((run.view.current.done, run.view.current.micros.len(), run.view.current.tokens), (0, 0, 0));
+    assert!(run.view.micro_seconds.all_at(2).is_none());
+    let said_ms = run.ms;
+    run.ms += 5_000;
+    let applied = Some("micro_batch".to_owned());
+    run.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { applied: applied.clone(), ..oom.clone() })));
+    assert_eq!(run.view.ooms.len(), 1, "asked and answered");
+    assert_eq!((run.view.ooms[0].0, &run.view.ooms[0].1.applied), (said_ms, &applied));
+    run.emit(micro(2, 1, 8));
+    assert_eq!((run.view.current.done, run.view.current.micro_per_step), (1, 8));
+    // The same place again is another one; they are bounded.
+    (0..100).for_each(|_| run.emit(RunEvent::OutOfMemory(Box::new(oom.clone()))));
+    assert_eq!(run.view.ooms.len(), MAX_OOMS);
+    assert_eq!(run.view.current.done, 0);
+    // One after the step's end, in its eval, takes nothing back.
+    run.step(2, 1.0, 20);
+    run.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { phase: Phase::Eval, step: 2, ..OutOfMemory::default() })));
+    assert_eq!((run.view.last_step.as_ref().map(|s| s.step), run.view.recent.len()), (Some(2), 2));
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
+use super::plan::{Ground, PlanPage};
 use crate::config::RunConfig;
 use crate::config::parse::{self, ConfigError};
 use crate::config::settings::{Default as SettingDefault, Kind, Setting, settings};
+use crate::memory::plan::Plan;
 
 /// What an entry of the list leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +127,10 @@ pub struct Entry {
     resolved: Result<RunConfig, Vec<String>>,
     values: Vec<Value>,
     pub look: Option<Look>,
+    /// What was read of model and data for its memory plan.
+    ground: Option<Ground>,
+    /// What it needs as it stands, where that is known.
+    planned: Option<Plan>,
 }
 
 /// Which part of the page has the keys.
@@ -161,10 +167,16 @@ pub struct StartPage {
     pub row: usize,
     pub editing: Option<Editing>,
     pub errand: Errand,
+    /// The memory plan of the selected entry, while it is looked at: it has the page's place and keys.
+    pub plan: Option<Box<PlanPage>>,
     /// `Clock::ms` from which the selected entry's files are to be looked at.
     pub(in crate::ui) look_from_ms: Option<u64>,
     /// Counts what was asked for; an answer to an older question is dropped.
     pub(in crate::ui) look_ticket: u64,
+    /// The same for what memory plans stand on.
+    pub(in crate::ui) plan_ticket: u64,
+    /// The question about them that is on its way.
+    pub(in crate::ui) plan_asked: Option<u64>,
 }
 
 impl Entry {
@@ -179,6 +191,8 @@ impl Entry {
             resolved: Err(Vec::new()),
             values: Vec::new(),
             look: None,
+            ground: None,
+            planned: None,
         };
         entry.resolve();
         entry
@@ -268,12 +282,67 @@ impl Entry {
         true
     }
 
+    /// Gives settings that belong together their values: what one alone would contradict, all of them may not. One that changes nothing is no
+    /// edit.
+    pub fn edit_all(&mut self, edits: &[(usize, String)]) {
+        self.edits.extend(edits.iter().cloned());
+        let wanted = self.parse(None).ok();
+        for (row, _) in edits {
+            let Some(text) = self.edits.remove(row) else { continue };
+            if self.parse(None).ok() != wanted {
+                self.edits.insert(*row, text);
+            }
+        }
+        self.resolve();
+        self.look = None;
+    }
+
+    /// Every edit as the file would have it: section, name and value as TOML.
+    pub fn edits_as_toml(&self) -> Vec<(&'static str, &'static str, String)> {
+        let table = self.resolved.as_ref().ok().and_then(|c| toml::Table::try_from(c).ok()).unwrap_or_default();
+        let value = |row: &usize| {
+            let Setting { section, name, kind, .. } = settings().get(*row)?;
+            let value = table.get(*section)?.get(*name)?;
+            // Inside its folder a path stays relative, as the file has the others.
+            let text = match kind {
+                Kind::Path | Kind::Source => {
+                    toml::Value::String(typed(*kind, value, &self.request.base_dir)).to_string()
+                }
+                _ => value.to_string(),
+            };
+            Some((*section, *name, text))
+        };
+        self.edits.keys().filter_map(value).collect()
+    }
+
+    /// What was read for memory plans, where it is about these settings.
+    pub fn ground(&self) -> Option<&Ground> {
+        self.ground.as_ref().filter(|ground| self.resolved.as_ref().is_ok_and(|config| ground.is_of(config)))
+    }
+
+    /// Model and data were read.
+    pub fn learn(&mut self, ground: Ground) {
+        self.ground = Some(ground);
+        self.plan_anew();
+    }
+
+    /// What it needs as it stands, where that is known.
+    pub fn planned(&self) -> Option<&Plan> {
+        self.planned.as_ref()
+    }
+
+    fn plan_anew(&mut self) {
+        self.planned = self.resolved.as_ref().ok().and_then(|config| Some(self.ground()?.plan(config)));
+    }
+
     /// Takes the edits over from the same entry as it was before.
     pub fn inherit(&mut self, before: &Entry) {
+        self.ground = before.ground.clone();
         if self.editable && self.request.text == before.request.text {
             self.edits = before.edits.clone();
             self.resolve();
         }
+        self.plan_anew();
     }
 
     fn overrides(&self, candidate: Option<(usize, &str)>) -> Vec<String> {
@@ -294,6 +363,7 @@ impl Entry {
             e => vec![e.to_string()],
         });
         self.values = self.resolved.as_ref().map_or_else(|_| Vec::new(), |c| values(c, &self.request.base_dir));
+        self.plan_anew();
     }
 }
 
@@ -306,8 +376,11 @@ impl StartPage {
             row: 0,
             editing: None,
             errand: Errand::default(),
+            plan: None,
             look_from_ms: Some(0),
             look_ticket: 0,
+            plan_ticket: 0,
+            plan_asked: None,
         }
     }
 
@@ -329,6 +402,7 @@ impl StartPage {
     pub(in crate::ui) fn look_later(&mut self, at_ms: u64) {
         self.look_from_ms = Some(at_ms);
         self.look_ticket += 1;
+        self.plan_ticket += 1;
     }
 
     /// Takes a fresh list in. What was selected and edited stays, where it is still there.
@@ -349,6 +423,7 @@ impl StartPage {
         let found = self.entries.iter().position(|entry| was.is_some_and(|was| same(entry, was)));
         if found.is_none() {
             self.editing = None;
+            self.plan = None;
         }
         let found = found.or_else(|| self.entries.iter().position(titled));
         // Keys that meant one entry's settings must not come to another's.
@@ -409,7 +484,8 @@ fn values(config: &RunConfig, base_dir: &Path) -> Vec<Value> {
         .collect()
 }
 
-fn typed(kind: Kind, value: &toml::Value, base_dir: &Path) -> String {
+/// A value as one would type it.
+pub(super) fn typed(kind: Kind, value: &toml::Value, base_dir: &Path) -> String {
     match (kind, value) {
         (Kind::Path | Kind::Source, toml::Value::String(text)) => {
             let inside = Path::new(text).strip_prefix(base_dir).ok().and_then(Path::to_str).filter(|p| !p.is_empty());

@@ -12,13 +12,13 @@ use crate::ui::widgets::chart::plot_area;
 use super::notify;
 
 /// What remains of the span when one zooms in.
-const ZOOM: f64 = 0.6;
+pub(super) const ZOOM: f64 = 0.6;
 /// No fewer steps are shown.
 const LEAST_SPAN: f64 = 4.0;
 /// A pan goes by this share of what is shown.
-const PAN: f64 = 0.25;
+pub(super) const PAN: f64 = 0.25;
 /// Presses of a key that take the crosshair over the whole chart.
-const STRIDES: u64 = 80;
+pub(super) const STRIDES: u64 = 80;
 /// A page of the selection.
 const PAGE: usize = 5;
 
@@ -152,8 +152,8 @@ fn pick_under_cursor(state: &mut State) {
 fn show(state: &mut State, from: Window, by: f64) {
     let Stage::Run(run) = &state.stage else { return };
     let whole = state.chart.whole(&run.view);
-    let by = by.clamp((whole.first - from.first).min(0.0), (whole.last - from.last).max(0.0));
-    let window = Window { first: from.first + by, last: from.last + by };
+    let window = from.moved(by, whole);
+    let by = window.first - from.first;
     // The newest step is where this run ends; another one may go on beyond it.
     let ends_here = whole.last <= reach(&run.view).max(whole.first + 1.0);
     state.chart.follow = by >= 0.0 && ends_here && (state.chart.follow || by > 0.0 && window.last >= whole.last);
@@ -164,18 +164,14 @@ fn show(state: &mut State, from: Window, by: f64) {
 fn zoom(state: &mut State, factor: f64, anchor: f64) {
     let Stage::Run(run) = &state.stage else { return };
     let (visible, whole) = (state.chart.visible(&run.view), state.chart.whole(&run.view));
-    let span = (visible.span() * factor).max(LEAST_SPAN.min(whole.span()));
-    if span >= whole.span() {
+    let Some(window) = visible.zoomed(factor, anchor, whole, LEAST_SPAN) else {
         // Who holds still goes on seeing what is there now.
         state.chart.window = if state.chart.follow { None } else { Some(whole) };
         return;
-    }
-    let share = ((anchor - visible.first) / visible.span().max(1e-9)).clamp(0.0, 1.0);
-    let first =
-        (visible.first + share * (visible.span() - span)).clamp(whole.first, (whole.last - span).max(whole.first));
+    };
     // What is looked at closely before the end stays in view; the end itself goes on being followed.
-    state.chart.follow = state.chart.follow && first + span >= visible.last - 1e-6;
-    state.chart.window = Some(Window { first, last: first + span });
+    state.chart.follow = state.chart.follow && window.last >= visible.last - 1e-6;
+    state.chart.window = Some(window);
 }
 
 /// The selection so many places further: micro-batches of the newest step, then steps from the newest back.

@@ -7,7 +7,7 @@ use crate::ui::message::{Clock, Fetching};
 use crate::ui::state::{Control, NoticeKind, Overlay, Preparation, RunStage, Stage, State};
 use crate::units::printable;
 
-use super::{notify, takes_text, with_run};
+use super::{notify, oom, takes_text, with_run};
 
 /// How long the screen that is to quit waits for the stream to close after the run's last event.
 const LEAVE_WITHIN_MS: u64 = 2_000;
@@ -31,6 +31,8 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
     run.newest_event_ms = Some(event_ms);
     // A checkpoint that a killed process saved in its last moment is said before the segment that goes on from it.
     run.awaited &= is_history || matches!(stamped.event, RunEvent::CheckpointSaved(_));
+    oom::heard(run, &stamped.event, event_ms, is_history);
+    let asks = run.oom.asks;
     let paused_before = |run: &RunStage, ms: u64| run.pauses.since_ms().is_some_and(|since| since < ms);
     match &stamped.event {
         RunEvent::MicroBatchDone(micro) => {
@@ -43,6 +45,8 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
         }
         // A pause from elsewhere shows in the phase alone; before the first piece of work nothing is paused.
         RunEvent::MemorySampled(sample) => match sample.phase {
+            // A run that waits for a lever is neither paused nor at work, whatever phase it stands in.
+            _ if asks => {}
             Phase::Idle if run.worked => run.pause(event_ms),
             Phase::Idle => {}
             _ if paused_before(run, stamped.elapsed_ms) => run.go_on(event_ms),
@@ -64,7 +68,7 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
                 if cut_off && !run.owned {
                     run.control = Control::default();
                 }
-                if matches!(state.overlay, Some(Overlay::Outcome { .. })) {
+                if matches!(state.overlay, Some(Overlay::Outcome { .. } | Overlay::OutOfMemory(_))) {
                     state.overlay = None;
                 }
             }
@@ -82,6 +86,7 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
                 }
             }
         }
+        RunEvent::OutOfMemory(oom) if !is_history && age_ms < NEWS_MS => oom::show(state, oom),
         _ => {}
     }
     state.revision += 1;
@@ -125,9 +130,14 @@ pub(super) fn answered(state: &mut State, command: &Command, reply: &CommandRepl
             Command::Save => control.saving = false,
             Command::Eval => control.evaluating = false,
             Command::Stop if !reply.ok => control.stops = 0,
-            Command::Stop | Command::ApplyLever { .. } => {}
+            Command::ApplyLever { .. } => oom::answered(run),
+
+            Command::Stop => {}
         }
+        // It tries again as it is: the next that it says tells what came of it.
+        run.oom.asks &= !(reply.ok && *command == Command::Resume);
         match reply.state {
+            Some(RunState::Paused) if run.oom.asks => {}
             Some(RunState::Paused) => run.pause(clock.ms as i64),
             Some(RunState::Running) => run.go_on(clock.ms as i64),
             _ => {}

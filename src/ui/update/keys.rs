@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, chart, log, notify, palette, runs, send_stop, start};
+use super::{act, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -48,6 +48,13 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     {
         return;
     }
+    if let Some(Overlay::OutOfMemory(card)) = state.overlay
+        && !is_too_small(state.size)
+        && !is_everywhere(state, key)
+        && oom::key(state, card, key, effects)
+    {
+        return;
+    }
     if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
         return log::key(state, key);
     }
@@ -84,6 +91,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect
         (Some(Overlay::Help { .. }), Some(key)) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
         (Some(_), _) => {}
         (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
+        (None, _) if state.tab == Tab::Memory => memory::mouse(state, mouse),
         (None, _) => chart::mouse(state, mouse),
     }
 }
@@ -170,8 +178,15 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         (Action::Save | Action::Evaluate, Some(run)) if run.activity() == Activity::Paused => {
             "the run is paused; resume it first"
         }
-        (Action::Evaluate, Some(run)) if run.is_live() && run.activity() != Activity::Stopping => {
+        (Action::Evaluate, Some(run))
+            if run.is_live() && !matches!(run.activity(), Activity::Stopping | Activity::Waiting) =>
+        {
             "this run has no eval data"
+        }
+        (Action::Evaluate, Some(run)) if run.waits() => "the run is out of memory and waits for a lever",
+        (Action::OomCard, Some(_)) => "this run has not run out of memory",
+        (Action::MemoryPlan | Action::ApplyPlan | Action::Elsewhere | Action::Formula, Some(_)) => {
+            "that is for the start page"
         }
         (Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate, Some(run)) => {
             if run.is_live() {
@@ -183,6 +198,7 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         (Action::Outcome, Some(_)) => "the run has not ended yet",
         (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
         (Action::Filter | Action::Details, Some(_)) => "that is for the log",
+        (Action::Peak, Some(_)) => "that is for the tab memory",
         (_, Some(_)) => "that is for the tabs train and charts",
     }
 }
@@ -198,7 +214,8 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
     // The run may have ended while the question stood.
     let live = state.run().is_some_and(RunStage::is_live);
     match question {
-        _ if !yes => {}
+        _ if !yes => oom::back_to_card(state, question),
+        Question::WriteFile => plan::write_file(state, effects),
         Question::Stop | Question::DropStep if live => send_stop(state, effects),
         Question::Stop | Question::DropStep => {}
         Question::StopAndQuit if live => {

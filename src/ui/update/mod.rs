@@ -6,7 +6,9 @@ mod heard;
 mod keys;
 mod log;
 mod memory;
+mod oom;
 mod palette;
+pub mod plan;
 mod preferred;
 mod runs;
 mod start;
@@ -20,6 +22,7 @@ use super::keymap::Action;
 use super::message::{Clock, Effect, Message};
 use super::state::log::LogView;
 use super::state::palette::Palette;
+use super::state::timeline::TimelineView;
 use super::state::{Notice, NoticeKind, Overlay, Question, RunStage, Stage, State, Tab};
 
 /// How long a notice stays in the footer.
@@ -68,8 +71,13 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
                 state.revision += 1;
             }
         }
-        Message::Entries(entries) => start::entries(state, entries),
-        Message::Looked { ticket, look } => start::looked(state, ticket, *look),
+        Message::Entries(entries) => {
+            start::entries(state, entries);
+            plan::entries_changed(state, &mut effects);
+        }
+        Message::Looked { ticket, look } => start::looked(state, ticket, *look, &mut effects),
+        Message::Planned { ticket, result } => plan::planned(state, ticket, result),
+        Message::SettingsWritten { result } => plan::written(state, result, &mut effects),
         Message::Attached { folder, owned } => {
             let mut run = RunStage::new(folder, owned);
             run.view.set_smoothing(state.chart.smoothing);
@@ -79,6 +87,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.overlay = None;
             state.chart.forget_run();
             state.log = LogView::default();
+            state.timeline = TimelineView::default();
             state.revision += 1;
         }
         Message::Event(stamped) => {
@@ -189,7 +198,7 @@ fn notify(state: &mut State, kind: NoticeKind, text: impl Into<String>) {
 fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     // The card makes room for whatever is done below it: what is typed there must not go past it.
     let keeps_card = matches!(action, Action::Theme | Action::Mouse | Action::Redraw | Action::Suspend);
-    if matches!(state.overlay, Some(Overlay::Outcome { .. })) && !keeps_card {
+    if matches!(state.overlay, Some(Overlay::Outcome { .. } | Overlay::OutOfMemory(_))) && !keeps_card {
         state.overlay = None;
     }
     if start::act(state, action, effects) {
@@ -207,10 +216,16 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::ResetSetting
         | Action::SwitchPane
         | Action::Refresh
+        | Action::MemoryPlan
+        | Action::ApplyPlan
+        | Action::Elsewhere
+        | Action::Formula
         | Action::BackToStart
         | Action::CancelStart => {}
         Action::PauseOrResume => with_run(state, |run, _| {
-            let paused = run.control.paused_at_ms.is_some() || run.control.pausing == Some(Command::Pause);
+            // A run that waits for a lever tries again as it is.
+            let paused = run.control.paused_at_ms.is_some() || run.oom.asks;
+            let paused = paused || run.control.pausing == Some(Command::Pause);
             let command = if paused { Command::Resume } else { Command::Pause };
             if run.control.pausing.as_ref() != Some(&command) {
                 run.control.pausing = Some(command.clone());
@@ -246,7 +261,14 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Last
         | Action::Clear
         | Action::Copy
-        | Action::Follow => match state.tab {
+        | Action::Follow
+        | Action::CursorLeft
+        | Action::CursorRight
+        | Action::PanLeft
+        | Action::PanRight
+        | Action::ZoomIn
+        | Action::ZoomOut
+        | Action::WholeRun => match state.tab {
             Tab::Log => log::act(state, action, effects),
             Tab::Memory => memory::act(state, action, effects),
             Tab::Train | Tab::Charts => chart::act(state, action, effects),
@@ -257,14 +279,8 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Filter
         | Action::Details
         | Action::Open => log::act(state, action, effects),
-        Action::CursorLeft
-        | Action::CursorRight
-        | Action::PanLeft
-        | Action::PanRight
-        | Action::ZoomIn
-        | Action::ZoomOut
-        | Action::WholeRun
-        | Action::NextChart
+        Action::Peak => memory::act(state, action, effects),
+        Action::NextChart
         | Action::PreviousChart
         | Action::Enlarge
         | Action::XAxis
@@ -279,6 +295,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             notify(state, NoticeKind::Info, if state.mouse { "mouse on" } else { "mouse off: text can be selected" });
         }
         Action::Outcome => state.overlay = Some(Overlay::Outcome { selected: 0 }),
+        Action::OomCard => oom::open(state),
         Action::Help => state.overlay = Some(Overlay::Help { scroll: 0 }),
         Action::Theme => {
             state.theme = state.theme.wrapping_add(1);

@@ -7,7 +7,7 @@ use crate::ui::state::field::Field;
 use crate::ui::state::start::{Editing, Entry, Errand, Look, Pane, StartPage, Target, choices};
 use crate::ui::state::{NoticeKind, Preparation, Stage, State, Tab, log};
 
-use super::notify;
+use super::{notify, plan};
 
 /// A selection that stays so long has its files looked at.
 const LOOK_AFTER_MS: u64 = 120;
@@ -30,6 +30,9 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
             return true;
         }
         _ => {}
+    }
+    if state.plan_page().is_some() {
+        return plan::act(state, action);
     }
     let clock = state.clock;
     let Some(page) = state.page.as_mut().filter(|_| matches!(state.stage, Stage::Ready | Stage::Failed(_))) else {
@@ -69,6 +72,7 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
             state.stage = Stage::Ready;
         }
         Action::Refresh => effects.push(Effect::Discover),
+        Action::MemoryPlan => plan::toggle(state, effects),
         Action::EditSetting => {
             let text = page.entry().and_then(|entry| entry.value(page.row)?.text.clone()).unwrap_or_default();
             page.editing = Some(Editing { field: Field::new(text), problem: None });
@@ -91,7 +95,12 @@ pub fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) -> bool
 /// Why a key does nothing here, where that is not plain.
 pub fn why_not(action: Action, state: &State) -> Option<&'static str> {
     let entry = state.start_page()?.entry()?;
+    if let Some(plan) = state.plan_page() {
+        return plan::why_not(action, plan);
+    }
     match action {
+        Action::ApplyPlan | Action::Elsewhere | Action::Formula => Some("that is for the memory plan"),
+        Action::MemoryPlan => Some("mend the configuration first"),
         // Enter and S, whatever they would do elsewhere.
         Action::TakeSetting | Action::Start if entry.config().is_err() => Some("mend the configuration first"),
         Action::ResumeRun if entry.past.is_some() => Some("only a run that ended before its time can be resumed"),
@@ -104,6 +113,7 @@ fn begin(state: &mut State, errand: Errand, effects: &mut Vec<Effect>) {
     let Some(page) = &mut state.page else { return };
     let Some(request) = page.entry().map(Entry::request) else { return };
     page.errand = errand;
+    page.plan = None;
     page.look_from_ms = None;
     // An answer that is on its way is about what was before.
     page.look_ticket += 1;
@@ -126,6 +136,7 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
     if let Some(page) = &mut state.page {
         page.pane = Pane::List;
         page.editing = None;
+        page.plan = None;
     }
     effects.extend([Effect::LeaveRun, Effect::Discover]);
 }
@@ -155,8 +166,9 @@ pub fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
-pub fn looked(state: &mut State, ticket: u64, look: Look) {
+pub fn looked(state: &mut State, ticket: u64, look: Look, effects: &mut Vec<Effect>) {
     let Some(page) = state.page.as_mut().filter(|page| page.look_ticket == ticket) else { return };
+    plan::looked(page, &look, effects);
     if let Some(entry) = page.entry_mut() {
         entry.look = Some(look);
         state.revision += 1;

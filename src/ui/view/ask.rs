@@ -3,10 +3,12 @@
 use ratatui::layout::Rect;
 
 use crate::ui::format;
-use crate::ui::state::{Question, State};
+use crate::ui::state::{Question, RunStage, StartPage, State};
 use crate::ui::theme::Role;
+use crate::ui::update::plan::to_write;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
+use crate::units::printable;
 
 pub fn title(question: Question) -> &'static str {
     match question {
@@ -14,6 +16,7 @@ pub fn title(question: Question) -> &'static str {
         Question::DropStep => "drop the step?",
         Question::StopAndQuit => "stop and quit?",
         Question::QuitNow => "quit now?",
+        Question::WriteFile => "write the file?",
     }
 }
 
@@ -24,6 +27,11 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         None => "There is no checkpoint yet.".to_owned(),
     };
     match question {
+        Question::Stop if state.run().is_some_and(RunStage::waits) => (
+            format!("The run is out of memory and waits. It ends here as it was after its last whole step. {saved}"),
+            "stop the run",
+            "back to its levers",
+        ),
         Question::Stop => (
             "The run ends after this step, with a checkpoint. It can be resumed later.".into(),
             "stop with a checkpoint",
@@ -47,6 +55,16 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "quit without waiting",
             "wait for it",
         ),
+        Question::WriteFile => {
+            let entry = state.page.as_ref().and_then(StartPage::entry);
+            let file = entry.map(|entry| printable(&entry.title)).unwrap_or_default();
+            let lines = entry.map(to_write).unwrap_or_default();
+            let text = format!(
+                "The next start takes it either way. Written into {file}, comments kept, it stays: {}",
+                printable(&lines.join(", "))
+            );
+            (text, "write the file", "leave the file as it is")
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
 }
 
 /// Pieces one after the other, in as many rows as there are.
-fn flow(pen: &mut Pen<'_>, area: Rect, pieces: Vec<Words>) {
+pub fn flow(pen: &mut Pen<'_>, area: Rect, pieces: Vec<Words>) {
     let mut line: Words = Vec::new();
     let mut row = 0;
     for mut piece in pieces {

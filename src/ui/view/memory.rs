@@ -3,10 +3,10 @@
 
 use ratatui::layout::Rect;
 
-use crate::memory::ledger::{Category, Phase};
+use crate::memory::ledger::{ByCategory, Category, Phase};
 use crate::ui::format;
 use crate::ui::state::RunStage;
-use crate::ui::state::memory::sum;
+use crate::ui::state::memory::{MemoryPoint, sum};
 use crate::ui::theme::Role;
 use crate::ui::widgets::stack::{self, Moment};
 use crate::ui::widgets::{Pen, Words, bars, pen, words};
@@ -48,8 +48,14 @@ fn short_name(category: Category) -> &'static str {
     }
 }
 
+/// Bytes by category as parts of a bar.
+pub fn parts(by_category: &ByCategory) -> Vec<(u64, Role, char)> {
+    let all = Category::ALL.map(|c| (by_category.get(&c).copied().unwrap_or(0), Role::Category(c), letter(c)));
+    all.into_iter().filter(|&(bytes, _, _)| bytes > 0).collect()
+}
+
 /// What stands for a category where there are no colours.
-fn letter(category: Category) -> char {
+pub fn letter(category: Category) -> char {
     match category {
         Category::BaseWeights => 'W',
         Category::DequantScratch => 'Q',
@@ -90,11 +96,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     }
     let newest = memory.newest();
     let limit = memory.limit_bytes.or_else(|| run.view.plan.as_ref().and_then(|p| p.limit_bytes));
-    let parts: Vec<(u64, Role, char)> = newest
-        .iter()
-        .flat_map(|p| Category::ALL.map(|c| (p.stack[c as usize], Role::Category(c), letter(c))))
-        .filter(|&(bytes, _, _)| bytes > 0)
-        .collect();
+    let parts = newest.map_or_else(Vec::new, parts_of);
     let top = memory.peak_bytes.max(newest.map(|p| p.height())).unwrap_or(0);
     bars::parts(pen, Rect { height: 1, ..inner }, &parts, limit.unwrap_or(top).max(top), memory.peak_bytes);
     used_and_peak(pen, Rect { y: inner.y + 1, height: 1, ..inner }, run, limit);
@@ -112,6 +114,12 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let height = body.height - legend;
     draw_legend(pen, Rect { y: body.y + height, height: legend, ..body }, &parts);
     timeline(pen, Rect { height, ..body }, run);
+}
+
+/// What has bytes at a moment, from the bottom up.
+pub fn parts_of(point: &MemoryPoint) -> Vec<(u64, Role, char)> {
+    let parts = Category::ALL.map(|c| (point.stack[c as usize], Role::Category(c), letter(c)));
+    parts.into_iter().filter(|&(bytes, _, _)| bytes > 0).collect()
 }
 
 /// `289 MiB of 2.00 GiB        peak 422 MiB`
@@ -185,15 +193,20 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
     let stacks = Category::ALL.map(|c| (Role::Category(c), letter(c)));
     let with_phases = area.height >= 2;
     let graph = Rect { height: area.height - u16::from(with_phases), ..area };
-    let moments = points.iter().map(|p| Moment { x: p.elapsed_ms, parts: &p.stack });
-    let first = points.first().map_or(0, |p| p.elapsed_ms);
-    let last = points.last().map_or(0, |p| p.elapsed_ms);
+    let moments = points.iter().map(|p| Moment { x: p.at_ms, parts: &p.stack });
+    let first = points.first().map_or(0, |p| p.at_ms);
+    let last = points.last().map_or(0, |p| p.at_ms);
     let scale = points.iter().map(|p| p.height().max(sum(&p.stack))).max().unwrap_or(0);
     stack::draw(pen, graph, moments, &stacks, (first, last), scale);
     if !with_phases {
         return;
     }
-    let width = area.width as usize;
+    phases(pen, Rect { y: area.bottom() - 1, height: 1, ..area }, points, (first, last));
+}
+
+/// A strip of phases: each column's, by their letters.
+pub fn phases(pen: &mut Pen<'_>, row: Rect, points: &[MemoryPoint], x: (u64, u64)) {
+    let width = row.width as usize;
     // Forward and backward are everywhere: a rarer phase is shown where there was one, else that of the highest moment.
     let rarity = |phase: Phase| match phase {
         Phase::Checkpoint => 4,
@@ -203,15 +216,18 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
         Phase::Forward | Phase::Backward => 0,
     };
     let mut telling: Vec<Option<(u8, u64, Phase)>> = vec![None; width];
+    let mut shown = None;
     for point in points {
-        let column = stack::column(point.elapsed_ms, (first, last), width);
-        let Some(slot) = telling.get_mut(column) else { continue };
+        if point.at_ms < x.0 {
+            shown = Some(point.phase);
+            continue;
+        }
+        let Some(slot) = telling.get_mut(stack::column(point.at_ms, x, width)) else { continue };
         let (rare, height) = (rarity(point.phase), point.height());
         if slot.is_none_or(|(r, h, _)| (rare, height) >= (r, h)) {
             *slot = Some((rare, height, point.phase));
         }
     }
-    let mut shown = None;
     for (i, column) in telling.into_iter().enumerate() {
         shown = column.map(|(_, _, phase)| phase).or(shown);
         let Some(phase) = shown else { continue };
@@ -221,7 +237,7 @@ fn timeline(pen: &mut Pen<'_>, area: Rect, run: &RunStage) {
             Phase::Idle | Phase::Load => Role::Faint,
             _ => Role::Label,
         };
-        pen.cell(area.x + i as u16, area.bottom() - 1, phase_letter(phase), role);
+        pen.cell(row.x + i as u16, row.y, phase_letter(phase), role);
     }
 }
 
@@ -262,13 +278,13 @@ fn legend_columns(width: u16) -> (u16, bool) {
 }
 
 /// Rows that the legend takes: all categories if there is room, else about half of the body.
-fn legend_rows(parts: &[(u64, Role, char)], body: Rect) -> u16 {
+pub fn legend_rows(parts: &[(u64, Role, char)], body: Rect) -> u16 {
     let wanted = (parts.len() as u16).div_ceil(legend_columns(body.width).0);
     wanted.min(body.height.div_ceil(2))
 }
 
 /// Categories by size, the largest first. What is not accounted for comes last, and is never the one that is left out.
-fn draw_legend(pen: &mut Pen<'_>, area: Rect, parts: &[(u64, Role, char)]) {
+pub fn draw_legend(pen: &mut Pen<'_>, area: Rect, parts: &[(u64, Role, char)]) {
     if area.height == 0 {
         return;
     }

@@ -9,8 +9,10 @@ mod help;
 mod log;
 mod memory;
 mod memory_tab;
+pub mod oom;
 pub mod outcome;
 mod palette;
+mod plan;
 mod progress;
 mod runs;
 mod start;
@@ -20,9 +22,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 pub use charts::crosshair;
+pub use memory_tab::ledger_text;
 
 use super::format;
-use super::keymap::Action;
+use super::keymap::{Action, is_available};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
 use super::state::start::Pane;
@@ -61,7 +64,10 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
-        _ => start::draw(&mut pen, body, state),
+        _ => match state.plan_page() {
+            Some(page) => plan::draw(&mut pen, body, state, page),
+            None => start::draw(&mut pen, body, state),
+        },
     }
     footer(&mut pen, footer_area, state);
     match &state.overlay {
@@ -74,6 +80,11 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
                 outcome::draw(&mut pen, body, state, run, *selected);
             }
         }
+        Some(Overlay::OutOfMemory(card)) => {
+            if let Some(run) = state.run() {
+                oom::draw(&mut pen, body, state, run, *card);
+            }
+        }
         None => {}
     }
 }
@@ -84,7 +95,9 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
     match (&state.stage, state.tab) {
         (Stage::Run(_), Tab::Train) => train::areas(body).to_vec(),
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
-        (Stage::Run(_), Tab::Log | Tab::Memory) => vec![body],
+        (Stage::Run(_), Tab::Log) => vec![body],
+        (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
+        _ if state.plan_page().is_some() => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
             [Some(areas.list), areas.summary, areas.settings, Some(areas.below)].into_iter().flatten().collect()
@@ -108,6 +121,13 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
 }
 
+/// Where memory over time is drawn on its tab.
+pub fn place_of_timeline(state: &State) -> Option<Rect> {
+    let (width, height) = state.size;
+    let is_shown = state.tab == Tab::Memory && state.run().is_some() && !is_too_small(state.size);
+    is_shown.then(|| memory_tab::plot(body(Rect { x: 0, y: 0, width, height }))).flatten()
+}
+
 /// What lies between header and footer.
 fn body(area: Rect) -> Rect {
     Rect { y: area.y + 1, height: area.height - 2, ..area }
@@ -120,6 +140,7 @@ fn activity_words(run: &RunStage, theme: &Theme, leaving: bool) -> Words {
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
         Activity::Paused => ("‖", "=", Role::Warn, "paused"),
+        Activity::Waiting => ("‖", "=", Role::Bad, "out of memory, waits for you"),
         Activity::Stopping if leaving => ("◌", "o", Role::Warn, "stopping, then quitting"),
         Activity::Stopping => ("◌", "o", Role::Warn, "stopping"),
         Activity::Finished(FinishReason::Completed) => ("✓", "+", Role::Good, "finished"),
@@ -142,7 +163,11 @@ fn stage_words(state: &State, theme: &Theme) -> Words {
 
 fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let dot = pen.theme.pick(" · ", " | ");
-    let right = stage_words(state, pen.theme);
+    let mut right = stage_words(state, pen.theme);
+    // With the tabs there is no room for all of it; the beginning says what is the matter.
+    if area.width < 76 && state.run().is_some_and(RunStage::waits) {
+        right.iter_mut().for_each(|(text, _)| *text = text.replace(", waits for you", "").into());
+    }
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
@@ -228,11 +253,25 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let short = match binding.short {
             "pause" if paused => "resume",
             "settings" if in_settings => "list",
-            short => short,
+            "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
+            short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
+        // Both arrows turn a knob: they are named once.
+        let turns = |action| is_available(action, state) && state.plan_page().is_some();
+        if binding.action == Action::NextValue && turns(Action::PreviousValue) {
+            continue;
+        }
         // Two keys do it together.
         let key = match (binding.action, key) {
-            (Action::CursorRight, Key::Right) => pen.theme.pick("← →", "h l").to_owned(),
+            (Action::PreviousValue | Action::NextValue, _)
+                if !turns(Action::NextValue) || !turns(Action::PreviousValue) =>
+            {
+                key.to_string()
+            }
+            (Action::SelectDown, Key::Down) => pen.theme.pick("↑ ↓", "j k").to_owned(),
+            (Action::CursorRight, Key::Right) | (Action::PreviousValue, Key::Left) => {
+                pen.theme.pick("← →", "h l").to_owned()
+            }
             (_, key) => key.to_string(),
         };
         let always = matches!(binding.short, "help" | "quit");
@@ -269,6 +308,11 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
         Some(Overlay::Help { .. }) => {
             [up_and_down("scroll"), fixed(Key::Char(' '), "a page"), fixed(Key::Esc, "close")]
         }
+        Some(Overlay::OutOfMemory(_)) => [
+            up_and_down("choose"),
+            state.keymap.letter(Action::Copy).map(|key| (key.to_string(), "copy the command")),
+            fixed(Key::Esc, "close"),
+        ],
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
         None if state.run().is_none() || state.tab != Tab::Log => return Vec::new(),
         None if state.log.typing.is_some() => {

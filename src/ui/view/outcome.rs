@@ -51,6 +51,12 @@ pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
     if let Some(name) = adapter(run) {
         facts.push(("adapter", printable(&run.folder.join(name).display().to_string())));
     }
+    let recovered = view.ooms.iter().filter(|(_, oom)| oom.applied.is_some()).count();
+    if recovered > 0 {
+        let times = if recovered == 1 { "once" } else { "times" };
+        let text = if recovered == 1 { times.to_owned() } else { format!("{recovered} {times}") };
+        facts.push(("out of memory", format!("{text}, and went on")));
+    }
     if view.warnings.count > 0 {
         facts.push(("warnings", format::count(view.warnings.count)));
     }
@@ -65,7 +71,8 @@ fn adapter(run: &RunStage) -> Option<&'static str> {
 
 /// Why it ended as it did, where that needs words.
 pub fn cause(run: &RunStage) -> Option<String> {
-    if let Some(oom) = &run.view.out_of_memory {
+    // One that it recovered from did not end it.
+    if let Some(oom) = run.view.out_of_memory.as_ref().filter(|oom| oom.applied.is_none()) {
         return Some(entry::out_of_memory(oom, CAUSE));
     }
     match run.activity() {
@@ -103,7 +110,7 @@ pub fn next_commands(run: &RunStage) -> Vec<String> {
 }
 
 /// A path as a shell takes it back, safe for a terminal.
-fn shell_word(path: &Path) -> String {
+pub fn shell_word(path: &Path) -> String {
     let text = printable(&path.display().to_string());
     let plain = |c: char| c.is_alphanumeric() || "/._-:=@+,%".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
@@ -137,6 +144,15 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage, select
         for line in format::wrap(&cause, text_width).into_iter().take(5) {
             lines.push(words([(&line, if bad { Role::Bad } else { Role::Text })]));
         }
+        lines.push(Vec::new());
+    }
+    if run.view.out_of_memory.is_some()
+        && let Some(key) = state.keymap.letter(Action::OomCard)
+    {
+        lines.push(words([
+            (&key.to_string(), Role::Key),
+            ("  what ran out of memory, and what would help", Role::Text),
+        ]));
         lines.push(Vec::new());
     }
     for (name, value) in facts(run, state.clock) {

@@ -252,12 +252,22 @@ fn axes(pen: &mut Pen<'_>, area: Rect, plot: Rect, height: &Height, chart: &Char
         let label = Rect { width: AXIS, ..area };
         pen.line_right(label, row, &vec![((chart.y_text)(value).into(), Role::Faint)]);
     }
-    x_axis(pen, Rect { y: plot.bottom(), height: 1, ..plot }, chart);
+    let &Chart { x, cursor, x_text, x_unit, whole_x, .. } = chart;
+    x_axis(pen, Rect { y: plot.bottom(), height: 1, ..plot }, &XLabels { x, cursor, x_text, x_unit, whole_x });
+}
+
+/// What stands under a chart.
+pub struct XLabels<'a> {
+    pub x: (f64, f64),
+    pub cursor: Option<f64>,
+    pub x_text: &'a dyn Fn(f64) -> String,
+    pub x_unit: &'a str,
+    pub whole_x: bool,
 }
 
 /// Places under the chart, the most important first: what lies under the crosshair, the ends, quarters where there is room. One that would
 /// touch another is left out.
-fn x_axis(pen: &mut Pen<'_>, row: Rect, chart: &Chart<'_>) {
+pub fn x_axis(pen: &mut Pen<'_>, row: Rect, chart: &XLabels<'_>) {
     let scale = Scale::of(chart.x);
     let column = |x: f64| scale.place(x, row.width as usize) as u16;
     let mut taken: Vec<(u16, u16, String)> = Vec::new();

@@ -7,5 +7,6 @@ pub mod chart;
 pub mod field;
 pub mod pen;
 pub mod stack;
+pub mod timeline;
 
 pub use pen::{Pen, Words, words};

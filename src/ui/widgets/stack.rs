@@ -16,7 +16,8 @@ pub struct Moment<'a> {
 /// A part's role and the letter that stands for it without colours.
 pub type Part = (Role, char);
 
-/// Draws moments between `x` (from, to) up to the height `scale`. A column without a moment of its own shows the one before it.
+/// Draws moments between `x` (from, to) up to the height `scale`. A column without a moment of its own shows the one before it, which may
+/// lie before `x`.
 pub fn draw<'a>(
     pen: &mut Pen<'_>,
     area: Rect,
@@ -31,14 +32,18 @@ pub fn draw<'a>(
     }
     let width = area.width as usize;
     let mut columns: Vec<Option<&[u64]>> = vec![None; width];
+    let mut shown: Option<&[u64]> = None;
     for moment in moments {
+        if moment.x < x.0 {
+            shown = Some(moment.parts);
+            continue;
+        }
         let Some(slot) = columns.get_mut(column(moment.x, x, width)) else { continue };
         let height = |parts: &[u64]| parts.iter().fold(0u64, |sum, &part| sum.saturating_add(part));
         if slot.is_none_or(|old| height(moment.parts) >= height(old)) {
             *slot = Some(moment.parts);
         }
     }
-    let mut shown: Option<&[u64]> = None;
     for (i, column) in columns.into_iter().enumerate() {
         shown = column.or(shown);
         if let Some(heights) = shown {

@@ -88,7 +88,14 @@ fn states() -> Vec<(Place, State)> {
     failed.stage = Stage::Failed(String::new());
     let mut typing = ready.clone();
     typing.page.as_mut().expect("a page").editing = Some(Editing { field: Field::default(), problem: None });
+    let mut plan = ready.clone();
+    update(&mut plan, Message::Key(Key::Char('M')));
+    update(&mut plan, Message::Key(Key::Left));
+    let mut elsewhere = plan.clone();
+    update(&mut elsewhere, Message::Key(Key::Tab));
     let mut states = vec![
+        (Place::Plan, plan),
+        (Place::Plan, elsewhere),
         (Place::Page, ready.clone()),
         (Place::Preparing, preparing),
         (Place::Page, failed),

@@ -66,6 +66,20 @@ fn ready(pen: &mut Pen<'_>, area: Rect, state: &State, entry: &Entry) {
         lines.push(choice(Action::Refresh, "look at it again"));
     } else {
         lines = checks(pen, entry);
+        // Only where the key that starts keeps its place.
+        if lines.len() + 1 < area.height as usize
+            && let Some(plan) = entry.planned()
+        {
+            let (text, role) = super::planned(plan);
+            let (mark, role) = match plan.fits() {
+                Some(false) => (pen.theme.pick("✗", "x"), role),
+                _ => (pen.theme.pick("✓", "+"), role),
+            };
+            let key = format!("   {}", key(state, Action::MemoryPlan));
+            let mut line = words([(mark, role), ("  memory  ", Role::Label), (&text, Role::Text)]);
+            line.extend(words([(&key, Role::Key), (" shows where", Role::Label)]));
+            lines.push(line);
+        }
         lines.push(choice(Action::Start, "start training"));
     }
     let free = area.height.saturating_sub(lines.len() as u16);

@@ -8,10 +8,12 @@ mod summary;
 
 use ratatui::layout::Rect;
 
+use crate::memory::plan::Plan;
 use crate::ui::state::State;
 use crate::ui::state::start::{Pane, StartPage};
 use crate::ui::theme::Role;
 use crate::ui::widgets::Pen;
+use crate::units::format_bytes;
 
 /// From this width on list and settings stand side by side.
 const BESIDE: u16 = 76;
@@ -43,6 +45,18 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
         settings::draw(pen, area, state, page, entry);
     }
     checks::draw(pen, areas.below, state, page, entry, areas.summary.is_some() && areas.settings.is_some());
+}
+
+/// What an entry needs, in a piece of a line.
+fn planned(plan: &Plan) -> (String, Role) {
+    let peak = format_bytes(plan.peak_bytes);
+    let of = plan.limit_bytes.map(|limit| format!(" of {}", format_bytes(limit))).unwrap_or_default();
+    let (fits, role) = match plan.fits() {
+        Some(true) => (", fits", Role::Good),
+        Some(false) => (", does not fit", Role::Bad),
+        None => (", the limit is unknown", Role::Warn),
+    };
+    (format!("peak {peak}{of}{fits}"), role)
 }
 
 /// Who gets which part of the body.

@@ -116,12 +116,13 @@ fn settings(entry: &Entry, config: &RunConfig, times: &str) -> Vec<(&'static str
     };
     let warmup = if train.warmup_steps > 0 { format!(", {} warmup steps", train.warmup_steps) } else { String::new() };
     rows.push(("rate", format!("{}, {schedule}{warmup}", format::scientific(train.learning_rate))));
-    let limit = match &memory.limit {
-        MemoryLimit::Auto => "what is free".to_owned(),
-        MemoryLimit::Bytes { bytes, .. } => format_bytes(*bytes),
+    let limit = match (&memory.limit, entry.planned()) {
+        (_, Some(plan)) => super::planned(plan).0,
+        (MemoryLimit::Auto, _) => "limit what is free".to_owned(),
+        (MemoryLimit::Bytes { bytes, .. }, _) => format!("limit {}", format_bytes(*bytes)),
     };
     let recompute = if train.gradient_checkpointing { "on" } else { "off" };
-    rows.push(("memory", format!("limit {limit}, gradient checkpointing {recompute}")));
+    rows.push(("memory", format!("{limit}, gradient checkpointing {recompute}")));
     rows.push(("runs", printable(&log.dir.display().to_string())));
     rows
 }

@@ -1,11 +1,10 @@
-//! What the system says about memory: the resident set of this process, its peak, and what the machine or its cgroup has
-//! in all and still free.
-//! Read from `/proc` and `/sys/fs/cgroup`; what cannot be read is `None`, never zero.
+//! The resident set of this process, its peak and what of it is in swap, and what the machine or its cgroup has in all and still free.
+//! Read from `/proc` and `/sys/fs/cgroup`. The kernel's high-water mark is only read, never reset: whoever measures from outside reads it too.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use super::cgroup::{Cgroup, own_cgroups};
 
 /// One reading of the process's memory, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,9 +13,11 @@ pub struct HostMemory {
     pub used_bytes: Option<u64>,
     /// The kernel's own high-water mark of the resident set.
     pub peak_bytes: Option<u64>,
+    /// What of this process was written out to swap.
+    pub swap_bytes: Option<u64>,
 }
 
-/// Reads this process's resident set and its peak from `/proc/self/status`.
+/// Reads this process's resident set, its peak and its swap from `/proc/self/status`.
 pub fn host_memory() -> HostMemory {
     fs::read_to_string("/proc/self/status").map(|s| parse_status(&s)).unwrap_or_default()
 }
@@ -36,38 +37,16 @@ pub fn resident_bytes() -> Option<u64> {
 }
 
 fn parse_status(status: &str) -> HostMemory {
-    HostMemory { used_bytes: kib_field(status, "VmRSS:"), peak_bytes: kib_field(status, "VmHWM:") }
+    HostMemory {
+        used_bytes: kib_field(status, "VmRSS:"),
+        peak_bytes: kib_field(status, "VmHWM:"),
+        swap_bytes: kib_field(status, "VmSwap:"),
+    }
 }
 
 fn kib_field(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|l| l.strip_prefix(name))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
-}
-
-/// The tightest cgroup of this process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CgroupMemory {
-    pub limit_bytes: Option<u64>,
-    pub used_bytes: Option<u64>,
-    /// Processes of it that the kernel has killed for want of memory, since it was made.
-    pub oom_kills: Option<u64>,
-}
-
-/// A GPU besides its bytes, as NVML says it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct GpuState {
-    pub utilisation_percent: Option<u32>,
-    pub temperature_celsius: Option<u32>,
-    pub power_watts: Option<f64>,
-}
-
-/// The CUDA driver's memory pool; reserved minus used is what fragmentation costs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolMemory {
-    pub used_bytes: u64,
-    pub used_high_bytes: u64,
-    pub reserved_bytes: u64,
-    pub reserved_high_bytes: u64,
 }
 
 /// What the machine, or a cgroup of this process where that is tighter, has for all its processes, in bytes.
@@ -106,77 +85,20 @@ pub fn give_back_freed() {
     }
 }
 
-/// The bytes that this process may come to hold: what is available on the machine plus what it holds already, within the cgroup's limit.
+/// The bytes that this process may come to hold: what it holds already and what the machine, or its cgroup where that has less, has free.
 pub fn auto_limit_bytes() -> Option<u64> {
-    let meminfo = fs::read_to_string("/proc/meminfo").ok()?;
-    let held = host_memory().used_bytes.unwrap_or(0);
-    let machine = kib_field(&meminfo, "MemAvailable:")? + held;
-    Some(cgroup_limit_bytes().map_or(machine, |c| c.min(machine)))
-}
-
-/// The tightest memory limit among the cgroups that this process lives in.
-fn cgroup_limit_bytes() -> Option<u64> {
-    let own = fs::read_to_string("/proc/self/cgroup").ok()?;
-    own_cgroups(&own, Path::new("/sys/fs/cgroup")).iter().filter_map(Cgroup::limit).min()
-}
-
-/// A cgroup's folder, and what its files are called there.
-struct Cgroup {
-    folder: PathBuf,
-    names: &'static Names,
-}
-
-struct Names {
-    limit: &'static str,
-    used: &'static str,
-    /// A line of `memory.stat`: pages of files that were not needed lately, which the system takes back first.
-    reclaimable: &'static str,
-}
-
-const V2: Names = Names { limit: "memory.max", used: "memory.current", reclaimable: "inactive_file " };
-const V1: Names =
-    Names { limit: "memory.limit_in_bytes", used: "memory.usage_in_bytes", reclaimable: "total_inactive_file " };
-
-/// The cgroups (v2 and v1) of `/proc/self/cgroup`, with those that they are in: each of them may set a limit.
-fn own_cgroups(own: &str, root: &Path) -> Vec<Cgroup> {
-    let v2 = own.lines().find_map(|l| l.strip_prefix("0::")).map(|path| (root.to_owned(), path, &V2));
-    let v1 = own.lines().find_map(|l| l.split_once(":memory:")).map(|(_, path)| (root.join("memory"), path, &V1));
-    let and_above = |(root, path, names): (PathBuf, &str, &'static Names)| {
-        let folder = move |p: &Path| Cgroup { folder: root.join(p.strip_prefix("/").unwrap_or(p)), names };
-        Path::new(path).to_owned().ancestors().map(folder).collect::<Vec<_>>()
-    };
-    [v2, v1].into_iter().flatten().flat_map(and_above).collect()
-}
-
-impl Cgroup {
-    /// `None` where it sets none: `max`, or in v1 a number beyond any machine.
-    fn limit(&self) -> Option<u64> {
-        self.number(self.names.limit).filter(|&bytes| bytes < 1 << 60)
-    }
-
-    fn limit_and_free(&self) -> Option<(u64, Option<u64>)> {
-        let limit = self.limit()?;
-        let used = self.number(self.names.used).map(|used| {
-            let stat = fs::read_to_string(self.folder.join("memory.stat")).unwrap_or_default();
-            let reclaimable = stat.lines().find_map(|l| l.strip_prefix(self.names.reclaimable)?.trim().parse().ok());
-            used.saturating_sub(reclaimable.unwrap_or(0))
-        });
-        Some((limit, used.map(|used| limit.saturating_sub(used))))
-    }
-
-    fn number(&self, file: &str) -> Option<u64> {
-        fs::read_to_string(self.folder.join(file)).ok()?.trim().parse().ok()
-    }
+    Some(machine_memory().available_bytes? + host_memory().used_bytes.unwrap_or(0))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
     fn status_is_read_in_bytes_and_absent_fields_are_unknown() {
-        let read = parse_status("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n");
-        assert_eq!(read, HostMemory { used_bytes: Some(1 << 20), peak_bytes: Some(2 << 20) });
+        let read = parse_status("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\nVmSwap:\t       4 kB\n");
+        let told = HostMemory { used_bytes: Some(1 << 20), peak_bytes: Some(2 << 20), swap_bytes: Some(4 << 10) };
+        assert_eq!(read, told);
         assert_eq!(parse_status("Name:\tx\n"), HostMemory::default());
     }
 
@@ -186,14 +108,19 @@ mod tests {
         assert!(quick.abs_diff(status) < 8 << 20, "{quick} against {status}");
     }
 
-    fn machine(files: &[(&str, &str)]) -> MachineMemory {
+    /// What `read` finds where `/proc` and `/sys/fs/cgroup` hold these files.
+    pub(in super::super) fn in_files<T>(files: &[(&str, &str)], read: impl FnOnce(&Path, &Path) -> T) -> T {
         let root = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
             let file = root.path().join(name);
             fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             fs::write(file, text).expect("a file");
         }
-        read_machine(&root.path().join("proc"), &root.path().join("cgroup"))
+        read(&root.path().join("proc"), &root.path().join("cgroup"))
+    }
+
+    fn machine(files: &[(&str, &str)]) -> MachineMemory {
+        in_files(files, read_machine)
     }
 
     const MEMINFO: (&str, &str) =
@@ -244,5 +171,17 @@ mod tests {
             ("cgroup/memory/memory.usage_in_bytes", "2048000\n"),
         ];
         assert_eq!(machine(&v1), kib(1000, 0));
+    }
+
+    #[test]
+    fn live_readings_are_within_each_other() {
+        let host = host_memory();
+        assert!(
+            host.used_bytes.is_none() || host.peak_bytes.is_none() || host.used_bytes <= host.peak_bytes,
+            "{host:?}"
+        );
+        let machine = machine_memory();
+        assert!(machine.available_bytes.is_none() || machine.available_bytes <= machine.total_bytes, "{machine:?}");
+        assert!(auto_limit_bytes().is_none_or(|limit| limit >= host.used_bytes.unwrap_or(0) / 2));
     }
 }

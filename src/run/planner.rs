@@ -1,0 +1,115 @@
+//! The plan of a run that goes on: said before the first step, and once more after the third, corrected by what was measured.
+//! It stands between the trainer and the log and passes everything on. What is predicted is worked out in `memory::plan`.
+
+use super::replay;
+use super::store::RunFolder;
+use crate::config::RunConfig;
+use crate::event::{EventSink, MemoryPlanned, RunEvent};
+use crate::memory::ledger::{ByPhase, Phase};
+use crate::memory::plan::{Measured, Plan, Subject, fitted, plan};
+use crate::units::RowLength;
+
+/// Steps whose measurements a plan is fitted to.
+const FITTED_STEPS: u64 = 3;
+
+pub struct Planner<'a> {
+    sink: &'a mut dyn EventSink,
+    folder: &'a RunFolder,
+    /// With its fit, once there is one.
+    pub subject: Subject,
+    pub limit_bytes: Option<u64>,
+    config: RunConfig,
+    measured: Measured,
+    /// Steps with these settings.
+    steps: u64,
+    /// Recoveries without a whole step between them.
+    pub recoveries: u32,
+}
+
+impl<'a> Planner<'a> {
+    pub fn new(
+        sink: &'a mut dyn EventSink,
+        folder: &'a RunFolder,
+        subject: Subject,
+        limit_bytes: Option<u64>,
+        config: RunConfig,
+    ) -> Self {
+        Planner { sink, folder, subject, limit_bytes, config, measured: Measured::default(), steps: 0, recoveries: 0 }
+    }
+
+    /// The plan as it is known now.
+    pub fn plan(&self) -> Plan {
+        plan(&self.subject, &self.config, self.limit_bytes)
+    }
+
+    /// What levers are worked out from: as fitted, or before that at least with what the process really holds.
+    pub fn informed(&self) -> Subject {
+        match self.subject.fit {
+            Some(_) => self.subject.clone(),
+            None => {
+                fitted(&self.subject, &self.config, &Measured { by_phase: ByPhase::new(), ..self.measured.clone() })
+            }
+        }
+    }
+
+    /// Says what these settings will need. `standing_bytes` is what is held before the first micro-batch, `longest` the rows of the
+    /// longest one, which is rehearsed.
+    pub fn begin(&mut self, config: &RunConfig, standing_bytes: Option<u64>, longest: Vec<RowLength>) {
+        self.config = config.clone();
+        self.measured = Measured { standing_bytes, by_phase: ByPhase::new(), longest };
+        self.steps = 0;
+        self.say(None);
+    }
+
+    fn say(&mut self, fitted_steps: Option<u64>) {
+        let Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch, basis } = self.plan();
+        let longest_batch = Some(longest_batch);
+        let planned =
+            MemoryPlanned { peak_bytes, limit_bytes, by_category, by_phase, basis, fitted_steps, longest_batch };
+        self.sink.emit(RunEvent::MemoryPlanned(planned));
+    }
+
+    /// Without a peak of a step there is nothing to fit to.
+    fn fit(&mut self) {
+        // Samples come from another thread: the log has them.
+        self.measured.by_phase = peaks(self.folder);
+        let in_steps = [Phase::Forward, Phase::Backward].iter().any(|p| self.measured.by_phase.contains_key(p));
+        if self.measured.standing_bytes.is_none() || !in_steps {
+            return;
+        }
+        self.subject = fitted(&self.subject, &self.config, &self.measured);
+        self.say(Some(FITTED_STEPS));
+    }
+}
+
+impl EventSink for Planner<'_> {
+    fn emit(&mut self, event: RunEvent) {
+        let is_step = matches!(event, RunEvent::StepDone(_));
+        self.sink.emit(event);
+        if is_step {
+            self.recoveries = 0;
+            self.steps += 1;
+            if self.steps == FITTED_STEPS {
+                self.fit();
+            }
+        }
+    }
+}
+
+/// The peak of each phase with the settings that the run has now.
+fn peaks(folder: &RunFolder) -> ByPhase {
+    let mut peaks = ByPhase::new();
+    // A log that cannot be read back leaves the plan as it was.
+    let _ = replay::each(folder.path(), |stamped| match &stamped.event {
+        RunEvent::RunStarted(_) => peaks.clear(),
+        RunEvent::OutOfMemory(e) if e.applied.is_some() => peaks.clear(),
+        RunEvent::MemorySampled(e) => {
+            if let Some(used) = e.device_used_bytes.or(e.used_bytes) {
+                let highest = peaks.entry(e.phase).or_default();
+                *highest = used.max(*highest);
+            }
+        }
+        _ => {}
+    });
+    peaks
+}

@@ -1,0 +1,76 @@
+//! Before a trainer takes its first step: the longest micro-batch that the data can give, forward and backward, so that a run which cannot
+//! fit says so in its first minute. Nothing of it is kept, and nothing of it is told but memory.
+
+use super::evaluate::{longest_row, longest_rows, packed, row_batch};
+use super::optimizer;
+use super::shortage::Place;
+use super::trainer::{TrainError, Trainer};
+use crate::data::dataset::{Dataset, DatasetError, Example};
+use crate::memory::ledger::Phase;
+use crate::model::decoder::TrainPass;
+use crate::model::head::Target;
+
+impl Trainer<'_> {
+    /// Computes the longest micro-batch and throws its gradients away, looks whether the optimizer's step has room, and computes the eval
+    /// batch of the longest eval row where that is longer than every training row.
+    /// # Errors
+    /// An out-of-memory that a step, or an eval, would have met later; rows that cannot be read any more.
+    pub fn rehearse(&mut self) -> Result<(), TrainError> {
+        let step = self.at.step() + 1;
+        let rows = longest_rows(self.train, self.config.train.per_device_train_batch_size);
+        let mut batch = packed(&examples(self.train, &rows)?, 0);
+        // The longest rows need not be those with the most targets, and the head's chunk grows with these.
+        let most = most_targets(self.train, self.config.train.per_device_train_batch_size);
+        let free = (0..batch.tokens.len() as u32).filter(|p| !batch.targets.iter().any(|t| t.position == *p));
+        let more: Vec<Target> = free
+            .take(most.min(self.config.memory.head_chunk).saturating_sub(batch.targets.len()))
+            .map(|position| Target { position, token: 0 })
+            .collect();
+        batch.targets.extend(more);
+        let place = Place { step, micro: 1, tokens: Some(batch.tokens.len() as u64), rehearsal: true };
+        {
+            let _data = self.decoder.charge_data(batch.bytes());
+            let how = TrainPass {
+                scale: 1.0 / batch.targets.len().max(1) as f64,
+                gradient_checkpointing: self.config.train.gradient_checkpointing,
+                seed: self.config.train.seed,
+                step,
+            };
+            let passed = self.decoder.train(&mut self.at.adapter, &batch, how);
+            passed.map_err(|e| self.failure(place, e))?;
+        }
+        self.decoder.ledger.set_phase(Phase::Optimizer);
+        let bytes = optimizer::working_bytes(&self.at.adapter);
+        let room = self.decoder.ledger.has_room(bytes).map_err(crate::model::oom::raised);
+        room.map_err(|e| self.failure(Place { micro: 0, tokens: None, ..place }, e))?;
+        self.zero_grads().map_err(|e| self.failure(place, e))?;
+        self.rehearse_eval(place)
+    }
+
+    /// An eval batch is as long as a training batch at most, unless one row alone is longer.
+    fn rehearse_eval(&self, place: Place) -> Result<(), TrainError> {
+        let Some(eval) = self.eval else { return Ok(()) };
+        let Some((row, tokens)) = longest_row(eval) else { return Ok(()) };
+        if tokens <= self.train.longest() as usize {
+            return Ok(());
+        }
+        let rows: Vec<usize> = row_batch(eval, row, self.eval_tokens)?.collect();
+        let batch = packed(&examples(eval, &rows)?, 0);
+        let _data = self.decoder.charge_data(batch.bytes());
+        self.decoder.ledger.set_phase(Phase::Eval);
+        let place = Place { micro: 0, tokens: Some(batch.tokens.len() as u64), ..place };
+        self.decoder.loss(Some(&self.at.adapter), &batch).map_err(|e| self.failure(place, e))?;
+        Ok(())
+    }
+}
+
+fn examples(split: &Dataset, rows: &[usize]) -> Result<Vec<Example>, DatasetError> {
+    rows.iter().map(|&row| split.example(row)).collect()
+}
+
+/// The most targets that `rows` rows of a split can have together.
+fn most_targets(split: &Dataset, rows: usize) -> usize {
+    let mut targets: Vec<usize> = split.row_lengths().map(|l| l.target_tokens as usize).collect();
+    targets.sort_unstable_by(|a, b| b.cmp(a));
+    targets.iter().take(rows).sum()
+}

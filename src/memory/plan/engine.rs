@@ -201,6 +201,7 @@ impl<'a> Run<'a> {
             .passing(Category::Data, data)
             .passing(Category::BlockWork, t * w.hidden * self.value)
             .passing(Category::Other, t * w.head_dim * self.value)
+            .with_tensors_of(t * w.gate.max(w.q) * self.value)
     }
 
     /// What a block keeps for backward, in values a token.

@@ -178,16 +178,24 @@ struct Moment {
     /// The part that was allocated for this moment and what it computes, rather than for the whole run: it goes through the allocator
     /// again and again.
     passing_bytes: u64,
+    /// The largest tensor among them.
+    widest_bytes: u64,
 }
 
 impl Moment {
     fn new(phase: Phase) -> Self {
-        Moment { phase, by_category: ByCategory::new(), passing_bytes: 0 }
+        Moment { phase, by_category: ByCategory::new(), passing_bytes: 0, widest_bytes: 0 }
     }
 
     /// With bytes that stay for the whole run.
     fn lasting(mut self, category: Category, bytes: u64) -> Self {
         *self.by_category.entry(category).or_default() += bytes;
+        self
+    }
+
+    /// With tensors of this size among those that come and go.
+    fn with_tensors_of(mut self, bytes: u64) -> Self {
+        self.widest_bytes = bytes.max(self.widest_bytes);
         self
     }
 

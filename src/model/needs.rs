@@ -149,7 +149,7 @@ impl Block {
     /// copies of the weights besides; these sums are formulas that were not held against a device.
     fn needs(&self, peak: Peak, saved: usize, x: &Tensor) -> Needs {
         let projections = [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down];
-        let most = |bytes: &dyn Fn(&super::frozen::Frozen) -> usize| projections.map(|p| bytes(p)).into_iter().max();
+        let most = |bytes: &dyn Fn(&super::frozen::Frozen) -> usize| projections.map(bytes).into_iter().max();
         let scratch = most(&|p| p.scratch_growth(p.out_features)).unwrap_or(0);
         let mut work = peak.bytes.saturating_sub(saved);
         if !cpu::on_cpu(x) {

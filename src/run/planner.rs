@@ -62,7 +62,7 @@ impl<'a> Planner<'a> {
     }
 
     fn say(&mut self, fitted_steps: Option<u64>) {
-        let Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch, basis } = self.plan();
+        let Plan { peak_bytes, limit_bytes, by_category, by_phase, longest_batch, basis, .. } = self.plan();
         let longest_batch = Some(longest_batch);
         let planned =
             MemoryPlanned { peak_bytes, limit_bytes, by_category, by_phase, basis, fitted_steps, longest_batch };

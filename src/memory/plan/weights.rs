@@ -63,18 +63,20 @@ pub fn held_bytes(weight: &WeightFacts, config: &RunConfig, on_device: bool) -> 
 const PIECE: u64 = 1 << 18;
 
 /// What is held besides the weights before it while a weight is read, itself among it: `model::stored`'s `Stored::room`. A piece of the file
-/// and the same piece in f32; on a device, and for another type than f32, the result is held here too.
+/// where it is converted, and the same piece in f32 where it is quantised on the way; on a device the result is held here too. Rows of q and k
+/// that GGUF has in another order, a piece more, are left out.
 pub fn loading_bytes(weight: &WeightFacts, config: &RunConfig, on_device: bool) -> u64 {
-    let piece = weight.elements().min(PIECE.max(weight.in_features));
-    let read = piece * F32 + weight.stored_bytes * piece / weight.elements().max(1);
     let held = held_bytes(weight, config, on_device);
-    let dense = weight.elements() * F32;
-    let result = match (is_packed(weight, &config.adapter, on_device), on_device) {
-        (true, _) => held,
-        (false, false) => dense,
-        (false, true) => dense + held,
+    let piece = weight.elements().min(PIECE.max(weight.in_features));
+    let read = weight.stored_bytes * piece / weight.elements().max(1);
+    let packed = is_packed(weight, &config.adapter, on_device);
+    let quantised = packed && weight.role == WeightRole::Projection && packing(config.adapter.quantization).is_some();
+    let (result, beside) = match (packed, quantised) {
+        (true, true) => (held, read + piece * F32),
+        (true, false) => (held, 0),
+        (false, _) => (weight.elements() * F32, read),
     };
-    read + if on_device { result + held } else { result }
+    beside + if on_device { result + held } else { result }
 }
 
 /// The base in this configuration.

@@ -12,6 +12,7 @@ use finetop::config::RunConfig;
 use finetop::config::parse;
 use finetop::event::*;
 use finetop::memory::ledger::{ByPhase, Ledger, Phase};
+use finetop::memory::lever::changed;
 use finetop::memory::triage::{Cause, Origin};
 use finetop::model::source::{self, Source};
 use finetop::run::recovery::Interactive;
@@ -463,8 +464,12 @@ fn a_killed_run_is_explained_at_the_next_start_and_recovers_if_it_may() {
         assert!(!oom.levers.is_empty() && oom.cause.is_some());
         let begin = events.iter().rposition(|s| matches!(s.event, RunEvent::RunStarted(_))).unwrap();
         assert!(events[..begin].iter().all(|s| !matches!(s.event, RunEvent::OutOfMemory(_))), "in the new segment");
-        let checkpointing = parse::load(&run.join("config.toml"), &[]).unwrap().train.gradient_checkpointing;
-        assert_eq!((oom.applied.is_some(), checkpointing), (on_oom == "recover", on_oom == "recover"));
+        assert_eq!(oom.applied.is_some(), on_oom == "recover");
+        // What was applied stands where the next start reads it.
+        let before = config(at, &[]);
+        let lever = oom.levers.iter().find(|l| Some(&l.id) == oom.applied.as_ref());
+        let after = lever.map_or(before.clone(), |l| changed(&before, &l.changes).unwrap());
+        assert_eq!(parse::load(&run.join("config.toml"), &[]).unwrap().train, after.train);
     }
 }
 

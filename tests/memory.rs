@@ -12,6 +12,7 @@ use finetop::config::RunConfig;
 use finetop::config::parse;
 use finetop::event::*;
 use finetop::memory::ledger::{ByPhase, Ledger, Phase};
+use finetop::memory::lever::changed;
 use finetop::memory::triage::{Cause, Origin};
 use finetop::model::source::{self, Source};
 use finetop::run::recovery::Interactive;
@@ -366,7 +367,9 @@ fn levers_of_base_and_rows_keep_the_adapter_and_the_place_in_the_data() {
 fn random_limits_end_in_recovery_or_in_a_clear_refusal_before_the_first_step() {
     let place = prepared("on_oom = \"recover\"\n");
     let at = place.path();
-    let output = finetop(at, &["plan", "tiny.toml", "--json"]);
+    // So many rows at once that what a micro-batch takes is more than the process itself.
+    let wide = "train.per_device_train_batch_size=16";
+    let output = finetop(at, &["plan", "tiny.toml", "--json", "--set", wide]);
     let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let peak = plan["peak_bytes"].as_u64().unwrap();
     let (mut seed, mut recovered, mut refused) = (20_261_125u64, 0, 0);
@@ -374,7 +377,8 @@ fn random_limits_end_in_recovery_or_in_a_clear_refusal_before_the_first_step() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let limit = peak / 2 + (seed >> 33) % (peak / 2);
         let (name, set) = (format!("run-{i}"), format!("memory.limit={limit}B"));
-        let output = finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", &name, "--set", &set]);
+        let output =
+            finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", &name, "--set", wide, "--set", &set]);
         let (_, told) = texts(&output);
         let run = at.join(&name);
         let events = if run.is_dir() { events(&run) } else { Vec::new() };
@@ -392,6 +396,7 @@ fn random_limits_end_in_recovery_or_in_a_clear_refusal_before_the_first_step() {
             other => panic!("{limit}: {other:?}\n{told}"),
         }
     }
+    assert!(recovered > 0, "no limit was ever reached");
     println!("of 10 limits from {} to {peak} bytes: {recovered} recovered, {refused} refused", peak / 2);
 }
 
@@ -442,6 +447,12 @@ fn a_killed_run_is_explained_at_the_next_start_and_recovers_if_it_may() {
         let place = prepared(&format!("on_oom = \"{on_oom}\"\n"));
         let at = place.path();
         let run = killed(at, &[]);
+        let log = fs::read(run.join("events.jsonl")).unwrap();
+        let (watched, _) = texts(&finetop(at, &["watch", "run", "--headless"]));
+        assert!(watched.contains("was killed for want of memory in backward of step 6"), "{watched}");
+        let shown: Vec<Stamped> = finetop::run::attach(&run).unwrap().events.iter().collect();
+        assert!(matches!(&shown.last().unwrap().event, RunEvent::OutOfMemory(e) if e.origin == Some(Origin::Killed)));
+        assert!(log == fs::read(run.join("events.jsonl")).unwrap(), "whoever looks writes nothing");
         let output = finetop(at, &["train", "run", "--resume", "--headless"]);
         let (_, told) = texts(&output);
         assert!(output.status.success(), "{told}");
@@ -453,8 +464,12 @@ fn a_killed_run_is_explained_at_the_next_start_and_recovers_if_it_may() {
         assert!(!oom.levers.is_empty() && oom.cause.is_some());
         let begin = events.iter().rposition(|s| matches!(s.event, RunEvent::RunStarted(_))).unwrap();
         assert!(events[..begin].iter().all(|s| !matches!(s.event, RunEvent::OutOfMemory(_))), "in the new segment");
-        let checkpointing = parse::load(&run.join("config.toml"), &[]).unwrap().train.gradient_checkpointing;
-        assert_eq!((oom.applied.is_some(), checkpointing), (on_oom == "recover", on_oom == "recover"));
+        assert_eq!(oom.applied.is_some(), on_oom == "recover");
+        // What was applied stands where the next start reads it.
+        let before = config(at, &[]);
+        let lever = oom.levers.iter().find(|l| Some(&l.id) == oom.applied.as_ref());
+        let after = lever.map_or(before.clone(), |l| changed(&before, &l.changes).unwrap());
+        assert_eq!(parse::load(&run.join("config.toml"), &[]).unwrap().train, after.train);
     }
 }
 

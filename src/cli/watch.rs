@@ -39,6 +39,9 @@ pub fn watch(run: &Path) -> Result<(), CliError> {
         }
         match follow.state() {
             LogState::Interrupted => {
+                for line in follow.killed().iter().flat_map(|stamped| lines.of(stamped)) {
+                    result(line)?;
+                }
                 result(format_args!("interrupted after step {step}; `finetop train … --resume` goes on with it"))?;
             }
             LogState::Empty => {

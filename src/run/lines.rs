@@ -131,7 +131,7 @@ impl Lines {
         let first = match e.origin {
             Some(Origin::Killed) => {
                 let used = known(e.used_bytes, "were held").unwrap_or_default();
-                format!("the run before was killed for want of memory {place}{used}{free}")
+                format!("the run was killed for want of memory {place}{used}{free}")
             }
             _ if e.rehearsal => {
                 format!("out of memory while the longest micro-batch was rehearsed, {place}{requested}{free}")

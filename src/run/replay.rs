@@ -8,8 +8,10 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use super::parse::{NoEvent, parse};
+use super::post_mortem::post_mortem;
 use super::store::{self, StoreError};
 use crate::event::{RunEvent, RunFinished, Stamped};
+use crate::memory::probe;
 
 /// How often a log that is followed is looked at.
 const POLL: Duration = Duration::from_millis(100);
@@ -256,6 +258,17 @@ impl Follow {
         }
     }
 
+    /// The out-of-memory that ended a run whose log only stops, as the next event of the stream; it is written by whoever goes on with the run.
+    pub fn killed(&self) -> Option<Stamped> {
+        if self.state() != LogState::Interrupted {
+            return None;
+        }
+        let events = read(&self.run).ok()?.events;
+        let oom = post_mortem(&events, probe::cgroup_memory().and_then(|c| c.oom_kills))?;
+        let (_, seq, elapsed_ms) = self.end();
+        Some(Stamped { seq, elapsed_ms, event: RunEvent::OutOfMemory(Box::new(oom)) })
+    }
+
     /// The events of the whole log and then those that come, until no process holds the run any more or nobody listens.
     pub fn into_receiver(mut self) -> Receiver<Stamped> {
         let (sender, events) = mpsc::sync_channel(WAITING);
@@ -266,8 +279,12 @@ impl Follow {
                 match more {
                     Ok(true) => {}
                     Ok(false) if open && self.live => std::thread::sleep(POLL),
-                    _ => return,
+                    _ => break,
                 }
+            }
+            // What nobody was left to write.
+            if open && let Some(stamped) = self.killed() {
+                let _ = sender.send(stamped);
             }
         };
         // Without a thread the receiver hangs up at once, which reads as the end of the log.

@@ -427,8 +427,8 @@ impl<'a> Trainer<'a> {
             }
             Command::Eval if self.eval.is_none() => reply = CommandReply::refused("this run has no data.eval"),
             Command::Eval if self.at.evaluated != Some(self.at.step) => {
-                if self.evaluate(sink, orders)? {
-                    self.at.save_due = true;
+                self.at.save_due |= self.evaluate(sink, orders)?;
+                if self.at.save_due {
                     self.save(sink, checkpoints)?;
                     self.at.save_due = false;
                 }

@@ -331,6 +331,8 @@ impl<'a> Trainer<'a> {
         let Some(eval) = self.eval.filter(|e| e.len() > 0) else { return Ok(false) };
         let step = self.at.step;
         let (started, paused_before) = (Instant::now(), orders.paused);
+        // What backward freed is not eval's, though the allocator still holds it.
+        probe::give_back_freed();
         self.decoder.ledger.set_phase(Phase::Eval);
         let go_on = |_| {
             orders.look(step);
@@ -365,6 +367,7 @@ impl<'a> Trainer<'a> {
         if self.at.saved.as_ref().is_some_and(|(step, _)| *step == self.at.step) && !best {
             return Ok(());
         }
+        probe::give_back_freed();
         self.decoder.ledger.set_phase(Phase::Checkpoint);
         let state = TrainerState {
             schema: 1,

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Makes the README's pictures from the program itself: a run in full swing, watched inside tmux, cell by cell as SVG.
 
-    python3 tests/pictures/make.py [PROGRAM]
+    python3 tests/pictures/make.py [PROGRAM [MODEL.gguf]]
 
 The run is the fixture of the screen's tests up to its 33rd step. It is made young, and its log is held locked, so that it looks alive.
-Needs tmux; writes train.svg, charts.svg and start.svg beside this file.
+Needs tmux; writes train.svg, charts.svg and start.svg beside this file, and with a model (SmolLM2-135M) oom.svg, memory.svg and plan.svg
+from a real run that goes out of memory.
 """
 
 import fcntl
@@ -144,10 +145,55 @@ def to_svg(lines: list[str]) -> str:
     return "\n".join(out)
 
 
+def out_of_memory(program: Path, place: Path, model: Path) -> None:
+    """The demo's rows below a limit that is too small for them, and the lever that helps."""
+    shutil.copytree(ROOT / "configs/data", place / "data")
+    settings = {
+        "model": {"source": str(model)},
+        "data": {"train": "data/train.jsonl", "eval": "data/eval.jsonl", "max_seq_length": 128},
+        "train": {"max_steps": 6, "per_device_train_batch_size": 8, "gradient_accumulation_steps": 2, "eval_steps": 3,
+                  "gradient_checkpointing": False},
+        "memory": {"limit": "600MiB"},
+    }
+    sections = (f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in keys.items()) for name, keys in settings.items())
+    (place / "listings.toml").write_text("".join(sections))
+    screen = Screen(program, place)
+    screen.start(place)
+    screen.wait_for("listings.toml")
+    screen.press("Down")
+    screen.wait_for("does not fit")
+    screen.press("M")
+    screen.wait_for("longest micro-batch")
+    screen.press("Left")
+    screen.wait_for("was 8")
+    screen.picture("plan")
+    screen.press("Escape")
+    screen.wait_for("what to run")
+    screen.press("Enter")
+    screen.wait_for("What would help")
+    time.sleep(1)
+    screen.picture("oom")
+    screen.press("Down", "Enter")
+    screen.press("4")
+    for _ in range(60):
+        if "the run is complete" in screen.tmux("capture-pane", "-p", "-t", "p"):
+            break
+        time.sleep(5)
+    screen.press("Escape")
+    time.sleep(1)
+    screen.press("M")
+    screen.wait_for("headroom")
+    screen.picture("memory")
+    screen.stop()
+
+
 def main() -> None:
     if not shutil.which("tmux"):
         sys.exit("tmux is missing")
     program = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/finetop").resolve()
+    if len(sys.argv) > 2:
+        with tempfile.TemporaryDirectory() as place:
+            out_of_memory(program, Path(place), Path(sys.argv[2]).resolve())
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         folder = place / "runs/20260504-100000-listings"

@@ -240,6 +240,15 @@ fn with_lever(own: &RunConfig, id: &str, folder: &RunFolder) -> Result<RunConfig
             steps.max(saved)
         )));
     }
+    if lever.restarts && folder.init_adapter().is_some() {
+        return Err(wrong("the run began with an adapter that was given, which does not fit it".into()));
+    }
+    if lever.rows_left_out > 0 && saved > 0 {
+        let rows = lever.rows_left_out;
+        return Err(wrong(format!(
+            "{rows} rows would have no target left, and the others' places would not be the same"
+        )));
+    }
     let config = lever::changed(own, &lever.changes).map_err(wrong)?;
     for change in &lever.changes {
         say(printable(&format!("{id}: {} was {}, is now {}", change.key, change.from, change.to)));

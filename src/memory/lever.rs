@@ -16,6 +16,9 @@ pub struct Lever {
     pub price: String,
     /// Training rows that would be cut.
     pub rows_cut: u64,
+    /// Those of them that would have no target left.
+    #[serde(default)]
+    pub rows_left_out: u64,
     /// Whether the predicted peak is within the limit; null without a limit.
     #[serde(default)]
     pub fits: Option<bool>,

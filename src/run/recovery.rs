@@ -60,11 +60,14 @@ impl Recovery<'_> {
     ) -> Next {
         let told = self.told(shortage, &stage.config, planner);
         let step = trainer.progress().step();
-        orders.look(step);
         let on_oom = match stage.config.memory.on_oom {
             OnOom::Ask if !self.interactive.load(Relaxed) => OnOom::Stop,
             on_oom => on_oom,
         };
+        // Somebody who is asked hears of it first: a pause that was said before holds while they choose.
+        if on_oom != OnOom::Ask {
+            orders.look(step);
+        }
         if on_oom == OnOom::Recover && orders.stop() == Stop::No && planner.recoveries < MOST {
             for lever in preferred(&told.levers) {
                 if let Ok(change) = stage.look(lever, step) {

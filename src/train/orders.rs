@@ -116,7 +116,9 @@ impl<'a> Orders<'a> {
             if self.stop != Stop::No {
                 break Choice::Stop;
             }
-            let request = match self.commands.recv_timeout(STILL_THERE) {
+            // What waited for the end of the step that was dropped is answered as well.
+            let said = self.waiting.pop_front().map_or_else(|| self.commands.recv_timeout(STILL_THERE), Ok);
+            let request = match said {
                 Ok(request) => request,
                 Err(RecvTimeoutError::Timeout) if anybody() => continue,
                 Err(_) => break Choice::Nobody,

@@ -74,7 +74,9 @@ impl Progress {
 
     /// Whether anything would be lost if the run ended here.
     pub fn is_saved(&self) -> bool {
-        self.step == 0 || self.saved.as_ref().is_some_and(|(step, _)| *step == self.step)
+        // A best eval whose save did not fit is still to be saved as the best.
+        let saved = self.saved.as_ref().is_some_and(|(step, _)| *step == self.step);
+        self.step == 0 || (saved && !self.save_due)
     }
 
     /// Where the checkpoint of this step lies, relative to the run's folder.

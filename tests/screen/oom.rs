@@ -23,6 +23,7 @@ fn lever(id: &str, changes: &[(&str, Value, Value)], mib: u64, price: &str) -> L
         predicted_peak_bytes: mib * MIB,
         price: price.into(),
         rows_cut: 0,
+        rows_left_out: 0,
         fits: Some(mib <= 300),
         restarts: matches!(id, "target_modules" | "r"),
     }

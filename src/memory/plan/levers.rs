@@ -21,11 +21,12 @@ struct Notch {
     changes: Vec<LeverChange>,
     price: String,
     rows_cut: u64,
+    rows_left_out: u64,
 }
 
 impl Notch {
     fn new(changes: Vec<LeverChange>, price: impl Into<String>) -> Self {
-        Notch { changes, price: price.into(), rows_cut: 0 }
+        Notch { changes, price: price.into(), rows_cut: 0, rows_left_out: 0 }
     }
 }
 
@@ -53,13 +54,14 @@ fn lever(kind: Kind, subject: &Subject, config: &RunConfig, limit: Option<u64>, 
             break;
         }
     }
-    let (predicted_peak_bytes, Notch { changes, price, rows_cut }) = best?;
+    let (predicted_peak_bytes, Notch { changes, price, rows_cut, rows_left_out }) = best?;
     Some(Lever {
         id: kind.id().into(),
         changes,
         predicted_peak_bytes,
         price,
         rows_cut,
+        rows_left_out,
         fits: limit.map(|limit| predicted_peak_bytes <= limit),
         restarts: kind.restarts(),
     })
@@ -163,10 +165,17 @@ fn lengths(subject: &Subject, config: &RunConfig) -> Vec<Notch> {
         let (rows, left_out) = (subject.train_rows.len(), rows_left_out(&subject.train_rows, length));
         let lost = if left_out > 0 { format!(", {left_out} of them all their targets") } else { String::new() };
         let changes = vec![change("data.max_seq_length", now, length)];
-        Notch { changes, price: format!("{rows_cut} of {rows} rows lose their end{lost}"), rows_cut }
+        Notch {
+            changes,
+            price: format!("{rows_cut} of {rows} rows lose their end{lost}"),
+            rows_cut,
+            rows_left_out: left_out,
+        }
     };
     let mut notches: Vec<Notch> = Vec::new();
-    for length in eighths.filter(|l| *l < longest.min(now)) {
+    // A length at which most rows have nothing left to learn from is no help to anybody.
+    let teaches = |l: &usize| 2 * rows_left_out(&subject.train_rows, *l) <= subject.train_rows.len() as u64;
+    for length in eighths.filter(|l| *l < longest.min(now)).filter(teaches) {
         let notch = notch(length);
         if notches.last().is_none_or(|last| last.changes != notch.changes) {
             notches.push(notch);

@@ -43,17 +43,20 @@ impl Batch {
 
     /// The longest batch of an eval, whose batches have at most `most` tokens but always a row: `train::evaluate`'s `batch_end`.
     pub fn of_eval(rows: &[RowLength], max_seq_length: usize, most: u64) -> Batch {
-        let rows = rows.iter().filter_map(|r| cut(r, max_seq_length));
-        let (mut longest, mut tokens, mut count) = (0, 0, 0);
-        for (row, _) in rows {
-            longest = row.max(longest);
-            tokens += row;
-            count += 1;
+        let mut rows: Vec<(u64, u64)> = rows.iter().filter_map(|r| cut(r, max_seq_length)).collect();
+        let longest = rows.iter().map(|r| r.0).max().unwrap_or(0);
+        let all: u64 = rows.iter().map(|r| r.0).sum();
+        let tokens = all.min(most.max(longest));
+        // The rows that are targets for the most part, the last of them in part: no batch of so many tokens has more.
+        rows.sort_unstable_by(|a, b| (b.1 * a.0).cmp(&(a.1 * b.0)));
+        let (mut room, mut target_tokens) = (tokens, 0);
+        for (row, targets) in &rows {
+            let taken = room.min(*row);
+            target_tokens += (targets * taken).div_ceil((*row).max(1));
+            room -= taken;
         }
-        let tokens = tokens.min(most.max(longest));
-        // Every position but a row's last may have a target.
-        let longest_batch = LongestBatch { rows: count, tokens, target_tokens: tokens };
-        Batch { longest: longest_batch, most_targets: tokens, longest_row: longest }
+        let longest_batch = LongestBatch { rows: rows.len() as u64, tokens, target_tokens };
+        Batch { longest: longest_batch, most_targets: target_tokens, longest_row: longest }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::memory::ledger::{ByCategory, ByPhase};
 use crate::memory::lever::Lever;
 use crate::memory::plan::{Basis, Elsewhere, LongestBatch, Plan, elsewhere, levers, plan};
 use crate::memory::probe;
+use crate::run::recovery::set_argument;
 use crate::run::store;
 use crate::task;
 use crate::units::{format_bytes, printable};
@@ -114,7 +115,7 @@ fn page(plan: &Plan, config: &RunConfig, levers: &[Lever], elsewhere: &[Elsewher
         let _ =
             writeln!(page, "  {:>9}{verdict}: {}{begins_anew}", format_bytes(lever.predicted_peak_bytes), lever.price);
         for change in &lever.changes {
-            let _ = writeln!(page, "             --set {}={}", change.key, printable(&change.to.to_string()));
+            let _ = writeln!(page, "             {}", printable(&set_argument(change)));
         }
     }
     let _ = writeln!(page, "\nthe same run done otherwise");

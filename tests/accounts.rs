@@ -110,24 +110,37 @@ fn pass(gradient_checkpointing: bool) -> TrainPass {
     TrainPass { scale: 0.01, gradient_checkpointing, seed: 1, step: 1 }
 }
 
-/// Within 3 % and what small things take: lists of a few words, pieces of work handed to threads.
+/// What small things take: lists of a few words, pieces of work handed to threads.
+const SMALL: f64 = 30_000.0;
+
+/// No more than is charged, but for small things. With several threads that is all that can be told: which of them hold their room at one moment
+/// is the system's choice.
+fn within(charged: u64, held: usize, what: &str) {
+    assert!((held as f64) < 1.03 * charged as f64 + SMALL, "{what}: {charged} are charged, {held} were held");
+}
+
+/// Within 3 % and what small things take.
 fn near(charged: u64, held: usize, what: &str) {
     let (charged, held) = (charged as f64, held as f64);
     let error = (charged - held) / held;
     println!("{what}: charged {charged}, held {held}, {:+.2} %", 100.0 * error);
-    assert!(error.abs() < 0.03 + 30_000.0 / held, "{what}: {charged} are charged, {held} were held");
+    assert!(error.abs() < 0.03 + SMALL / held, "{what}: {charged} are charged, {held} were held");
 }
 
 /// One test, since the allocator counts for the whole program: what another one did or gave back meanwhile would be counted too.
 #[test]
 fn the_ledger_says_what_the_allocator_gave() {
     what_stays_in_memory_is_charged();
-    a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval();
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval(threads));
+    }
     a_refusal_at_any_question_leaves_the_engine_as_it_was();
     loading_holds_one_piece_besides_the_weights();
 }
 
-fn a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval() {
+fn a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval(threads: usize) {
+    let check = if threads == 1 { near } else { within };
     let qkv = [TargetModule::QProj, TargetModule::KProj, TargetModule::VProj];
     for (model, r, dropout, modules) in [
         ("llama", 4, 0.0, &TargetModule::ALL[..]),
@@ -142,19 +155,21 @@ fn a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval() {
             decoder.train(&mut adapter, &batch, pass(true)).unwrap();
             let mut training = 0;
             for checkpointing in [true, false] {
-                let what = format!("{model} r {r} dropout {dropout}, {rows}x{length}, checkpointing {checkpointing}");
+                let what = format!("{model} r {r} dropout {dropout}, {rows}x{length}, checkpointing {checkpointing}, {threads} threads");
                 decoder.ledger.forget_highest();
                 let before = decoder.ledger.total();
                 let (held, _) = rise(|| decoder.train(&mut adapter, &batch, pass(checkpointing)).unwrap());
-                near(decoder.ledger.highest().total_bytes - before, held, &what);
+                let charged = decoder.ledger.highest().total_bytes - before;
+                check(charged, held, &what);
                 assert_eq!(decoder.ledger.total(), before, "{what}: charges stay behind");
-                training = if checkpointing { held } else { training };
+                training = if checkpointing { charged } else { training };
             }
             decoder.ledger.forget_highest();
             let before = decoder.ledger.total();
             let (held, _) = rise(|| decoder.loss(Some(&adapter), &batch).unwrap());
-            near(decoder.ledger.highest().total_bytes - before, held, &format!("{model}, {rows}x{length}, eval"));
-            assert!(held <= training, "{model}, {rows}x{length}: eval held {held}, training {training}");
+            let charged = decoder.ledger.highest().total_bytes - before;
+            check(charged, held, &format!("{model}, {rows}x{length}, eval, {threads} threads"));
+            assert!(charged <= training, "{model}, {rows}x{length}: eval {charged}, training {training}");
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::run::training;
 use crate::run::worker::Job;
 use crate::task;
 use crate::task::write::{WriteError, prompt_tokens, write};
-use crate::train::evaluate::{longest_batch, split_loss};
+use crate::train::evaluate::{Most, split_loss};
 use crate::units::{format_bytes, printable};
 
 /// A run to train.
@@ -186,7 +186,7 @@ pub fn eval_loss(request: &EvalRequest) -> Result<EvalReport, CliError> {
     decoder.head.set_chunk(config.memory.head_chunk);
     let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
     let started = Instant::now();
-    let most = longest_batch(&rows, EVAL_ROWS);
+    let most = Most::of(&rows, EVAL_ROWS);
     let loss = split_loss(&decoder, adapter.as_ref(), &rows, most, |_| true).map_err(failed)?.unwrap_or_default();
     if !loss.per_token().is_finite() {
         return Err(CliError::Failed(format!("the loss over {} is {}", request.split, loss.per_token())));

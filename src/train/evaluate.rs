@@ -5,6 +5,7 @@ use crate::data::dataset::{Dataset, DatasetError, Example};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::{Decoder, Packed};
 use crate::model::head::Target;
+use crate::units::RowLength;
 
 /// The loss of a whole split.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -32,6 +33,26 @@ pub enum EvalError {
     Engine(#[from] candle_core::Error),
 }
 
+/// What a batch of an eval may have: what training's longest micro-batch has, so that eval never needs more memory than training.
+/// A row that alone has more is a batch of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Most {
+    pub tokens: usize,
+    pub target_tokens: usize,
+}
+
+impl Most {
+    /// What `rows` rows of a split have at most: the longest together, and those with the most targets together.
+    pub fn of(split: &Dataset, rows: usize) -> Self {
+        let sum = |part: fn(RowLength) -> u32| {
+            let mut parts: Vec<usize> = split.row_lengths().map(|l| part(l) as usize).collect();
+            parts.sort_unstable_by(|a, b| b.cmp(a));
+            parts.iter().take(rows).sum()
+        };
+        Most { tokens: sum(|l| l.tokens), target_tokens: sum(|l| l.target_tokens) }
+    }
+}
+
 /// The rows of a split that are longest, those that come first in the file first among equals.
 pub fn longest_rows(split: &Dataset, count: usize) -> Vec<usize> {
     let mut rows: Vec<(u32, usize)> = split.row_lengths().enumerate().map(|(row, l)| (l.tokens, row)).collect();
@@ -39,16 +60,10 @@ pub fn longest_rows(split: &Dataset, count: usize) -> Vec<usize> {
     rows.into_iter().take(count).map(|(_, row)| row).collect()
 }
 
-/// The longest row of a split and its tokens.
-pub fn longest_row(split: &Dataset) -> Option<(usize, usize)> {
-    let row = *longest_rows(split, 1).first()?;
-    Some((row, split.row_length(row).ok()?.tokens as usize))
-}
-
-/// The batch that row `row` is in when the split is taken in batches of at most `most` tokens.
+/// The batch that row `row` is in when the split is taken in batches of at most `most`.
 /// # Errors
 /// A row that is not there.
-pub fn row_batch(split: &Dataset, row: usize, most: usize) -> Result<std::ops::Range<usize>, DatasetError> {
+pub fn row_batch(split: &Dataset, row: usize, most: Most) -> Result<std::ops::Range<usize>, DatasetError> {
     let mut from = 0;
     loop {
         let to = batch_end(split, from, most)?;
@@ -59,14 +74,14 @@ pub fn row_batch(split: &Dataset, row: usize, most: usize) -> Result<std::ops::R
     }
 }
 
-/// Sums the loss over a split in batches of at most `most` tokens. After each batch `go_on` is told the rows done; `None` when it said no.
+/// Sums the loss over a split in batches of at most `most`. After each batch `go_on` is told the rows done; `None` when it said no.
 /// # Errors
 /// Rows that cannot be read any more, whatever the device says.
 pub fn split_loss(
     decoder: &Decoder,
     adapter: Option<&Adapter>,
     split: &Dataset,
-    most: usize,
+    most: Most,
     mut go_on: impl FnMut(usize) -> bool,
 ) -> Result<Option<SplitLoss>, EvalError> {
     let mut loss = SplitLoss::default();
@@ -87,18 +102,14 @@ pub fn split_loss(
     Ok(Some(loss))
 }
 
-/// The tokens of the longest batch of `rows` rows that a split can give: what an eval batch may have, so that eval never needs more
-/// memory than training.
-pub fn longest_batch(split: &Dataset, rows: usize) -> usize {
-    longest_rows(split, rows).into_iter().filter_map(|row| split.row_length(row).ok()).map(|l| l.tokens as usize).sum()
-}
-
-/// Where a batch that starts at row `from` ends: it has at least one row and at most `most` tokens.
-fn batch_end(split: &Dataset, from: usize, most: usize) -> Result<usize, DatasetError> {
-    let (mut to, mut tokens) = (from, 0usize);
+/// Where a batch that starts at row `from` ends: it has at least one row and no more than `most`.
+fn batch_end(split: &Dataset, from: usize, most: Most) -> Result<usize, DatasetError> {
+    let (mut to, mut tokens, mut target_tokens) = (from, 0usize, 0usize);
     while to < split.len() {
-        tokens += split.row_length(to)?.tokens as usize;
-        if to > from && tokens > most {
+        let row = split.row_length(to)?;
+        tokens += row.tokens as usize;
+        target_tokens += row.target_tokens as usize;
+        if to > from && (tokens > most.tokens || target_tokens > most.target_tokens) {
             break;
         }
         to += 1;

@@ -1,7 +1,7 @@
 //! Before a trainer takes its first step: the longest micro-batch that the data can give, forward and backward, so that a run which cannot
 //! fit says so in its first minute. Nothing of it is kept, and nothing of it is told but memory.
 
-use super::evaluate::{longest_row, longest_rows, packed, row_batch};
+use super::evaluate::{longest_rows, packed, row_batch};
 use super::optimizer;
 use super::shortage::Place;
 use super::trainer::{TrainError, Trainer};
@@ -12,7 +12,7 @@ use crate::model::head::Target;
 
 impl Trainer<'_> {
     /// Computes the longest micro-batch and throws its gradients away, looks whether the optimizer's step has room, and computes the eval
-    /// batch of the longest eval row where that is longer than every training row.
+    /// batch of an eval row that has more than training.
     /// # Errors
     /// An out-of-memory that a step, or an eval, would have met later; rows that cannot be read any more.
     pub fn rehearse(&mut self) -> Result<(), TrainError> {
@@ -20,7 +20,7 @@ impl Trainer<'_> {
         let rows = longest_rows(self.train, self.config.train.per_device_train_batch_size);
         let mut batch = packed(&examples(self.train, &rows)?, 0);
         // The longest rows need not be those with the most targets, and the head's chunk grows with these.
-        let most = most_targets(self.train, self.config.train.per_device_train_batch_size);
+        let most = self.eval_most.target_tokens;
         let free = (0..batch.tokens.len() as u32).filter(|p| !batch.targets.iter().any(|t| t.position == *p));
         let more: Vec<Target> = free
             .take(most.min(self.config.memory.head_chunk).saturating_sub(batch.targets.len()))
@@ -47,14 +47,22 @@ impl Trainer<'_> {
         self.rehearse_eval(place)
     }
 
-    /// An eval batch is as long as a training batch at most, unless one row alone is longer.
+    /// An eval batch has no more than a training batch, unless one row alone has.
     fn rehearse_eval(&self, place: Place) -> Result<(), TrainError> {
         let Some(eval) = self.eval else { return Ok(()) };
-        let Some((row, tokens)) = longest_row(eval) else { return Ok(()) };
-        if tokens <= self.train.longest() as usize {
-            return Ok(());
+        let longest = longest_rows(eval, 1).into_iter().next();
+        let most_targets = (0..eval.len()).max_by_key(|&row| eval.row_length(row).map_or(0, |l| l.target_tokens));
+        for row in longest.into_iter().chain(most_targets) {
+            let has = eval.row_length(row)?;
+            if has.tokens > self.train.longest() || has.target_tokens as usize > self.eval_most.target_tokens {
+                self.rehearse_eval_of(eval, row, place)?;
+            }
         }
-        let rows: Vec<usize> = row_batch(eval, row, self.eval_tokens)?.collect();
+        Ok(())
+    }
+
+    fn rehearse_eval_of(&self, eval: &Dataset, row: usize, place: Place) -> Result<(), TrainError> {
+        let rows: Vec<usize> = row_batch(eval, row, self.eval_most)?.collect();
         let batch = packed(&examples(eval, &rows)?, 0);
         let _data = self.decoder.charge_data(batch.bytes());
         self.decoder.ledger.set_phase(Phase::Eval);
@@ -66,11 +74,4 @@ impl Trainer<'_> {
 
 fn examples(split: &Dataset, rows: &[usize]) -> Result<Vec<Example>, DatasetError> {
     rows.iter().map(|&row| split.example(row)).collect()
-}
-
-/// The most targets that `rows` rows of a split can have together.
-fn most_targets(split: &Dataset, rows: usize) -> usize {
-    let mut targets: Vec<usize> = split.row_lengths().map(|l| l.target_tokens as usize).collect();
-    targets.sort_unstable_by(|a, b| b.cmp(a));
-    targets.iter().take(rows).sum()
 }

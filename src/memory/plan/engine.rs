@@ -99,8 +99,7 @@ pub(super) fn moments(subject: &Subject, config: &RunConfig, batch: Batch) -> Ve
     if batch.longest.tokens > 0 {
         moments.extend([run.forward(batch), run.head(batch), run.backward(batch)]);
         if !subject.eval_rows.is_empty() {
-            // `train::evaluate::longest_batch`: an eval batch has no more tokens than training's longest.
-            let eval = Batch::of_eval(&subject.eval_rows, config.data.max_seq_length, batch.longest.tokens);
+            let eval = Batch::of_eval(&subject.eval_rows, config.data.max_seq_length, batch);
             moments.extend(run.eval(eval));
         }
     }

@@ -41,12 +41,12 @@ impl Batch {
         Batch { longest: LongestBatch { rows: take as u64, tokens, target_tokens }, most_targets, longest_row }
     }
 
-    /// The longest batch of an eval, whose batches have at most `most` tokens but always a row: `train::evaluate`'s `batch_end`.
-    pub fn of_eval(rows: &[RowLength], max_seq_length: usize, most: u64) -> Batch {
+    /// The longest batch of an eval, whose batches have at most what training's have but always a row: `train::evaluate::Most`.
+    pub fn of_eval(rows: &[RowLength], max_seq_length: usize, training: Batch) -> Batch {
         let mut rows: Vec<(u64, u64)> = rows.iter().filter_map(|r| cut(r, max_seq_length)).collect();
         let longest = rows.iter().map(|r| r.0).max().unwrap_or(0);
         let all: u64 = rows.iter().map(|r| r.0).sum();
-        let tokens = all.min(most.max(longest));
+        let tokens = all.min(training.longest.tokens.max(longest));
         // The rows that are targets for the most part, the last of them in part: no batch of so many tokens has more.
         rows.sort_unstable_by(|a, b| (b.1 * a.0).cmp(&(a.1 * b.0)));
         let (mut room, mut target_tokens) = (tokens, 0);
@@ -55,6 +55,8 @@ impl Batch {
             target_tokens += (targets * taken).div_ceil((*row).max(1));
             room -= taken;
         }
+        let of_one_row = rows.iter().map(|r| r.1).max().unwrap_or(0);
+        let target_tokens = target_tokens.min(training.most_targets.max(of_one_row));
         let longest_batch = LongestBatch { rows: rows.len() as u64, tokens, target_tokens };
         Batch { longest: longest_batch, most_targets: target_tokens, longest_row: longest }
     }

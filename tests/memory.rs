@@ -8,8 +8,8 @@ use std::process::{Command as Process, Output, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use finetop::config::RunConfig;
 use finetop::config::parse;
+use finetop::config::{Quantization, RunConfig};
 use finetop::event::*;
 use finetop::memory::ledger::{ByPhase, Ledger, Phase};
 use finetop::memory::lever::changed;
@@ -529,6 +529,54 @@ fn eval_never_needs_more_than_training_on_a_grid() {
         }
     }
     println!("{}", grid.join("\n"));
+}
+
+#[test]
+fn a_lever_that_cannot_be_applied_says_why_and_is_never_told_as_applied() {
+    let place = prepared("on_oom = \"ask\"\n");
+    let at = place.path();
+    let model = at.join("model");
+    fs::create_dir(&model).unwrap();
+    for file in fs::read_dir(fixtures().join("llama")).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let config = config(at, &[&format!("model.source={model:?}")]);
+    let folder = RunFolder::create_at(&at.join("run"), &config).unwrap();
+    let (handle, running) = worker::start(folder, hooked(config, true, refusing(3, Phase::Forward, 1))).unwrap();
+    until(&handle.events, |e| matches!(e, RunEvent::OutOfMemory(_)));
+    // The base has to be read anew for this lever, and is gone.
+    fs::remove_dir_all(&model).unwrap();
+    let (reply, answer) = channel();
+    let command = Command::ApplyLever { id: "quantization".into() };
+    handle.commands.send(CommandRequest { command, reply: Some(reply) }).unwrap();
+    let answer = answer.recv_timeout(Duration::from_secs(120)).unwrap();
+    assert!(!answer.ok && answer.error.as_ref().unwrap().contains("safetensors"), "{answer:?}");
+    let _ = handle.events.iter().count();
+    let error = running.wait().error.unwrap().to_string();
+    assert!(error.contains("safetensors"), "{error}");
+    let run = at.join("run");
+    assert_eq!(ooms(&events(&run)).iter().map(|o| o.applied.clone()).collect::<Vec<_>>(), [None]);
+    assert_eq!(checkpoints(&run), [2, 3], "the last whole step was saved before the base was given up");
+    assert_eq!(parse::load(&run.join("config.toml"), &[]).unwrap().adapter.quantization, Quantization::Keep);
+}
+
+#[test]
+fn an_eval_row_with_more_targets_than_training_is_rehearsed() {
+    let place = prepared("on_oom = \"stop\"\n");
+    let at = place.path();
+    let row = |prompt: &str, completion: &str| format!("{{\"prompt\": {prompt:?}, \"completion\": {completion:?}}}\n");
+    let (long, short) = ("many words are here. ".repeat(12), "few");
+    fs::write(at.join("train.jsonl"), row(&long, short).repeat(8)).unwrap();
+    fs::write(at.join("eval.jsonl"), row(short, &long).repeat(3)).unwrap();
+    let heard: Heard = Box::new(|event, ledger| {
+        if matches!(event, RunEvent::MemoryPlanned(_)) {
+            ledger.refuse(Phase::Eval, 1);
+        }
+    });
+    let (events, ending) = run(at, "run", &["train.per_device_train_batch_size=4"], heard);
+    assert!(ending.error.is_some());
+    let oom = ooms(&events)[0];
+    assert!(oom.rehearsal && oom.phase == Phase::Eval, "{oom:?}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ impl From<JobError> for CliError {
     fn from(e: JobError) -> Self {
         match e {
             JobError::Input(what) => CliError::Usage(what),
-            JobError::Failed(what) => CliError::Failed(what),
+            JobError::Failed(what) | JobError::OutOfMemory(what) => CliError::Failed(what),
         }
     }
 }

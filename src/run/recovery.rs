@@ -34,8 +34,13 @@ const MOST: u32 = 8;
 
 /// How a run goes on.
 pub enum Next {
-    /// With a lever; who asked for it is answered when it is applied.
-    With(Box<Change>, Option<CommandRequest>),
+    /// With a lever. It is said, and who asked for it is answered, when it is in force.
+    With {
+        change: Box<Change>,
+        told: Box<OutOfMemory>,
+        id: String,
+        asked: Option<CommandRequest>,
+    },
     Again(Option<CommandRequest>),
     End(Result<Outcome, JobError>),
 }
@@ -69,12 +74,10 @@ impl Recovery<'_> {
             orders.look(step);
         }
         if on_oom == OnOom::Recover && orders.stop() == Stop::No && planner.recoveries < MOST {
-            for lever in preferred(&told.levers) {
-                if let Ok(change) = stage.look(lever, step) {
-                    planner.recoveries += 1;
-                    say(planner, &told, Some(&lever.id));
-                    return Next::With(Box::new(change), None);
-                }
+            let found = preferred(&told.levers).find_map(|l| Some((stage.look(l, step).ok()?, l.id.clone())));
+            if let Some((change, id)) = found {
+                planner.recoveries += 1;
+                return Next::With { change: Box::new(change), told: Box::new(told), id, asked: None };
             }
         }
         say(planner, &told, None);
@@ -110,8 +113,8 @@ impl Recovery<'_> {
                     };
                     match stage.look(lever, step) {
                         Ok(change) => {
-                            say(planner, told, Some(&id));
-                            return Next::With(Box::new(change), Some(request));
+                            let (change, told) = (Box::new(change), Box::new(told.clone()));
+                            return Next::With { change, told, id, asked: Some(request) };
                         }
                         Err(why) => refused(request, why),
                     }
@@ -207,7 +210,8 @@ impl Recovery<'_> {
     }
 }
 
-fn say(planner: &mut Planner, told: &OutOfMemory, applied: Option<&str>) {
+/// Writes the event, with the lever that is in force.
+pub fn say(planner: &mut Planner, told: &OutOfMemory, applied: Option<&str>) {
     let applied = applied.map(str::to_owned);
     planner.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { applied, ..told.clone() })));
 }

@@ -14,7 +14,7 @@ use crate::memory::lever::{Kind, changed};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::source::ModelFiles;
-use crate::task;
+use crate::task::{self, OpenError};
 use crate::train::evaluate::longest_rows;
 use crate::train::trainer::Progress;
 use crate::units::RowLength;
@@ -94,11 +94,17 @@ fn input(e: impl std::fmt::Display) -> JobError {
     JobError::Input(e.to_string())
 }
 
+/// What the engine said, by whether memory was what it lacked.
+pub fn of_engine(e: impl Into<OpenError>) -> JobError {
+    let e = e.into();
+    if e.is_out_of_memory() { JobError::OutOfMemory(e.to_string()) } else { JobError::Failed(e.to_string()) }
+}
+
 fn load(config: &RunConfig, files: &ModelFiles, ledger: &Ledger) -> Result<Decoder, JobError> {
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(files, how, ledger, &mut |_, _| {}).map_err(|e| match e {
         // Another file would not do, but less of it might.
-        e if e.is_out_of_memory() => JobError::Failed(e.to_string()),
+        e if e.is_out_of_memory() => JobError::OutOfMemory(e.to_string()),
         e => input(e),
     })?;
     decoder.head.set_chunk(config.memory.head_chunk);
@@ -171,7 +177,9 @@ impl<'a> Stage<'a> {
         Ok(Change { config, rows, reload, new_adapter })
     }
 
-    /// Whether the base is read anew: nothing else of the run is in memory then.
+    /// The run as the change makes it. Where the base is read anew, nothing else of it is in memory meanwhile.
+    /// # Errors
+    /// Files that cannot be read any more, no room for what they become: the run cannot go on then, and what it had saved stands.
     pub fn apply(self, change: Change, progress: Progress, ledger: &Ledger) -> Result<(Self, Progress), JobError> {
         let Change { config, rows, reload, new_adapter } = change;
         let Stage { decoder, rows: old_rows, reader, files, given_adapter, .. } = self;
@@ -192,12 +200,13 @@ impl<'a> Stage<'a> {
     /// A new adapter, for a run that has learned nothing yet.
     fn begin_anew(&self, old: Progress) -> Result<Progress, JobError> {
         let chat = old.adapter.chat;
-        let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
-        let mut adapter =
-            Adapter::new(&self.decoder, &self.config.adapter, self.config.train.seed).map_err(|e| failed(&e))?;
-        adapter.chat = chat;
-        adapter.set_dropout(self.config.adapter.lora_dropout);
-        old.replaced(adapter, &self.config, &self.decoder.ledger).map_err(|e| failed(&e))
+        let make = || {
+            let mut adapter = Adapter::new(&self.decoder, &self.config.adapter, self.config.train.seed)?;
+            adapter.chat = chat;
+            adapter.set_dropout(self.config.adapter.lora_dropout);
+            Ok(adapter)
+        };
+        old.replaced(make, &self.config, &self.decoder.ledger).map_err(of_engine)
     }
 }
 

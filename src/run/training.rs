@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::planner::Planner;
-use super::recovery::{Interactive, Next, Recovery, explained, not_written, preferred};
-use super::stage::{Reader, Rows, Stage, set_argument};
+use super::recovery::{Interactive, Next, Recovery, explained, not_written, preferred, say, way_on};
+use super::stage::{Change, Reader, Rows, Stage, of_engine, set_argument};
 use super::store::{RunFolder, StoreError};
 use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
 use crate::config::{MemoryLimit, OnOom, RunConfig, SchedulerType};
@@ -99,11 +99,11 @@ fn train(
         let change = preferred(&told.levers)
             .filter(|_| recovers)
             .find_map(|l| stage.look(l, progress.step()).ok().map(|change| (l.id.clone(), change)));
-        let (applied, change) = change.unzip();
-        planner.emit(RunEvent::OutOfMemory(Box::new(OutOfMemory { applied, ..told })));
-        if let Some(change) = change {
-            (stage, progress) = stage.apply(change, progress, ledger)?;
-            write_config(context.folder, &stage.config, &mut planner);
+        match change {
+            Some((id, change)) => {
+                (stage, progress) = applied(stage, change, progress, (&told, &id), context.folder, &mut planner)?;
+            }
+            None => say(&mut planner, &told, None),
         }
     }
     let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
@@ -121,7 +121,7 @@ fn train(
         };
         give_back();
         let next = recovery.decide(&shortage, &stage, &mut trainer, &mut planner, &mut orders, &mut checkpoints);
-        if let Next::With(change, _) = &next
+        if let Next::With { change, .. } = &next
             && change.reads_the_base()
             && !trainer.progress().is_saved()
         {
@@ -132,9 +132,16 @@ fn train(
         let asked = match next {
             Next::End(outcome) => return outcome,
             Next::Again(asked) => asked,
-            Next::With(change, asked) => {
-                (stage, progress) = stage.apply(*change, progress, ledger)?;
-                write_config(context.folder, &stage.config, &mut planner);
+            Next::With { change, told, id, asked } => {
+                match applied(stage, *change, progress, (&told, &id), context.folder, &mut planner) {
+                    Ok(as_it_is) => (stage, progress) = as_it_is,
+                    Err(e) => {
+                        if let Some(request) = asked {
+                            answer(request, CommandReply::refused(e.to_string()));
+                        }
+                        return Err(e);
+                    }
+                }
                 planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
                 asked
             }
@@ -142,6 +149,32 @@ fn train(
         if let Some(request) = asked {
             answer(request, CommandReply::done(RunState::Running, progress.step()));
         }
+    }
+}
+
+/// Applies a lever, and says so when it is in force.
+fn applied<'a>(
+    stage: Stage<'a>,
+    change: Change,
+    progress: Progress,
+    (told, id): (&OutOfMemory, &str),
+    folder: &RunFolder,
+    planner: &mut Planner,
+) -> Result<(Stage<'a>, Progress), JobError> {
+    let ledger = stage.decoder.ledger.clone();
+    let steps = progress.step();
+    match stage.apply(change, progress, &ledger) {
+        Ok((stage, progress)) => {
+            say(planner, told, Some(id));
+            write_config(folder, &stage.config, planner);
+            Ok((stage, progress))
+        }
+        Err(JobError::OutOfMemory(what)) => {
+            let others: Vec<Lever> = told.levers.iter().filter(|l| l.id != id).cloned().collect();
+            let what = format!("{id} could not be applied: {what}; {}", way_on(folder, &others, steps));
+            Err(JobError::Failed(what))
+        }
+        Err(e) => Err(e),
     }
 }
 
@@ -200,9 +233,7 @@ fn what_helps(subject: &Subject, config: &RunConfig, limit: Option<u64>) -> Stri
 /// A run that did not fit before its first event, with what helps.
 fn with_levers(e: JobError, subject: &Subject, config: &RunConfig, limit: Option<u64>) -> JobError {
     match e {
-        JobError::Failed(what) if what.contains("out of memory") => {
-            failed(format!("{what}; {}", what_helps(subject, config, limit)))
-        }
+        JobError::OutOfMemory(what) => failed(format!("{what}; {}", what_helps(subject, config, limit))),
         e => e,
     }
 }
@@ -231,7 +262,7 @@ fn refuse_generated_metrics(config: &RunConfig, subject: &Subject) -> Result<(),
 /// Where training begins: a new adapter, one that was given, or a checkpoint.
 fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path>) -> Result<Progress, JobError> {
     let Stage { config, decoder, rows, .. } = stage;
-    let new = || Adapter::new(decoder, &config.adapter, config.train.seed).map_err(failed);
+    let new = || Adapter::new(decoder, &config.adapter, config.train.seed).map_err(of_engine);
     let mut checkpoint = resume.and_then(|r| r.checkpoint.as_deref());
     let mut adapter = match checkpoint.or(init_adapter) {
         Some(folder) => {
@@ -251,7 +282,8 @@ fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path
     adapter.set_dropout(config.adapter.lora_dropout);
     let stats = rows.train.stats();
     adapter.chat = Some(stats.chat_rows * 2 > stats.rows);
-    let progress = Progress::new(adapter, config, &decoder.ledger).map_err(failed)?;
+    let progress =
+        Progress::new(adapter, config, &decoder.ledger).map_err(|e| of_engine(task::OpenError::Device(e)))?;
     let (Some(folder), Some(resume)) = (checkpoint, resume) else { return Ok(progress) };
     let mut trainer = Trainer::new(config, decoder, &rows.train, rows.eval.as_ref(), progress);
     trainer.restore(folder, resume.best, resume.evaluated).map_err(|e| match e {
@@ -262,8 +294,10 @@ fn begin(stage: &Stage, resume: Option<&ResumePoint>, init_adapter: Option<&Path
 }
 
 fn adapter_error(e: AdapterError) -> JobError {
-    let e = task::OpenError::Adapter(e);
-    if e.is_out_of_memory() { failed(e) } else { input(e) }
+    match of_engine(e) {
+        JobError::Failed(what) => JobError::Input(what),
+        e => e,
+    }
 }
 
 /// The settings that a later `--resume` goes on with.

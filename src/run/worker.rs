@@ -78,6 +78,9 @@ pub enum JobError {
     /// The work itself failed: exit 1.
     #[error("{0}")]
     Failed(String),
+    /// It failed for want of memory, where nothing was tried against it yet.
+    #[error("{0}")]
+    OutOfMemory(String),
 }
 
 impl From<StoreError> for JobError {

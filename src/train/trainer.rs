@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
-use super::evaluate::{EvalError, longest_batch, packed, split_loss};
+use super::evaluate::{EvalError, Most, packed, split_loss};
 use super::optimizer::{AdamW, clip_factor, grad_norm};
 use super::orders::{Orders, Stop, answer};
 use super::schedule::Schedule;
@@ -84,12 +84,19 @@ impl Progress {
         self.saved.as_ref().filter(|(step, _)| *step == self.step).map(|(_, at)| at.path.as_str())
     }
 
-    /// Another adapter, for a run that has learned nothing yet: it changes as little as the one before it.
+    /// Another adapter, made when the one before it is gone, for a run that has learned nothing yet: it changes as little as the one before it.
     /// # Errors
-    /// Whatever the device says to new moments.
-    pub fn replaced(self, adapter: Adapter, config: &RunConfig, ledger: &Ledger) -> Result<Self, candle_core::Error> {
-        let Progress { evaluated, eval_due, .. } = self;
-        Ok(Progress { evaluated, eval_due, ..Progress::new(adapter, config, ledger)? })
+    /// Whatever the device says to a new adapter and new moments.
+    pub fn replaced(
+        self,
+        make: impl FnOnce() -> Result<Adapter, AdapterError>,
+        config: &RunConfig,
+        ledger: &Ledger,
+    ) -> Result<Self, AdapterError> {
+        let Progress { evaluated, eval_due, adapter, optimizer, .. } = self;
+        // Two adapters with their moments at once are what there may be no room for.
+        drop((adapter, optimizer));
+        Ok(Progress { evaluated, eval_due, ..Progress::new(make()?, config, ledger)? })
     }
 }
 
@@ -104,8 +111,8 @@ pub struct Trainer<'a> {
     schedule: Schedule,
     /// The rows of one epoch in the order of training.
     order: Option<(u64, Vec<u32>)>,
-    /// Tokens that an eval batch may have, so that eval never needs more memory than training.
-    pub(super) eval_tokens: usize,
+    /// What an eval batch may have, so that eval never needs more memory than training.
+    pub(super) eval_most: Most,
 }
 
 impl<'a> Trainer<'a> {
@@ -123,8 +130,8 @@ impl<'a> Trainer<'a> {
             warmup_steps: config.train.warmup_steps as u64,
             total_steps: steps.planned,
         };
-        let eval_tokens = longest_batch(train, config.train.per_device_train_batch_size);
-        Trainer { config, decoder, train, eval, at, steps, schedule, order: None, eval_tokens }
+        let eval_most = Most::of(train, config.train.per_device_train_batch_size);
+        Trainer { config, decoder, train, eval, at, steps, schedule, order: None, eval_most }
     }
 
     pub fn planned_steps(&self) -> u64 {
@@ -340,7 +347,7 @@ impl<'a> Trainer<'a> {
             orders.look(step);
             orders.stop() != Stop::Now
         };
-        let loss = split_loss(self.decoder, Some(&self.at.adapter), eval, self.eval_tokens, go_on);
+        let loss = split_loss(self.decoder, Some(&self.at.adapter), eval, self.eval_most, go_on);
         let loss = loss.map_err(|e| match e {
             EvalError::Data(e) => TrainError::Data(e),
             EvalError::Engine(source) => self.failure(Place { step, ..Place::default() }, source),

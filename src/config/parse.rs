@@ -229,7 +229,11 @@ impl Reading<'_> {
 
     fn checked(&self, kind: Kind, value: &Spanned<DeValue<'_>>, text: &str) -> Result<toml::Value, (usize, String)> {
         let wrong = |v: &Spanned<DeValue<'_>>| {
-            (v.span().start, format!("expected {}, found {}", kind.expected(), excerpt(text, v.span())))
+            let expected = match (kind, integer(v.get_ref())) {
+                (Kind::Integer { max, .. }, Some(found)) if found > max => format!("an integer of at most {max}"),
+                _ => kind.expected(),
+            };
+            (v.span().start, format!("expected {expected}, found {}", excerpt(text, v.span())))
         };
         let refused = || wrong(value);
         match (kind, value.get_ref()) {

@@ -74,6 +74,8 @@ fn train(
     let rows = reader.rows(config)?;
     let helps = |e| with_levers(e, &subject, config, limit);
     let mut stage = Stage::open(config, files, (reader, rows), ledger, init_adapter.is_some()).map_err(helps)?;
+    // Adapter and moments are loaded, too.
+    ledger.set_phase(Phase::Load);
     let resume = context.resume.clone();
     let mut progress = begin(&stage, resume.as_ref(), init_adapter).map_err(helps)?;
     let trainable_params = progress.adapter.parameters();

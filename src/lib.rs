@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod disk;
+pub mod eval;
 pub mod event;
 pub mod formats;
 pub mod memory;

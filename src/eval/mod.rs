@@ -7,6 +7,7 @@
 pub mod bleu;
 pub mod chrf;
 mod ngrams;
+pub mod report;
 pub mod ter;
 pub mod tokenize;
 

@@ -1,6 +1,7 @@
 //! A run as a thing on disk and in this process: `store` (its folder), `log` (events to disk, then to whoever listens), `replay` (events
 //! back from disk, a line at a time by `parse`), `control` (its socket), `worker` (the thread it lives on), `sampler` (what it holds in
-//! memory, over time), `lines` (its events as readable lines), `post_mortem` (what a log says of a run that was killed).
+//! memory, over time), `lines` (its events as readable lines), `post_mortem` (what a log says of a run that was killed), `reports` (what
+//! was generated and scored).
 //! `training` is the job of a training run: on a `stage` (settings, base, rows), with a `planner` (what it will need), and a `recovery` when
 //! memory runs out. The events themselves are in `event`.
 
@@ -12,6 +13,7 @@ mod planner;
 pub mod post_mortem;
 pub mod recovery;
 pub mod replay;
+pub mod reports;
 pub mod sampler;
 mod stage;
 pub mod store;

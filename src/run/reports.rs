@@ -1,0 +1,183 @@
+//! Reports on disk, under a run's `bleu/`: whole ones, and the rows of one that is being made, which may go on after any end. What they hold is
+//! in `eval::report`; who generates them is `task::score`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::disk::write_atomically;
+use crate::eval::report::{Header, Report, ReportRow, SCHEMA};
+
+/// The folder of reports in a run's.
+pub const FOLDER: &str = "bleu";
+const PART: &str = ".part.jsonl";
+
+/// Why a report could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("{}: {what}", path.display())]
+    Content { path: PathBuf, what: String },
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> ReportError + '_ {
+    move |error| ReportError::File { path: path.into(), error }
+}
+
+/// Where a report lies in a folder of reports.
+pub fn path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.json"))
+}
+
+fn part_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}{PART}"))
+}
+
+/// Reads a whole report.
+/// # Errors
+/// No such file, or one that is no report of this version.
+pub fn read(path: &Path) -> Result<Report, ReportError> {
+    let text = fs::read(path).map_err(file(path))?;
+    let content = |what: String| ReportError::Content { path: path.into(), what };
+    let report: Report = serde_json::from_slice(&text).map_err(|e| content(format!("no report: {e}")))?;
+    if report.schema != SCHEMA {
+        return Err(content(format!("a report of version {}, expected {SCHEMA}", report.schema)));
+    }
+    Ok(report)
+}
+
+/// The rows of a report that is being made: what was whole of it, and how many bytes that is.
+fn read_part(path: &Path) -> Result<Option<(Header, Vec<ReportRow>, u64)>, ReportError> {
+    let mut lines = match File::open(path) {
+        Ok(opened) => BufReader::new(opened),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(file(path)(e)),
+    };
+    let (mut header, mut rows, mut whole) = (None, Vec::new(), 0u64);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = lines.read_until(b'\n', &mut line).map_err(file(path))?;
+        // A line that is not whole was being written when the process ended: its row is generated again.
+        if read == 0 || line.last() != Some(&b'\n') {
+            break;
+        }
+        if header.is_none() {
+            let Ok(read) = serde_json::from_slice::<Header>(&line) else { break };
+            header = Some(read);
+        } else {
+            let Ok(row) = serde_json::from_slice::<ReportRow>(&line) else { break };
+            rows.push(row);
+        }
+        whole += read as u64;
+    }
+    Ok(header.map(|h| (h, rows, whole)))
+}
+
+/// All reports of a folder, newest first, those that are being made among them with the rows that they have; and what could not be read.
+pub fn read_all(folder: &Path) -> (Vec<Report>, Vec<ReportError>) {
+    let (mut reports, mut problems) = (Vec::new(), Vec::new());
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return (reports, problems),
+        Err(e) => return (reports, vec![file(folder)(e)]),
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let found = if name.ends_with(PART) {
+            read_part(&entry.path()).map(|part| part.map(|(header, rows, _)| Report::of(&header, rows)))
+        } else if name.ends_with(".json") {
+            read(&entry.path()).map(Some)
+        } else {
+            Ok(None)
+        };
+        match found {
+            Ok(report) => reports.extend(report),
+            Err(e) => problems.push(e),
+        }
+    }
+    reports.sort_by(|a, b| b.created_unix_ms.cmp(&a.created_unix_ms).then_with(|| a.name.cmp(&b.name)));
+    (reports, problems)
+}
+
+/// Rows as they come in, each whole on disk before the next.
+pub struct Part {
+    path: PathBuf,
+    file: File,
+    pub header: Header,
+    /// What was there already.
+    pub rows: Vec<ReportRow>,
+}
+
+impl Part {
+    /// Opens the rows of a report: those of the same subject are kept and gone on from, those of another one are given up.
+    /// # Errors
+    /// A folder or file that cannot be written.
+    pub fn open(folder: &Path, header: Header) -> Result<Self, ReportError> {
+        fs::create_dir_all(folder).map_err(file(folder))?;
+        let path = part_path(folder, &header.name);
+        let kept = read_part(&path)?.filter(|(h, ..)| h.subject == header.subject && h.rows_total == header.rows_total);
+        let Some((header, rows, whole)) = kept else {
+            write_atomically(&path, |w| writeln!(w, "{}", json(&header)?)).map_err(file(&path))?;
+            let opened = OpenOptions::new().append(true).open(&path).map_err(file(&path))?;
+            return Ok(Part { path, file: opened, header, rows: Vec::new() });
+        };
+        let mut opened = OpenOptions::new().read(true).write(true).open(&path).map_err(file(&path))?;
+        opened.set_len(whole).map_err(file(&path))?;
+        opened.seek(SeekFrom::End(0)).map_err(file(&path))?;
+        Ok(Part { path, file: opened, header, rows })
+    }
+
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn add(&mut self, row: ReportRow) -> Result<(), ReportError> {
+        let line = json(&row).map_err(file(&self.path))?;
+        self.file.write_all(format!("{line}\n").as_bytes()).map_err(file(&self.path))?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Writes the whole report in place of the rows.
+    /// # Errors
+    /// A file that cannot be written; the rows are kept then.
+    pub fn finish(self, folder: &Path, report: &Report) -> Result<PathBuf, ReportError> {
+        let whole = write(folder, report)?;
+        drop(self.file);
+        fs::remove_file(&self.path).map_err(file(&self.path))?;
+        Ok(whole)
+    }
+}
+
+/// Writes a report, beside its place and renamed.
+/// # Errors
+/// A file that cannot be written.
+pub fn write(folder: &Path, report: &Report) -> Result<PathBuf, ReportError> {
+    let path = path(folder, &report.name);
+    write_atomically(&path, |w| writeln!(w, "{}", json(report)?)).map_err(file(&path))?;
+    Ok(path)
+}
+
+fn json(value: &impl serde::Serialize) -> io::Result<String> {
+    serde_json::to_string(value).map_err(io::Error::other)
+}
+
+/// SHA-256 of a file in hexadecimal.
+/// # Errors
+/// A file that cannot be read.
+pub fn sha256(path: &Path) -> Result<String, ReportError> {
+    use sha2::{Digest, Sha256};
+    let mut opened = File::open(path).map_err(file(path))?;
+    let mut sum = Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let read = opened.read(&mut piece).map_err(file(path))?;
+        if read == 0 {
+            return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        sum.update(&piece[..read]);
+    }
+}

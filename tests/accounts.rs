@@ -155,7 +155,9 @@ fn a_training_pass_holds_what_the_ledger_says_forward_backward_and_in_eval(threa
             decoder.train(&mut adapter, &batch, pass(true)).unwrap();
             let mut training = 0;
             for checkpointing in [true, false] {
-                let what = format!("{model} r {r} dropout {dropout}, {rows}x{length}, checkpointing {checkpointing}, {threads} threads");
+                let what = format!(
+                    "{model} r {r} dropout {dropout}, {rows}x{length}, checkpointing {checkpointing}, {threads} threads"
+                );
                 decoder.ledger.forget_highest();
                 let before = decoder.ledger.total();
                 let (held, _) = rise(|| decoder.train(&mut adapter, &batch, pass(checkpointing)).unwrap());

@@ -1,5 +1,5 @@
 //! Causal grouped-query attention over packed rows, forward and backward, in blocks of queries: the full matrix of scores never exists.
-//! Vaswani et al. 2017, arXiv 1706.03762; grouped queries: Ainslie et al. 2023, arXiv 2305.13245. Attention over a cache is at the end.
+//! Vaswani et al. 2017, arXiv 1706.03762; grouped queries: Ainslie et al. 2023, arXiv 2305.13245. Attention over a cache is `generate::cache`'s.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ pub struct Heads {
 pub struct Segments<'a>(pub &'a [u32]);
 
 impl Segments<'_> {
-    fn ranges(&self) -> Vec<Range<usize>> {
+    pub(super) fn ranges(&self) -> Vec<Range<usize>> {
         self.0.windows(2).map(|w| w[0] as usize..w[1] as usize).collect()
     }
 
@@ -36,11 +36,11 @@ impl Segments<'_> {
 }
 
 impl Heads {
-    fn group(&self) -> usize {
+    pub(super) fn group(&self) -> usize {
         self.heads / self.kv_heads
     }
 
-    fn scale(&self) -> f32 {
+    pub(super) fn scale(&self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
     }
 
@@ -210,18 +210,18 @@ impl Heads {
     }
 
     /// [tokens, n·head_dim] → [n, row, head_dim]
-    fn split(&self, x: &Tensor, row: &Range<usize>, n: usize) -> Result<Tensor> {
+    pub(super) fn split(&self, x: &Tensor, row: &Range<usize>, n: usize) -> Result<Tensor> {
         x.narrow(0, row.start, row.len())?.reshape((row.len(), n, self.head_dim))?.transpose(0, 1)?.contiguous()
     }
 
     /// [n, row, head_dim] → [row, n·head_dim]
-    fn join(&self, x: Tensor) -> Result<Tensor> {
+    pub(super) fn join(&self, x: Tensor) -> Result<Tensor> {
         let (n, row, d) = x.dims3()?;
         x.transpose(0, 1)?.contiguous()?.reshape((row, n * d))
     }
 
     /// Each head of keys once for every head of queries that shares it.
-    fn repeat(&self, x: Tensor) -> Result<Tensor> {
+    pub(super) fn repeat(&self, x: Tensor) -> Result<Tensor> {
         let (n, row, d) = x.dims3()?;
         let group = self.group();
         x.unsqueeze(1)?.expand((n, group, row, d))?.contiguous()?.reshape((n * group, row, d))
@@ -231,31 +231,6 @@ impl Heads {
     fn fold(&self, x: Tensor) -> Result<Tensor> {
         let (_, row, d) = x.dims3()?;
         x.reshape((self.kv_heads, self.group(), row, d))?.sum(1)
-    }
-
-    /// Attention of one new token over a cache of `past` tokens, the newest among them.
-    /// Shapes: q [1, heads·head_dim], k, v [capacity, kv_heads·head_dim] → [1, heads·head_dim].
-    pub fn over_cache(&self, q: &Tensor, k: &Tensor, v: &Tensor, past: usize) -> Result<Tensor> {
-        let (d, kv_width) = (self.head_dim, self.kv_heads * self.head_dim);
-        if let (Some(qs), Some(ks), Some(vs)) = (cpu::view(q), cpu::view(k), cpu::view(v)) {
-            let mut out = vec![0f32; self.heads * d];
-            out.par_chunks_mut(self.group() * d).enumerate().for_each(|(kv_head, out)| {
-                for (i, out) in out.chunks_exact_mut(d).enumerate() {
-                    let head = kv_head * self.group() + i;
-                    let q = &qs[head * d..][..d];
-                    cache_head(q, &ks[kv_head * d..], &vs[kv_head * d..], kv_width, past, self.scale(), out);
-                }
-            });
-            return Tensor::from_vec(out, q.shape(), q.device());
-        }
-        let row = 0..past;
-        let qh = self.split(q, &(0..1), self.heads)?;
-        let kh = self.repeat(self.split(k, &row, self.kv_heads)?)?;
-        let vh = self.repeat(self.split(v, &row, self.kv_heads)?)?;
-        let scores = (qh.matmul(&kh.t()?.contiguous()?)?.to_dtype(DType::F32)? * self.scale() as f64)?;
-        let e = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-        let p = e.broadcast_div(&e.sum_keepdim(D::Minus1)?)?.to_dtype(q.dtype())?;
-        self.join(p.matmul(&vh)?)
     }
 }
 
@@ -290,19 +265,6 @@ fn softmax_backward(p: &[f32], dp: &mut [f32], keys: usize, scale: f32) {
         let pull = cpu::dot(p, dp);
         for (dp, p) in dp.iter_mut().zip(p) {
             *dp = p * (*dp - pull) * scale;
-        }
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma"))]
-fn cache_head(q: &[f32], k: &[f32], v: &[f32], stride: usize, past: usize, scale: f32, out: &mut [f32]) {
-    let d = q.len();
-    let mut p: Vec<f32> = (0..past).map(|t| cpu::dot(q, &k[t * stride..][..d])).collect();
-    let top = cpu::max(&p) * scale;
-    let inverse = 1.0 / cpu::exp_and_sum(&mut p, scale, top);
-    for (t, p) in p.iter().enumerate() {
-        for (out, v) in out.iter_mut().zip(&v[t * stride..][..d]) {
-            *out += p * inverse * v;
         }
     }
 }
@@ -347,13 +309,5 @@ mod tests {
         for (ours, var) in [(dq, &q), (dk, &k), (dv, &v)] {
             assert!(distance(&ours, grads.get(var).unwrap()) < 1e-5);
         }
-    }
-
-    #[test]
-    fn a_token_over_the_cache_equals_the_last_row_of_the_whole() {
-        let (q, k, v) = (random(11, 32), random(11, 16), random(11, 16));
-        let whole = HEADS.forward(&q, &k, &v, Segments(&[0, 11])).unwrap();
-        let one = HEADS.over_cache(&q.narrow(0, 10, 1).unwrap().contiguous().unwrap(), &k, &v, 11).unwrap();
-        assert!(distance(&one, &whole.narrow(0, 10, 1).unwrap()) < 1e-5);
     }
 }

@@ -4,7 +4,8 @@
 use candle_core::{Result, Tensor};
 
 use super::attention::{Heads, Segments};
-use super::frozen::Frozen;
+use super::frozen::{Frozen, Products};
+use super::generate::cache::{CachedRow, attend_cached};
 use super::lora::{DropoutKey, LoraGroup};
 use super::mlp::{silu_mul, silu_mul_backward, silu_mul_into};
 use super::needs::Needs;
@@ -44,6 +45,7 @@ pub struct Pass<'a> {
     pub segments: Segments<'a>,
     pub rotation: &'a Rotation,
     pub dropout: Option<DropoutKey<'a>>,
+    pub products: Products,
     pub ledger: &'a Ledger,
 }
 
@@ -88,40 +90,6 @@ struct Attended {
     lows: [Option<Tensor>; 2],
 }
 
-/// The keys and values of the tokens so far, [capacity, kv_heads·head_dim] each.
-#[derive(Debug)]
-pub struct LayerCache {
-    k: Tensor,
-    v: Tensor,
-    len: usize,
-    _charge: Charge,
-}
-
-impl LayerCache {
-    /// # Errors
-    /// No room for it.
-    pub fn new(heads: &Heads, capacity: usize, like: &Tensor, ledger: &Ledger) -> Result<Self> {
-        let shape = (capacity, heads.kv_heads * heads.head_dim);
-        let empty = || Tensor::zeros(shape, like.dtype(), like.device());
-        let bytes = 2 * shape.0 * shape.1 * like.dtype().size_in_bytes();
-        let charge = ledger.ask(Category::KvCache, bytes).map_err(raised)?;
-        Ok(LayerCache { k: empty()?, v: empty()?, len: 0, _charge: charge })
-    }
-
-    fn attend(&mut self, heads: &Heads, q: &Tensor, k: &Tensor, v: &Tensor, segments: Segments) -> Result<Tensor> {
-        let tokens = q.dim(0)?;
-        self.k.slice_set(k, 0, self.len)?;
-        self.v.slice_set(v, 0, self.len)?;
-        let before = self.len;
-        self.len += tokens;
-        match (before, tokens) {
-            (0, _) => heads.forward(q, k, v, segments),
-            (_, 1) => heads.over_cache(q, &self.k, &self.v, self.len),
-            _ => candle_core::bail!("a cache takes a prompt first and then one token at a time"),
-        }
-    }
-}
-
 /// What forward should keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
@@ -151,16 +119,32 @@ fn project(
     group: Option<&LoraGroup>,
     x: &Tensor,
     low: &Option<Tensor>,
+    pass: &Pass,
 ) -> Result<Tensor> {
-    let y = frozen.forward(x)?;
-    match (group, low) {
-        (Some(group), Some(low)) => group.add_up(module, y, low),
+    add_up(group, module, frozen.forward_by(x, pass.products)?, low, pass)
+}
+
+/// `y` with a module's update, where there is one.
+fn add_up(
+    group: Option<&LoraGroup>,
+    module: TargetModule,
+    y: Tensor,
+    low: &Option<Tensor>,
+    pass: &Pass,
+) -> Result<Tensor> {
+    match (group, low, pass.products) {
+        (Some(group), Some(low), Products::Panels) => group.add_up_by_panels(module, y, low),
+        (Some(group), Some(low), _) => group.add_up(module, y, low),
         _ => Ok(y),
     }
 }
 
 fn low(group: Option<&LoraGroup>, x: &Tensor, pass: &Pass) -> Result<Option<Tensor>> {
-    group.map(|g| g.down(x, pass.dropout)).transpose()
+    let down = |g: &LoraGroup| match pass.products {
+        Products::Panels => g.down_by_panels(x),
+        _ => g.down(x, pass.dropout),
+    };
+    group.map(down).transpose()
 }
 
 /// The gradient of an input that several projections read: frozen and adapted parts, and the adapters' own gradients.
@@ -208,22 +192,17 @@ impl Block {
         let mut full = self.attend_and_gate(adapter, x, pass)?;
         let activated = silu_mul(&full.gate, &full.up)?;
         full.lows[3] = low(adapter.down.as_ref(), &activated, pass)?;
-        let y = self.project_down(adapter, full.residual.copy()?, &activated, &full.lows[3])?;
+        let y = self.project_down(adapter, full.residual.copy()?, &activated, &full.lows[3], pass)?;
         Ok((y, Some(Saved::Full(Box::new(full), charge))))
     }
 
-    /// One pass over tokens that follow those in `cache`, whose keys and values join it. Nothing is kept for backward.
+    /// One pass over tokens that follow those in `rows`, a cache for each segment, which their keys and values join. Nothing is kept for
+    /// backward.
     /// # Errors
     /// As [`Block::forward`].
-    pub fn forward_cached(
-        &self,
-        adapter: &BlockAdapter,
-        x: Tensor,
-        pass: &Pass,
-        cache: &mut LayerCache,
-    ) -> Result<Tensor> {
+    pub fn forward_cached(&self, adapter: &BlockAdapter, x: Tensor, pass: &Pass, rows: &[CachedRow]) -> Result<Tensor> {
         let _charges = pass.room(self.forward_needs(adapter, &x, pass, Keep::Nothing)?)?;
-        self.through(adapter, x, pass, Some(cache), true)
+        self.through(adapter, x, pass, Some(rows), true)
     }
 
     /// Forward with nothing kept: each value goes as soon as it was used, and the result is written over `x` where nobody wants it any more.
@@ -232,14 +211,14 @@ impl Block {
         adapter: &BlockAdapter,
         x: Tensor,
         pass: &Pass,
-        cache: Option<&mut LayerCache>,
+        rows: Option<&[CachedRow]>,
         over_x: bool,
     ) -> Result<Tensor> {
-        let residual = self.attend(adapter, x, pass, cache, over_x)?.residual;
+        let residual = self.attend(adapter, x, pass, rows, over_x)?.residual;
         let (gate, up, _) = self.gate_and_up(adapter, &residual, pass)?;
         let activated = silu_mul_into(gate, &up)?;
         let low_down = low(adapter.down.as_ref(), &activated, pass)?;
-        self.project_down(adapter, residual, &activated, &low_down)
+        self.project_down(adapter, residual, &activated, &low_down, pass)
     }
 
     fn project_down(
@@ -248,12 +227,10 @@ impl Block {
         residual: Tensor,
         activated: &Tensor,
         low: &Option<Tensor>,
+        pass: &Pass,
     ) -> Result<Tensor> {
-        let y = self.down.add_forward(residual, activated)?;
-        match (&adapter.down, low) {
-            (Some(group), Some(low)) => group.add_up(DownProj, y, low),
-            _ => Ok(y),
-        }
+        let y = self.down.add_forward(residual, activated, pass.products)?;
+        add_up(adapter.down.as_ref(), DownProj, y, low, pass)
     }
 
     /// Everything up to the gate's two inputs. The product with `down` is left to who needs it: backward does not.
@@ -269,25 +246,23 @@ impl Block {
         adapter: &BlockAdapter,
         x: Tensor,
         pass: &Pass,
-        cache: Option<&mut LayerCache>,
+        rows: Option<&[CachedRow]>,
         over_x: bool,
     ) -> Result<Attended> {
         let normed = self.input_norm.forward(&x)?;
         let group = adapter.qkv.as_ref();
         let low_qkv = low(group, &normed, pass)?;
-        let q = pass.rotation.forward(project(&self.q, QProj, group, &normed, &low_qkv)?)?;
-        let k = pass.rotation.forward(project(&self.k, KProj, group, &normed, &low_qkv)?)?;
-        let v = project(&self.v, VProj, group, &normed, &low_qkv)?;
+        let q = pass.rotation.forward(project(&self.q, QProj, group, &normed, &low_qkv, pass)?)?;
+        let k = pass.rotation.forward(project(&self.k, KProj, group, &normed, &low_qkv, pass)?)?;
+        let v = project(&self.v, VProj, group, &normed, &low_qkv, pass)?;
         drop(normed);
-        let attended = match cache {
-            Some(cache) => cache.attend(&self.heads, &q, &k, &v, pass.segments)?,
+        let attended = match rows {
+            Some(rows) => attend_cached(&self.heads, &q, &k, &v, pass.segments, rows)?,
             None => self.heads.forward(&q, &k, &v, pass.segments)?,
         };
         let low_o = low(adapter.o.as_ref(), &attended, pass)?;
-        let mut residual = self.o.add_forward(if over_x { x } else { x.copy()? }, &attended)?;
-        if let (Some(group), Some(low)) = (&adapter.o, &low_o) {
-            residual = group.add_up(OProj, residual, low)?;
-        }
+        let residual = self.o.add_forward(if over_x { x } else { x.copy()? }, &attended, pass.products)?;
+        let residual = add_up(adapter.o.as_ref(), OProj, residual, &low_o, pass)?;
         Ok(Attended { q, k, v, attended, residual, lows: [low_qkv, low_o] })
     }
 
@@ -300,8 +275,8 @@ impl Block {
         let normed = self.post_attention_norm.forward(residual)?;
         let group = adapter.gate_up.as_ref();
         let low = low(group, &normed, pass)?;
-        let gate = project(&self.gate, GateProj, group, &normed, &low)?;
-        let up = project(&self.up, UpProj, group, &normed, &low)?;
+        let gate = project(&self.gate, GateProj, group, &normed, &low, pass)?;
+        let up = project(&self.up, UpProj, group, &normed, &low, pass)?;
         Ok((gate, up, low))
     }
 

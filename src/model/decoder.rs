@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use super::adapter::Adapter;
 use super::attention::Segments;
 use super::block::{Block, BlockAdapter, Keep, Pass};
-use super::frozen::Frozen;
+use super::frozen::{Frozen, Products};
 use super::head::{Head, Target};
 use super::lora::DropoutKey;
 use super::oom::raised;
@@ -45,17 +45,6 @@ impl Packed {
     pub fn bytes(&self) -> usize {
         4 * (self.tokens.len() + self.starts.len() + self.positions.len()) + 8 * (self.rows.len() + self.targets.len())
     }
-
-    /// One row whose tokens are all context: generation's prompt.
-    pub fn prompt(tokens: &[u32], first_position: u32) -> Self {
-        Packed {
-            tokens: tokens.to_vec(),
-            starts: vec![0, tokens.len() as u32],
-            positions: (first_position..).take(tokens.len()).collect(),
-            rows: vec![0; tokens.len()],
-            targets: Vec::new(),
-        }
-    }
 }
 
 /// How a training pass is done.
@@ -87,7 +76,7 @@ impl Decoder {
     }
 
     /// The rotation for a batch and its embedding, if there is room for them: charged as long as the pass lasts.
-    fn enter(&self, batch: &Packed) -> Result<(Rotation, Tensor, [Charge; 2])> {
+    pub(super) fn enter(&self, batch: &Packed) -> Result<(Rotation, Tensor, [Charge; 2])> {
         self.ledger.set_layer(None);
         let tokens = batch.tokens.len();
         let stream = tokens * self.spec.shape.hidden_size * self.dtype.size_in_bytes();
@@ -113,6 +102,7 @@ impl Decoder {
             segments: Segments(&batch.starts),
             rotation: &rotation,
             dropout: (adapter.dropout > 0.0).then_some(key),
+            products: Products::Whole,
             ledger: &self.ledger,
         };
         let keep = if how.gradient_checkpointing { Keep::Input } else { Keep::All };
@@ -157,7 +147,8 @@ impl Decoder {
     fn through(&self, adapter: Option<&Adapter>, batch: &Packed) -> Result<(Tensor, [Charge; 2])> {
         let (rotation, mut x, charges) = self.enter(batch)?;
         let segments = Segments(&batch.starts);
-        let pass = Pass { segments, rotation: &rotation, dropout: None, ledger: &self.ledger };
+        let products = Products::Whole;
+        let pass = Pass { segments, rotation: &rotation, dropout: None, products, ledger: &self.ledger };
         let none = BlockAdapter::default();
         for (i, block) in self.blocks.iter().enumerate() {
             self.ledger.set_layer(Some(i));

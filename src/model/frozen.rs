@@ -1,5 +1,6 @@
 //! A frozen linear map: the base weight, quantised or dense, forward and backward to its input. It never has a gradient of its own.
-//! Many rows: the weight is dequantised into one reused scratch and multiplied exactly. Few rows: dequantised row by row on the way.
+//! Many rows: the weight is dequantised into one reused scratch and multiplied exactly; in generation panel by panel (`panel`).
+//! Few rows: dequantised row by row on the way.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +10,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::product::{self, Strided, multiply_parallel};
-use super::{blocks, cpu};
+use super::{blocks, cpu, panel};
 use crate::memory::ledger::{Category, Charge, Ledger};
 
 /// Rows of input up to which a weight is dequantised row by row instead of as a whole.
@@ -42,6 +43,24 @@ impl Scratch {
     fn growth(&self, len: usize) -> usize {
         let held = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         len.saturating_sub(held.0.len()) * size_of::<f32>()
+    }
+}
+
+/// How a pass multiplies with weights on a CPU. Every way is exact: they differ in the order of additions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Products {
+    /// As training does: each weight expanded as a whole.
+    #[default]
+    Whole,
+    /// By panels, whatever the number of rows: a row's results do not depend on the rows beside it.
+    Panels,
+    /// For one stream: few rows by the weights' own rows, the many of a prompt by panels.
+    Stream,
+}
+
+impl Products {
+    fn panels(self, rows: usize) -> bool {
+        self == Products::Panels || self == Products::Stream && rows > FEW_ROWS
     }
 }
 
@@ -88,8 +107,64 @@ impl Frozen {
 
     /// `x·Wᵀ + bias`. Shapes: x [tokens, in] → [tokens, out].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.forward_by(x, Products::Whole)
+    }
+
+    /// The same, multiplied as `products` says.
+    pub fn forward_by(&self, x: &Tensor, products: Products) -> Result<Tensor> {
+        let y = match products.panels(x.dim(0)?) {
+            true => self.by_panels(x)?,
+            false => None,
+        };
+        self.add_bias(match y {
+            Some(y) => y,
+            None => self.whole(x)?,
+        })
+    }
+
+    /// Shows `see(first, n, products)` the products of each panel of W, [rows][n] for its rows `first..first + n`, on the thread that has
+    /// them; `false` where the panels have no way: another device than a CPU, a bias.
+    pub fn each_panel(&self, x: &Tensor, see: impl Fn(usize, usize, &[f32]) + Sync) -> Result<bool> {
+        if self.bias.is_some() {
+            return Ok(false);
+        }
+        let done = self.with_panels(x, |lanes, w| panel::each_panel(lanes, w, self.out_features, see))?;
+        Ok(done.is_some())
+    }
+
+    fn by_panels(&self, x: &Tensor) -> Result<Option<Tensor>> {
+        let (rows, outs) = (x.dim(0)?, self.out_features);
+        let out = self.with_panels(x, |lanes, w| {
+            let mut out = vec![0f32; rows * outs];
+            panel::multiply(lanes, w, outs, (&mut out, outs), false, 1.0)?;
+            Ok(out)
+        })?;
+        out.map(|out| Tensor::from_vec(out, (rows, outs), x.device())).transpose()
+    }
+
+    /// Lends rows in lanes and the weight as panels want it; `None` where one of them is not f32 on a CPU.
+    fn with_panels<R>(
+        &self,
+        x: &Tensor,
+        work: impl FnOnce(&panel::Lanes, panel::Weight) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let Some(xs) = cpu::view(x) else { return Ok(None) };
+        let lanes = || panel::Lanes::new(&xs, self.in_features);
+        match &self.weight {
+            Weight::Quantised(w) if w.device().is_cpu() => {
+                work(&lanes(), panel::Weight::Packed(w.dtype(), &w.data()?, &self.scratch)).map(Some)
+            }
+            Weight::Quantised(_) => Ok(None),
+            Weight::Dense(w) => match cpu::view(w) {
+                Some(ws) => work(&lanes(), panel::Weight::Dense(&ws)).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn whole(&self, x: &Tensor) -> Result<Tensor> {
         let tokens = x.dim(0)?;
-        let y = match (&self.weight, cpu::view(x)) {
+        Ok(match (&self.weight, cpu::view(x)) {
             (Weight::Quantised(w), Some(xs)) if w.device().is_cpu() => {
                 let bytes = w.data()?;
                 let out = if tokens <= FEW_ROWS {
@@ -114,7 +189,10 @@ impl Frozen {
                 Tensor::from_vec(out, (tokens, self.out_features), x.device())?
             }
             (Weight::Dense(w), _) => product::nt(x, w)?,
-        };
+        })
+    }
+
+    fn add_bias(&self, y: Tensor) -> Result<Tensor> {
         let Some(bias) = &self.bias else { return Ok(y) };
         match cpu::view(bias) {
             Some(bias) if cpu::on_cpu(&y) => {
@@ -139,6 +217,14 @@ impl Frozen {
         }
     }
 
+    /// The same for its panels.
+    pub fn panels_growth(&self) -> usize {
+        match &self.weight {
+            Weight::Quantised(w) if w.device().is_cpu() => self.scratch.growth(panel::scratch_values(self.in_features)),
+            _ => 0,
+        }
+    }
+
     /// The bytes of a copy of the whole weight in elements of `element` bytes, where a pass makes one: on a device, of a quantised weight.
     pub fn copy_bytes(&self, element: usize) -> usize {
         match &self.weight {
@@ -151,7 +237,16 @@ impl Frozen {
     }
 
     /// `acc += x·Wᵀ`, for a residual that the map's output is added to. There must be no bias.
-    pub fn add_forward(&self, acc: Tensor, x: &Tensor) -> Result<Tensor> {
+    pub fn add_forward(&self, acc: Tensor, x: &Tensor, products: Products) -> Result<Tensor> {
+        if products.panels(x.dim(0)?) && cpu::on_cpu(&acc) {
+            let outs = self.out_features;
+            let added = self.with_panels(x, |lanes, w| {
+                cpu::write(&acc, |out| panel::multiply(lanes, w, outs, (out, outs), true, 1.0))?
+            })?;
+            if added.is_some() {
+                return Ok(acc);
+            }
+        }
         match (&self.weight, cpu::view(x)) {
             (Weight::Quantised(w), Some(xs)) if w.device().is_cpu() && x.dim(0)? > FEW_ROWS => {
                 let shape = (x.dim(0)?, self.out_features, self.in_features);
@@ -356,8 +451,12 @@ mod tests {
                 let x = Tensor::randn(0f32, 1.0, (tokens, 256), &device).unwrap();
                 let y = x.matmul(&exact.t().unwrap()).unwrap();
                 assert!(distance(&frozen.forward(&x).unwrap(), &y) < 1e-4, "{dtype:?} forward, {tokens} rows");
-                let acc = frozen.add_forward(y.copy().unwrap(), &x).unwrap();
+                let acc = frozen.add_forward(y.copy().unwrap(), &x, Products::Whole).unwrap();
                 assert!(distance(&acc, &(&y * 2.0).unwrap()) < 1e-4, "{dtype:?} add, {tokens} rows");
+                let panels = frozen.forward_by(&x, Products::Panels).unwrap();
+                assert!(distance(&panels, &y) < 1e-4, "{dtype:?} panels, {tokens} rows");
+                let acc = frozen.add_forward(panels, &x, Products::Panels).unwrap();
+                assert!(distance(&acc, &(&y * 2.0).unwrap()) < 1e-4, "{dtype:?} add by panels, {tokens} rows");
                 let dx = y.matmul(&exact).unwrap();
                 assert!(distance(&frozen.backward(&y).unwrap(), &dx) < 1e-3, "{dtype:?} backward, {tokens} rows");
                 let acc = frozen.add_backward(dx.copy().unwrap(), &y).unwrap();

@@ -9,7 +9,7 @@ use multiversion::multiversion;
 use rayon::prelude::*;
 
 use super::cpu;
-use super::frozen::Frozen;
+use super::frozen::{Frozen, Products};
 use super::norm::RmsNorm;
 use super::oom::raised;
 use super::product::{self, Strided, multiply_parallel};
@@ -162,8 +162,12 @@ impl Head {
     /// The logits of chosen rows, in f32. Shapes: hidden [tokens, hidden] before the final norm → [rows, vocabulary].
     pub fn logits(&self, hidden: &Tensor, rows: &[u32]) -> Result<Tensor> {
         let index = Tensor::from_slice(rows, rows.len(), hidden.device())?;
-        let normed = self.norm.forward(&hidden.index_select(&index, 0)?)?;
-        self.weight.forward(&normed)?.to_dtype(DType::F32)
+        self.all_logits(&hidden.index_select(&index, 0)?, Products::Whole)
+    }
+
+    /// The logits of all rows, in f32. Shapes: hidden [rows, hidden] before the final norm → [rows, vocabulary].
+    pub fn all_logits(&self, hidden: &Tensor, products: Products) -> Result<Tensor> {
+        self.weight.forward_by(&self.norm.forward(hidden)?, products)?.to_dtype(DType::F32)
     }
 }
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::cpu;
 use super::oom::raised;
+use super::panel;
 use super::product::{self, add_nn, add_nt, add_tn};
 use crate::config::TargetModule;
 use crate::memory::ledger::{Category, Charge, Ledger};
@@ -98,6 +99,23 @@ impl LoraGroup {
             None => product::nt(x, &self.a_of(i)?),
         });
         Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)
+    }
+
+    /// `down` and `add_up` as generation multiplies: by panels, so that a row's results do not depend on the rows beside it.
+    pub fn down_by_panels(&self, x: &Tensor) -> Result<Tensor> {
+        match panel::dense(x, &self.a.value)? {
+            Some(low) => Ok(low),
+            None => self.down(x, None),
+        }
+    }
+
+    /// See [`LoraGroup::down_by_panels`].
+    pub fn add_up_by_panels(&self, module: TargetModule, y: Tensor, h: &Tensor) -> Result<Tensor> {
+        let Some(i) = self.place(module) else { return Ok(y) };
+        match panel::add_dense(&y, &h.narrow(1, i * self.r, self.r)?, &self.b[i].value, self.scale)? {
+            Some(()) => Ok(y),
+            None => self.add_up(module, y, h),
+        }
     }
 
     /// Adds a module's update to its output `y` [tokens, out]; a module without adapter leaves it as it is.

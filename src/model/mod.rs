@@ -18,6 +18,7 @@ pub mod mlp;
 pub mod needs;
 pub mod norm;
 pub mod oom;
+pub mod panel;
 pub mod product;
 pub mod rope;
 pub mod source;

@@ -5,7 +5,9 @@ use candle_core::{Result, Tensor};
 
 use super::block::{Block, BlockAdapter, Keep, Pass};
 use super::cpu;
+use super::frozen::Products;
 use super::lora::LoraGroup;
+use super::panel::Lanes;
 
 /// Bytes that a pass will hold at most besides its input: `saved` stays afterwards, `work` goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,7 +103,7 @@ impl Block {
             peak.moment(residual + 2 * w.intermediate + w.hidden + w.lows[2] + w.down[2], 0);
             peak.moment(residual + 2 * w.intermediate + w.lows[3] + w.down[3], 0);
         }
-        Ok(self.needs(peak, saved * tokens * element, x))
+        Ok(self.needs(peak, saved * tokens * element, x, pass.products))
     }
 
     /// What backward of `dy` will hold, from what was kept.
@@ -125,7 +127,7 @@ impl Block {
         if kept == Keep::All {
             peak.bytes = peak.bytes.saturating_sub(full * tokens * element);
         }
-        Ok(self.needs(peak, 0, dy))
+        Ok(self.needs(peak, 0, dy, Products::Whole))
     }
 
     fn attention_moments(&self, peak: &mut Peak, w: &Widths, x: &Tensor, pass: &Pass, residual: usize) {
@@ -147,11 +149,18 @@ impl Block {
 
     /// The peak as work besides what is saved. Composed operations on a device make values anew where a CPU writes in place, in f32, and
     /// copies of the weights besides; these sums are formulas that were not held against a device.
-    fn needs(&self, peak: Peak, saved: usize, x: &Tensor) -> Needs {
+    fn needs(&self, peak: Peak, saved: usize, x: &Tensor, products: Products) -> Needs {
         let projections = [&self.q, &self.k, &self.v, &self.o, &self.gate, &self.up, &self.down];
         let most = |bytes: &dyn Fn(&super::frozen::Frozen) -> usize| projections.map(bytes).into_iter().max();
-        let scratch = most(&|p| p.scratch_growth(p.out_features)).unwrap_or(0);
+        let scratch = match products {
+            Products::Whole => most(&|p| p.scratch_growth(p.out_features)),
+            _ => most(&|p| p.panels_growth()),
+        };
+        let scratch = scratch.unwrap_or(0);
         let mut work = peak.bytes.saturating_sub(saved);
+        if products != Products::Whole {
+            work += most(&|p| Lanes::bytes(peak.tokens, p.in_features)).unwrap_or(0);
+        }
         if !cpu::on_cpu(x) {
             work += most(&|p| p.copy_bytes(peak.element)).unwrap_or(0);
             work += 8 * peak.tokens * self.gate.out_features * size_of::<f32>();

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
 
 use crate::config::RunConfig;
+use crate::eval::Interval;
 use crate::memory::ledger::{ByCategory, ByPhase, Category, Phase};
 pub use crate::memory::lever::{Lever, LeverChange};
 use crate::memory::plan::{Basis, LongestBatch};
@@ -38,6 +39,7 @@ pub enum RunEvent {
     EvalDone(EvalDone),
     CheckpointSaved(CheckpointSaved),
     OutOfMemory(Box<OutOfMemory>),
+    BleuProgress(BleuProgress),
     BleuDone(BleuDone),
     Warning(Warning),
     RunFinished(RunFinished),
@@ -212,13 +214,41 @@ pub struct OutOfMemory {
     pub rehearsal: bool,
 }
 
+/// How far the generation of a split is, after training; at most once a second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BleuProgress {
+    /// Where the report will be, relative to the run's folder.
+    pub report: String,
+    pub split: String,
+    /// As in `bleu_done`.
+    pub adapter: String,
+    pub rows: u64,
+    pub rows_total: u64,
+    /// Generated.
+    pub tokens: u64,
+    /// Over all segments that generated rows of it.
+    pub duration_us: u64,
+    /// Of the rows so far, longest prompts first: not the score of the split.
+    pub partial_score: Option<f64>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BleuDone {
     /// Relative to the run's folder.
     pub report: String,
     pub score: f64,
     pub split: String,
+    /// `none`, `best` or `last`.
     pub adapter: String,
+    /// The step of the checkpoint.
+    #[serde(default)]
+    pub step: Option<u64>,
+    #[serde(default)]
+    pub signature: Option<String>,
+    #[serde(default)]
+    pub ci: Option<Interval>,
+    #[serde(default)]
+    pub rows: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

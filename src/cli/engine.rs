@@ -1,4 +1,4 @@
-//! Where commands meet model and data: what a run computes, the loss of a split, text out of a model.
+//! Where commands meet model and data: what a run computes, text out of a model; how a split is evaluated is in `evaluate`.
 //! What is typed is read in the files beside this one, folders and threads are in `run`.
 
 use std::io::{self, IsTerminal, Write};
@@ -6,13 +6,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use clap::ValueEnum;
-use serde::Serialize;
-
 use super::{CliError, say};
 use crate::config::parse;
 use crate::config::{ComputeDtype, Method, Quantization, RunConfig};
-use crate::data::dataset::{Dataset, DatasetOptions};
 use crate::disk::write_atomically;
 use crate::memory::ledger::Ledger;
 use crate::model::source::{self, Environment, ModelFiles, Progress, Source};
@@ -21,7 +17,6 @@ use crate::run::training;
 use crate::run::worker::Job;
 use crate::task;
 use crate::task::write::{WriteError, prompt_tokens, write};
-use crate::train::evaluate::{Most, split_loss};
 use crate::units::{format_bytes, printable};
 
 /// A run to train.
@@ -32,52 +27,6 @@ pub struct TrainRequest {
     pub init_adapter: Option<PathBuf>,
     /// Whether a screen shows the run, where an out-of-memory can ask; it may go.
     pub interactive: Interactive,
-}
-
-/// The adapter that a split is evaluated with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AdapterChoice {
-    /// `none`, `best`, `last`, or the folder as it was named.
-    pub name: String,
-    /// The folder, unless it is the base model alone.
-    pub folder: Option<PathBuf>,
-    /// The step of a run's checkpoint.
-    pub step: Option<u64>,
-}
-
-/// A split to evaluate.
-#[derive(Debug, Clone)]
-pub struct EvalRequest {
-    pub config: RunConfig,
-    pub adapter: AdapterChoice,
-    /// `eval` or `test`.
-    pub split: &'static str,
-    pub rows: PathBuf,
-    pub metrics: Vec<Metric>,
-}
-
-/// What a split is measured by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Metric {
-    /// Nats per target token
-    Loss,
-}
-
-/// What `finetop eval --json` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EvalReport {
-    pub schema: u32,
-    pub split: String,
-    pub adapter: String,
-    pub step: Option<u64>,
-    pub rows: u64,
-    /// Nats per target token.
-    pub eval_loss: f64,
-    pub target_tokens: u64,
-    pub tokens: u64,
-    pub duration_us: u64,
-    pub scores: Vec<serde_json::Value>,
-    pub report: Option<String>,
 }
 
 /// A prompt to continue.
@@ -91,9 +40,6 @@ pub struct GenerateRequest {
     pub max_new_tokens: usize,
     pub prompt: String,
 }
-
-/// Rows that an eval from the command line takes at once.
-const EVAL_ROWS: usize = 8;
 
 /// What the run computes; called on the run's own thread. The model's files are fetched first, here, where Ctrl-C still ends the program.
 /// # Errors
@@ -121,11 +67,11 @@ pub fn demo_job(mut config: RunConfig) -> Result<(Job, RunConfig), CliError> {
     Ok((training::job(config.clone(), files, None, Interactive::default()), config))
 }
 
-fn usage(e: impl std::fmt::Display) -> CliError {
+pub(super) fn usage(e: impl std::fmt::Display) -> CliError {
     CliError::Usage(e.to_string())
 }
 
-fn failed(e: impl std::fmt::Display) -> CliError {
+pub(super) fn failed(e: impl std::fmt::Display) -> CliError {
     CliError::Failed(e.to_string())
 }
 
@@ -170,40 +116,6 @@ impl Drop for Meter {
             say("");
         }
     }
-}
-
-/// The loss of a split.
-/// # Errors
-/// A model, adapter or row file that cannot be read, or a device that fails.
-pub fn eval_loss(request: &EvalRequest) -> Result<EvalReport, CliError> {
-    let config = &request.config;
-    let files = fetch(&config.model.source)?;
-    let tokenizer = task::tokenizer(&files).map_err(usage)?;
-    let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now: None };
-    let rows = Dataset::open(&request.rows, request.split, tokenizer, options).map_err(usage)?;
-    let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
-    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
-    decoder.head.set_chunk(config.memory.head_chunk);
-    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
-    let started = Instant::now();
-    let most = Most::of(&rows, EVAL_ROWS);
-    let loss = split_loss(&decoder, adapter.as_ref(), &rows, most, |_| true).map_err(failed)?.unwrap_or_default();
-    if !loss.per_token().is_finite() {
-        return Err(CliError::Failed(format!("the loss over {} is {}", request.split, loss.per_token())));
-    }
-    Ok(EvalReport {
-        schema: 1,
-        split: request.split.to_owned(),
-        adapter: request.adapter.name.clone(),
-        step: request.adapter.step,
-        rows: rows.len() as u64,
-        eval_loss: loss.per_token(),
-        target_tokens: loss.target_tokens,
-        tokens: loss.tokens,
-        duration_us: started.elapsed().as_micros() as u64,
-        scores: Vec::new(),
-        report: None,
-    })
 }
 
 /// Continues a prompt; `out` gets the text piece by piece. The last line on standard error tells the speed of decoding.

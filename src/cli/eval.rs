@@ -1,13 +1,14 @@
-//! `finetop eval`: the loss of a split, of the base model or with an adapter. It is computed in `engine`.
+//! `finetop eval`: the loss of a split and the scores of its generated texts, of the base model or with an adapter. They are computed in `evaluate`.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::engine::{self, AdapterChoice, EvalReport, EvalRequest, Metric};
+use super::evaluate::{AdapterChoice, EvalRequest, Evaluated, Metric, evaluate};
 use super::{CliError, Overrides, result, run_folder};
 use crate::config::parse;
-use crate::run::store;
+use crate::run::after_training::eval_loss;
+use crate::run::{reports, store};
 use crate::units::{format_duration, printable};
 
 #[derive(Debug, Args)]
@@ -23,7 +24,10 @@ pub struct EvalArguments {
     /// What to compute
     #[arg(long, value_enum, value_delimiter = ',', default_value = "loss")]
     metrics: Vec<Metric>,
-    /// One JSON object instead of a line
+    /// Generate anew what a report has already
+    #[arg(long)]
+    again: bool,
+    /// One JSON object instead of lines
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -38,11 +42,11 @@ enum Split {
 
 pub fn eval(arguments: EvalArguments) -> Result<(), CliError> {
     let request = resolve(&arguments)?;
-    let report = engine::eval_loss(&request)?;
+    let evaluated = evaluate(&request)?;
     if arguments.json {
-        result(serde_json::to_string(&report).map_err(|e| CliError::Failed(e.to_string()))?)?;
+        result(serde_json::to_string(&evaluated).map_err(|e| CliError::Failed(e.to_string()))?)?;
     } else {
-        result(line(&report))?;
+        result(lines(&evaluated))?;
     }
     Ok(())
 }
@@ -60,7 +64,14 @@ fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
     let Some(rows) = rows.clone() else {
         return Err(CliError::Usage(format!("{} has no data.{split}", file.display())));
     };
-    Ok(EvalRequest { config, adapter, split, rows, metrics: arguments.metrics.clone() })
+    let reports = run.map_or_else(|| config.log.dir.clone(), Path::to_path_buf).join(reports::FOLDER);
+    let known_loss = match (run, adapter.step, &adapter.folder) {
+        (Some(run), Some(step), _) => eval_loss(run, step),
+        (Some(run), None, None) => eval_loss(run, 0),
+        _ => None,
+    };
+    let (metrics, again) = (arguments.metrics.clone(), arguments.again);
+    Ok(EvalRequest { config, adapter, split, rows, metrics, reports, known_loss, again })
 }
 
 /// The adapter that was asked for; of a run, what its `train.load_best_model_at_end` says.
@@ -91,11 +102,18 @@ fn checkpoint(run: &Path, name: &str) -> Result<AdapterChoice, CliError> {
     Ok(AdapterChoice { name: name.into(), folder: Some(folder), step: Some(step) })
 }
 
-fn line(report: &EvalReport) -> String {
-    let EvalReport { eval_loss, target_tokens, rows, split, duration_us, .. } = report;
+fn lines(evaluated: &Evaluated) -> String {
+    let Evaluated { eval_loss, target_tokens, rows, split, duration_us, scores, report, .. } = evaluated;
     let took = format_duration(*duration_us as f64 / 1e6);
-    let adapter = printable(&report.adapter);
-    format!(
-        "eval_loss {eval_loss:.4} nats per token over {target_tokens} target tokens ({rows} rows of {split}, adapter {adapter}, {took})"
-    )
+    let adapter = printable(&evaluated.adapter);
+    let of = format!("({rows} rows of {split}, adapter {adapter}, {took})");
+    let mut lines = Vec::new();
+    if let (Some(loss), Some(targets)) = (eval_loss, target_tokens) {
+        lines.push(format!("eval_loss {loss:.4} nats per token over {targets} target tokens {of}"));
+    }
+    lines.extend(scores.iter().map(|score| score.line()));
+    if let Some(report) = report {
+        lines.push(format!("{} {of}", printable(&report.display().to_string())));
+    }
+    lines.join("\n")
 }

@@ -7,6 +7,7 @@ mod ctl;
 pub mod discover;
 pub mod engine;
 mod eval;
+mod evaluate;
 mod generate;
 mod ground;
 mod plan;

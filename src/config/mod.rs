@@ -245,9 +245,33 @@ pub enum OnOom {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BleuConfig {
     pub run_after_training: bool,
+    /// Whether the base without an adapter is scored as well, so that the gain is seen.
+    pub compare_base: bool,
     pub max_new_tokens: usize,
+    /// Rows that are generated at once.
+    pub per_device_eval_batch_size: usize,
+    pub num_beams: usize,
+    pub length_penalty: f64,
+    /// 0 forbids nothing.
+    pub no_repeat_ngram_size: usize,
+}
+
+/// For logs that were written before a setting was there.
+impl Default for BleuConfig {
+    fn default() -> Self {
+        BleuConfig {
+            run_after_training: true,
+            compare_base: true,
+            max_new_tokens: 64,
+            per_device_eval_batch_size: 32,
+            num_beams: 1,
+            length_penalty: 1.0,
+            no_repeat_ngram_size: 0,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

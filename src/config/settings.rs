@@ -125,7 +125,7 @@ const POSITIVE: Kind = Kind::Float { min: 0.0, above: true, below: f64::INFINITY
 const MODULES: Kind = Kind::Names(&["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]);
 const ALL_MODULES: &str = r#"["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]"#;
 
-static SETTINGS: [Setting; 37] = [
+static SETTINGS: [Setting; 42] = [
     Setting::new(
         "model",
         "source",
@@ -318,7 +318,45 @@ static SETTINGS: [Setting; 37] = [
         "whether the test rows are generated and scored at the end",
     )
     .free(),
-    Setting::new("bleu", "max_new_tokens", COUNT, "64", "the longest text that is generated for a row").free(),
+    Setting::new(
+        "bleu",
+        "compare_base",
+        Kind::Bool,
+        "true",
+        "whether the base without the adapter is scored after it, so that the gain is seen",
+    )
+    .free(),
+    Setting::new("bleu", "max_new_tokens", COUNT, "64", "the longest text that is generated for a row")
+        .free()
+        .also(&["max_length"]),
+    Setting::new(
+        "bleu",
+        "per_device_eval_batch_size",
+        COUNT,
+        "32",
+        "rows that are generated at once; fewer where memory is short",
+    )
+    .free()
+    .also(&["batch_size", "eval_batch_size"]),
+    Setting::new("bleu", "num_beams", Kind::Integer { min: 1, max: 1024 }, "1", "beams of the search; 1 is greedy")
+        .free()
+        .also(&["beams", "beam_size", "generation_num_beams"]),
+    Setting::new(
+        "bleu",
+        "length_penalty",
+        Kind::Float { min: -100.0, above: false, below: 100.0 },
+        "1.0",
+        "a beam's score is its log-probability divided by its length to this power",
+    )
+    .free(),
+    Setting::new(
+        "bleu",
+        "no_repeat_ngram_size",
+        Kind::Integer { min: 0, max: LARGE },
+        "0",
+        "no so many tokens come twice, the prompt's counted; 0 forbids nothing",
+    )
+    .free(),
     Setting::new("log", "dir", Kind::Path, r#""runs""#, "the folder in which each run gets one of its own")
         .free()
         .also(&["output_dir", "logging_dir"]),

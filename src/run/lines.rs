@@ -1,7 +1,9 @@
 //! A run's events as lines for people without a screen: few, each with a reason. The same events give the same lines, live or from the log.
 //! What the screen shows is in `ui`; how long it still takes is folded in `pace`.
 
-use crate::event::{FinishReason, Lever, MemoryPlanned, OutOfMemory, RunEvent, RunStarted, Stamped, StepDone};
+use crate::event::{
+    BleuDone, BleuProgress, FinishReason, Lever, MemoryPlanned, OutOfMemory, RunEvent, RunStarted, Stamped, StepDone,
+};
 use crate::memory::ledger::Phase;
 use crate::memory::triage::{Cause, Origin};
 use crate::pace::Pace;
@@ -14,6 +16,9 @@ const LINES: u64 = 200;
 /// … and one at least so often.
 const AT_LEAST_MS: u64 = 60_000;
 
+/// The least time between two lines about a report that is being made.
+const SCORING_MS: u64 = 10_000;
+
 /// The fold from events to lines. Losses and rates of a line are over all steps since the line before.
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -25,6 +30,8 @@ pub struct Lines {
     peak_bytes: Option<u64>,
     /// Step and loss of each eval that counts.
     evals: Vec<(u64, f64)>,
+    /// When the last line told how far a report is.
+    scored: Option<u64>,
     /// The place of an out-of-memory whose lever was still to be chosen.
     asked: Option<(Phase, u64, u64)>,
 }
@@ -71,9 +78,10 @@ impl Lines {
                 vec![format!("saved {} ({})", printable(&e.path), format_bytes(e.size_bytes))]
             }
             RunEvent::OutOfMemory(e) => self.out_of_memory(e),
+            RunEvent::BleuProgress(e) => self.scoring(stamped.elapsed_ms, e),
             RunEvent::BleuDone(e) => {
-                let (split, adapter) = (printable(&e.split), printable(&e.adapter));
-                vec![format!("BLEU {:.2} on {split} with adapter {adapter} ({})", e.score, printable(&e.report))]
+                self.scored = None;
+                vec![scored(e)]
             }
             RunEvent::Warning(e) => vec![format!("warning: {} ({})", printable(&e.detail), printable(&e.kind))],
             RunEvent::RunFinished(e) => {
@@ -109,6 +117,20 @@ impl Lines {
             lines.push(format!("{}: {} rows{besides}, {targets}", printable(&split.split), split.rows));
         }
         lines
+    }
+
+    /// Some seconds are worth a line.
+    fn scoring(&mut self, at_ms: u64, e: &BleuProgress) -> Vec<String> {
+        if self.scored.is_some_and(|said| at_ms.saturating_sub(said) < SCORING_MS) {
+            return vec![];
+        }
+        self.scored = Some(at_ms);
+        let seconds = e.duration_us as f64 / 1e6;
+        let left = (e.rows > 0).then(|| seconds / e.rows as f64 * (e.rows_total.saturating_sub(e.rows)) as f64);
+        let left = left.map(|s| format!(", ETA {}", format_duration(s))).unwrap_or_default();
+        let speed = if seconds > 0.0 { format!(", {:.0} tok/s", e.tokens as f64 / seconds) } else { String::new() };
+        let with = adapter(&e.adapter);
+        vec![format!("generating {}: {} of {} rows {with}{speed}{left}", printable(&e.split), e.rows, e.rows_total)]
     }
 
     fn out_of_memory(&mut self, e: &OutOfMemory) -> Vec<String> {
@@ -179,6 +201,18 @@ impl Lines {
     fn peak(&self) -> String {
         self.peak_bytes.map(|b| format!(", peak {}", format_bytes(b))).unwrap_or_default()
     }
+}
+
+fn adapter(name: &str) -> String {
+    if name == "none" { "without adapter".into() } else { format!("with adapter {}", printable(name)) }
+}
+
+fn scored(e: &BleuDone) -> String {
+    let interval = e.ci.map(|ci| format!(" ± {:.2}", ci.half_width)).unwrap_or_default();
+    let (split, with) = (printable(&e.split), adapter(&e.adapter));
+    let rows = e.rows.map(|rows| format!(", {rows} rows")).unwrap_or_default();
+    let signature = e.signature.as_ref().map(|s| format!(", {}", printable(s))).unwrap_or_default();
+    format!("BLEU {:.2}{interval} on {split} {with}{rows}{signature} ({})", e.score, printable(&e.report))
 }
 
 fn planned(e: &MemoryPlanned) -> String {

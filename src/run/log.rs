@@ -109,6 +109,7 @@ fn not_finite(event: &RunEvent) -> Option<&'static str> {
         ],
         RunEvent::EvalDone(e) => &[("eval_done.eval_loss", e.eval_loss)],
         RunEvent::BleuDone(e) => &[("bleu_done.score", e.score)],
+        RunEvent::BleuProgress(e) => &[("bleu_progress.partial_score", e.partial_score.unwrap_or_default())],
         // A configuration is finite since it was read.
         RunEvent::RunStarted(_)
         | RunEvent::MemoryPlanned(_)

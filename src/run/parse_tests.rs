@@ -113,7 +113,16 @@ fn rarely() -> Vec<RunEvent> {
             ..Default::default()
         }),
         RunEvent::OutOfMemory(Box::new(oom)),
-        RunEvent::BleuDone(BleuDone { report: "r".into(), score: 1.5, split: "s".into(), adapter: "a".into() }),
+        RunEvent::BleuDone(BleuDone {
+            report: "r".into(),
+            score: 1.5,
+            split: "s".into(),
+            adapter: "a".into(),
+            step: Some(3),
+            signature: None,
+            ci: None,
+            rows: None,
+        }),
         RunEvent::Warning(Warning { kind: "k".into(), detail: "d\u{0}\u{7f}".into() }),
         RunEvent::RunFinished(RunFinished { reason: FinishReason::Stopped, steps: 3, detail: None }),
     ]

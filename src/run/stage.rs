@@ -39,7 +39,7 @@ impl Rows {
 
 /// How rows are made of the files.
 pub struct Reader {
-    tokenizer: Arc<Tokenizer>,
+    pub tokenizer: Arc<Tokenizer>,
     /// What a template takes for now.
     now: Option<i64>,
 }

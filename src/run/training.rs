@@ -4,6 +4,7 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::after_training::score_run;
 use super::planner::Planner;
 use super::recovery::{Interactive, Next, Recovery, explained, not_written, preferred, say, way_on};
 use super::stage::{Change, Reader, Rows, Stage, of_engine, set_argument};
@@ -12,7 +13,8 @@ use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
 use crate::config::{MemoryLimit, OnOom, RunConfig, SchedulerType};
 use crate::data::dataset::Dataset;
 use crate::event::{
-    CommandReply, EventSink, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows, Stamped, Warning,
+    CommandReply, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows,
+    Stamped, Warning,
 };
 use crate::memory::ledger::Phase;
 use crate::memory::plan::{Subject, held_bytes, levers};
@@ -72,6 +74,7 @@ fn train(
     let now = Some(began(context.folder).unwrap_or_else(unix_ms) as i64 / 1000);
     let reader = Reader::new(files, now)?;
     let rows = reader.rows(config)?;
+    let tokenizer = reader.tokenizer.clone();
     let helps = |e| with_levers(e, &subject, config, limit);
     let mut stage = Stage::open(config, files, (reader, rows), ledger, init_adapter.is_some()).map_err(helps)?;
     // Adapter and moments are loaded, too.
@@ -116,7 +119,14 @@ fn train(
         let Rows { train, eval } = &stage.rows;
         let mut trainer = Trainer::new(&stage.config, &stage.decoder, train, eval.as_ref(), progress);
         let shortage = match trainer.run(&mut planner, &mut orders, &mut checkpoints) {
-            Ok(Ended { reason, steps }) => return Ok(Outcome { reason, steps, detail: None }),
+            Ok(Ended { reason, steps }) => {
+                // Gradients and moments have no part in what comes now.
+                drop(trainer);
+                let completed = reason == FinishReason::Completed;
+                let scored = || score_run(context.folder, stage, &tokenizer, steps, &mut orders, &mut planner);
+                let detail = completed.then(scored).flatten();
+                return Ok(Outcome { reason, steps, detail });
+            }
             Err(TrainError::OutOfMemory(shortage)) => shortage,
             Err(TrainError::Data(e)) => return Err(input(e)),
             Err(e) => return Err(failed(e)),
@@ -192,7 +202,7 @@ fn give_back() {
 }
 
 /// What the run may hold.
-fn limit_bytes(config: &RunConfig) -> Option<u64> {
+pub fn limit_bytes(config: &RunConfig) -> Option<u64> {
     match &config.memory.limit {
         MemoryLimit::Auto => device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes),
         MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
@@ -324,7 +334,7 @@ fn tell_oddities(stage: &Stage, sink: &mut dyn EventSink) {
     }
 }
 
-fn unix_ms() -> u64 {
+pub(super) fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
 }
 

@@ -1,7 +1,8 @@
-//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`), what a run of it is planned
-//! from (`plan`).
+//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`), a split
+//! generated row by row (`score`), what a run of it is planned from (`plan`).
 
 pub mod plan;
+pub mod score;
 pub mod write;
 
 use std::path::Path;

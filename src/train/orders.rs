@@ -104,6 +104,11 @@ impl<'a> Orders<'a> {
         }
     }
 
+    /// What waits for the end of a step, where no step will come any more.
+    pub fn waiting(&mut self) -> Vec<CommandRequest> {
+        self.waiting.drain(..).collect()
+    }
+
     fn say_stop(&mut self) {
         self.stop = if self.stop == Stop::No { Stop::AfterStep } else { Stop::Now };
     }

@@ -59,7 +59,7 @@ pub fn config() -> RunConfig {
             seed: 42,
         },
         memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
-        bleu: BleuConfig { run_after_training: false, max_new_tokens: 64 },
+        bleu: BleuConfig { run_after_training: false, ..BleuConfig::default() },
         log: LogConfig { dir: "/home/kim/runs".into() },
     }
 }

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::event::{
-    BleuDone, CheckpointSaved, EvalDone, MemoryPlanned, MicroBatchDone, OutOfMemory, RunEvent, RunFinished, RunStarted,
-    Stamped, StepDone, Warning,
+    BleuDone, BleuProgress, CheckpointSaved, EvalDone, MemoryPlanned, MicroBatchDone, OutOfMemory, RunEvent,
+    RunFinished, RunStarted, Stamped, StepDone, Warning,
 };
 use crate::memory::ledger::Phase;
 use crate::pace::{Pace, robust_mean};
@@ -60,7 +60,11 @@ pub struct RunView {
     pub out_of_memory: Option<Box<OutOfMemory>>,
     /// Of the whole run, with the `elapsed_ms` that they happened at, oldest first. One that was answered by a lever has it in `applied`.
     pub ooms: Vec<(u64, OutOfMemory)>,
+    /// Of the adapter, where it was scored; and of the base alone.
     pub bleu: Option<BleuDone>,
+    pub base_bleu: Option<BleuDone>,
+    /// The report that is being made.
+    pub scoring: Option<BleuProgress>,
     /// How the newest segment ended; `None` while it goes on, or when it was cut off.
     pub outcome: Option<RunFinished>,
     /// Of the newest event.
@@ -168,7 +172,9 @@ impl RunView {
             RunEvent::OutOfMemory(oom) => self.out_of_memory(oom),
             RunEvent::BleuDone(bleu) => {
                 self.memory.mark(self.elapsed_ms, self.steps_done(), MarkKind::Bleu);
-                self.bleu = Some(bleu.clone());
+                self.scoring = None;
+                let of = if bleu.adapter == "none" { &mut self.base_bleu } else { &mut self.bleu };
+                *of = Some(bleu.clone());
             }
             RunEvent::Warning(warning) => {
                 if self.warnings.is_new(warning, self.begins) {
@@ -186,7 +192,11 @@ impl RunView {
                     self.loss.push(step, value);
                 }
             }
-            RunEvent::RunFinished(finished) => self.outcome = Some(finished.clone()),
+            RunEvent::BleuProgress(progress) => self.scoring = Some(progress.clone()),
+            RunEvent::RunFinished(finished) => {
+                self.scoring = None;
+                self.outcome = Some(finished.clone());
+            }
         }
     }
 

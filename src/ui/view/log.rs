@@ -136,7 +136,9 @@ fn roles(event: &RunEvent) -> (Role, Role) {
         },
         RunEvent::CheckpointSaved(_) | RunEvent::MemoryPlanned(_) => (Role::Done, Role::Text),
         RunEvent::StepDone(_) => (Role::Label, Role::Text),
-        RunEvent::MicroBatchDone(_) | RunEvent::MemorySampled(_) => (Role::Faint, Role::Label),
+        RunEvent::MicroBatchDone(_) | RunEvent::MemorySampled(_) | RunEvent::BleuProgress(_) => {
+            (Role::Faint, Role::Label)
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub enum Class {
 pub fn class(event: &RunEvent) -> Class {
     match event {
         RunEvent::StepDone(_) => Class::Step,
-        RunEvent::MicroBatchDone(_) | RunEvent::MemorySampled(_) => Class::Detail,
+        RunEvent::MicroBatchDone(_) | RunEvent::MemorySampled(_) | RunEvent::BleuProgress(_) => Class::Detail,
         _ => Class::Said,
     }
 }
@@ -35,6 +35,7 @@ pub fn kind(event: &RunEvent) -> &'static str {
         RunEvent::EvalDone(_) => "eval",
         RunEvent::CheckpointSaved(_) => "save",
         RunEvent::OutOfMemory(_) => "oom",
+        RunEvent::BleuProgress(_) => "scoring",
         RunEvent::BleuDone(_) => "BLEU",
         RunEvent::Warning(_) => "warning",
         RunEvent::RunFinished(_) => "end",
@@ -88,6 +89,15 @@ pub fn words(event: &RunEvent, longest: usize) -> String {
             format!("step {}  {} in {}", count(saved.step), format_bytes(saved.size_bytes), outside(&saved.path))
         }
         RunEvent::OutOfMemory(oom) => out_of_memory(oom, longest),
+        RunEvent::BleuProgress(at) => format!(
+            "{} of {} rows of {}, adapter {}  {} tokens in {}",
+            count(at.rows),
+            count(at.rows_total),
+            outside(&at.split),
+            outside(&at.adapter),
+            count(at.tokens),
+            took(at.duration_us)
+        ),
         RunEvent::BleuDone(bleu) => {
             let (split, adapter) = (outside(&bleu.split), outside(&bleu.adapter));
             format!("{:.2} on {split}, adapter {adapter}  {}", bleu.score, outside(&bleu.report))

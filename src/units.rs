@@ -1,6 +1,8 @@
 //! Plain quantities that every room shares: bytes, durations, dates, text that a terminal can be sent, the shape of a model.
 //! No tensors, no files. Next: `config` for settings, `memory` for where bytes go.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 pub const KIB: u64 = 1 << 10;
@@ -137,6 +139,13 @@ pub struct ModelShape {
     pub vocab_size: usize,
     pub max_position_embeddings: usize,
     pub tie_word_embeddings: bool,
+}
+
+/// A path as a shell takes it back, safe for a terminal.
+pub fn shell_word(path: &Path) -> String {
+    let text = printable(&path.display().to_string());
+    let plain = |c: char| c.is_alphanumeric() || "/._-:=@+,%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 #[cfg(test)]

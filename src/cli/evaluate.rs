@@ -16,8 +16,10 @@ use crate::data::tokenizer::Tokenizer;
 use crate::eval::Score;
 use crate::eval::report::{Report, Scored};
 use crate::memory::ledger::Ledger;
+use crate::memory::probe;
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
+use crate::model::device_memory;
 use crate::run::after_training::{adapter_name, base_name, held};
 use crate::run::reports;
 use crate::run::scoring::{self, Model, Progress, Wanted};
@@ -115,7 +117,10 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
     let rows = wants_loss.then(open).transpose()?;
     let ledger = Ledger::default();
     if let Some(limit) = limit_bytes(config) {
-        ledger.set_limit(limit, held);
+        match device_memory::held_bytes() {
+            Some(_) => ledger.set_limit(limit, device_memory::held_bytes, || None),
+            None => ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
+        }
     }
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(usage)?;

@@ -15,6 +15,7 @@ use crate::memory::plan::{Basis, Elsewhere, LongestBatch, Plan, elsewhere, lever
 use crate::memory::probe;
 use crate::run::recovery::set_argument;
 use crate::run::store;
+use crate::run::training::refuse_generated_metrics;
 use crate::task;
 use crate::units::{format_bytes, printable};
 
@@ -58,10 +59,8 @@ pub fn command(arguments: PlanArguments) -> Result<(), CliError> {
     let usage = |e: task::plan::PlanError| CliError::Usage(e.to_string());
     let subject = task::plan::subject(&files, &config).map_err(usage)?;
     task::plan::can_be_packed(&subject, &config).map_err(usage)?;
-    let limit = match &config.memory.limit {
-        MemoryLimit::Auto => probe::auto_limit_bytes(),
-        MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
-    };
+    refuse_generated_metrics(&config, &subject)?;
+    let limit = config.memory.limit.within(probe::auto_limit_bytes());
     let plan = plan(&subject, &config, limit);
     let (levers, elsewhere) = (levers(&subject, &config, limit), elsewhere(&subject, &config));
     let text = if arguments.json {
@@ -129,8 +128,9 @@ fn page(plan: &Plan, config: &RunConfig, levers: &[Lever], elsewhere: &[Elsewher
 fn verdict(plan: &Plan, limit: &MemoryLimit) -> String {
     let peak = format_bytes(plan.peak_bytes);
     let whose = match limit {
-        MemoryLimit::Auto => "free here",
-        MemoryLimit::Bytes { .. } => "memory.limit",
+        MemoryLimit::Bytes { bytes, .. } if plan.limit_bytes == Some(*bytes) => "memory.limit".to_owned(),
+        MemoryLimit::Bytes { text, .. } => format!("free here, less than memory.limit {text}"),
+        MemoryLimit::Auto => "free here".to_owned(),
     };
     match (plan.limit_bytes, plan.headroom_bytes()) {
         (Some(limit), Some(left)) if left >= 0 => {

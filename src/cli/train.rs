@@ -14,13 +14,15 @@ use crate::app::TerminalEnvironment;
 use crate::config::RunConfig;
 use crate::config::parse::{self, Difference};
 use crate::config::settings::settings;
-use crate::event::{FinishReason, RunEvent, RunFinished};
-use crate::memory::lever;
+use crate::event::{FinishReason, OutOfMemory, RunEvent, RunFinished};
+use crate::memory::{lever, probe};
 use crate::run::lines::Lines;
-use crate::run::recovery::{Interactive, set_argument};
+use crate::run::post_mortem::post_mortem;
+use crate::run::recovery::{Interactive, explained, set_argument};
 use crate::run::replay;
 use crate::run::store::{self, RunFolder};
 use crate::run::worker::{self, Job, JobError};
+use crate::task;
 use crate::ui::state::start::{StartRequest, Target};
 use crate::units::printable;
 
@@ -226,7 +228,10 @@ fn with_lever(own: &RunConfig, id: &str, folder: &RunFolder) -> Result<RunConfig
         RunEvent::StepDone(step) => steps = step.step,
         _ => {}
     })?;
-    let Some(oom) = last else { return Err(wrong("this run has not been out of memory".into())) };
+    let oom = match killed(own, folder)? {
+        Some(found) => found,
+        None => *last.ok_or_else(|| wrong("this run has not been out of memory".into()))?,
+    };
     let Some(lever) = oom.levers.iter().find(|l| l.id == id) else {
         let ids: Vec<&str> = oom.levers.iter().map(|l| l.id.as_str()).collect();
         return Err(wrong(format!("its last out-of-memory offered {}", ids.join(", "))));
@@ -254,6 +259,16 @@ fn with_lever(own: &RunConfig, id: &str, folder: &RunFolder) -> Result<RunConfig
         say(printable(&format!("{id}: {} was {}, is now {}", change.key, change.from, change.to)));
     }
     Ok(config)
+}
+
+/// What killed the run, where its log ends without a word, with the levers that help.
+fn killed(own: &RunConfig, folder: &RunFolder) -> Result<Option<OutOfMemory>, CliError> {
+    let mut events = Vec::new();
+    replay::each(folder.path(), |stamped| events.push(stamped))?;
+    let Some(found) = post_mortem(&events, probe::cgroup_memory().and_then(|c| c.oom_kills)) else { return Ok(None) };
+    let files = engine::fetch(&own.model.source)?;
+    let subject = task::plan::subject(&files, own).map_err(|e| CliError::Usage(e.to_string()))?;
+    Ok(Some(explained(found, &subject, own)))
 }
 
 /// A run of this folder, to be gone on with as it is.

@@ -217,6 +217,16 @@ pub enum MemoryLimit {
     Bytes { bytes: u64, text: String },
 }
 
+impl MemoryLimit {
+    /// What a run may hold where there is room for `room_bytes` in all: a limit beyond that would only be met by the system's own.
+    pub fn within(&self, room_bytes: Option<u64>) -> Option<u64> {
+        match self {
+            MemoryLimit::Auto => room_bytes,
+            MemoryLimit::Bytes { bytes, .. } => Some(room_bytes.map_or(*bytes, |room| room.min(*bytes))),
+        }
+    }
+}
+
 impl From<MemoryLimit> for String {
     fn from(limit: MemoryLimit) -> String {
         match limit {

@@ -113,6 +113,18 @@ pub type ByPhase = BTreeMap<Phase, u64>;
 /// Measures what the limit bounds: the resident set, or what a device's memory holds of this process; `None` where it cannot be read.
 pub type Measure = fn() -> Option<u64>;
 
+/// What a run may hold.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    bytes: u64,
+    held: Measure,
+    /// What there is left outside: others may take it while the run goes on.
+    available: Measure,
+}
+
+/// Left to the system of what is available: what is asked for is less than what a pass really touches.
+const MARGIN_BYTES: u64 = 4 << 20;
+
 #[derive(Debug, Default)]
 struct Book {
     bytes: [AtomicU64; Category::ALL.len()],
@@ -126,7 +138,7 @@ struct Book {
     phase: AtomicU8,
     /// The layer that is computed, counted from 1; 0 outside of layers.
     layer: AtomicU64,
-    limit: OnceLock<(u64, Measure)>,
+    limit: OnceLock<Limit>,
     /// A test's refusal: the phase, and how many questions of that phase are left until it.
     refusal: Mutex<Option<(Phase, u64)>>,
     /// Whether there is a refusal to look at, so that a question costs no lock without one.
@@ -207,9 +219,9 @@ impl Ledger {
         self.note(self.total());
     }
 
-    /// What the run may hold, and how that is measured. The first limit holds.
-    pub fn set_limit(&self, bytes: u64, measure: Measure) {
-        let _ = self.0.limit.set((bytes, measure));
+    /// What the run may hold, how that is measured, and what is left for it outside, where that can be told. The first limit holds.
+    pub fn set_limit(&self, bytes: u64, held: Measure, available: Measure) {
+        let _ = self.0.limit.set(Limit { bytes, held, available });
     }
 
     /// Charges `bytes` that are about to be allocated, if they fit below the limit.
@@ -227,8 +239,11 @@ impl Ledger {
         if self.0.refuses.load(Relaxed) && self.refused_now() {
             return Err(self.no_room(bytes, 0, self.limit_bytes().unwrap_or_else(|| self.total())));
         }
-        let Some(&(limit_bytes, measure)) = self.0.limit.get() else { return Ok(()) };
-        let free = || limit_bytes.saturating_sub(measure().unwrap_or_else(|| self.total()));
+        let Some(&Limit { bytes: limit_bytes, held, available }) = self.0.limit.get() else { return Ok(()) };
+        let free = || {
+            let below = limit_bytes.saturating_sub(held().unwrap_or_else(|| self.total()));
+            available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES)))
+        };
         if bytes as u64 <= free() {
             return Ok(());
         }
@@ -248,7 +263,7 @@ impl Ledger {
 
     /// What `set_limit` was told.
     pub fn limit_bytes(&self) -> Option<u64> {
-        self.0.limit.get().map(|&(bytes, _)| bytes)
+        self.0.limit.get().map(|limit| limit.bytes)
     }
 
     /// Answers the `nth` question (from 1) that is asked in `phase` from now on as if the limit were reached, once. Tests reach every
@@ -345,14 +360,18 @@ mod tests {
     #[test]
     fn what_does_not_fit_below_the_limit_is_refused_with_what_is_free() {
         let ledger = Ledger::default();
-        ledger.set_limit(1000, || Some(900));
+        ledger.set_limit(1000, || Some(900), || None);
         assert!(ledger.has_room(100).is_ok());
         let error = ledger.has_room(101).unwrap_err();
         assert_eq!((error.free_bytes, error.limit_bytes, error.requested_bytes), (100, 1000, 101));
         let unknown = Ledger::default();
-        unknown.set_limit(1000, || None);
+        unknown.set_limit(1000, || None, || None);
         let _held = unknown.charge(Category::Data, 950);
         assert!(unknown.has_room(50).is_ok() && unknown.has_room(51).is_err());
+        let pressed = Ledger::default();
+        pressed.set_limit(1 << 30, || Some(0), || Some(MARGIN_BYTES + 10));
+        assert!(pressed.has_room(10).is_ok());
+        assert_eq!(pressed.has_room(11).unwrap_err().free_bytes, 10);
     }
 
     #[test]

@@ -134,6 +134,7 @@ impl Lines {
     }
 
     fn out_of_memory(&mut self, e: &OutOfMemory) -> Vec<String> {
+        self.peak_bytes = self.peak_bytes.max(e.used_bytes);
         let place = (e.phase, e.step, e.micro);
         let asked = std::mem::take(&mut self.asked);
         let lever = e.levers.iter().find(|l| e.applied.as_ref() == Some(&l.id));

@@ -17,14 +17,14 @@ use crate::event::{
     CommandReply, CommandRequest, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunState, Warning,
 };
 use crate::memory::lever::Kind;
-use crate::memory::plan::{self, levers};
+use crate::memory::plan::{self, Subject, levers};
 use crate::memory::probe;
 use crate::memory::triage::{Facts, History, Origin};
 use crate::train::checkpoint::Checkpoints;
 use crate::train::orders::{Choice, Orders, Stop, answer};
 use crate::train::shortage::Shortage;
 use crate::train::trainer::Trainer;
-use crate::units::format_bytes;
+use crate::units::{format_bytes, shell_word};
 
 /// Whether somebody is there who can be asked: true while a screen shows the run.
 pub type Interactive = Arc<AtomicBool>;
@@ -236,7 +236,7 @@ pub fn preferred(levers: &[Lever]) -> impl Iterator<Item = &Lever> {
 
 /// How to go on, as one types it.
 pub fn way_on(folder: &RunFolder, levers: &[Lever], steps: u64) -> String {
-    let run = folder.path().display();
+    let run = shell_word(folder.path());
     let usable = |l: &&Lever| !l.restarts || steps == 0;
     let Some(lever) = levers.iter().filter(usable).find(|l| l.fits == Some(true)).or(levers.iter().find(usable)) else {
         return match levers.first() {
@@ -255,12 +255,12 @@ pub fn way_on(folder: &RunFolder, levers: &[Lever], steps: u64) -> String {
 }
 
 /// What a run is told of that was killed for want of memory, with the levers that help.
-pub fn explained(mut found: OutOfMemory, planner: &Planner, config: &RunConfig) -> OutOfMemory {
-    let plan = planner.plan();
+pub fn explained(mut found: OutOfMemory, subject: &Subject, config: &RunConfig) -> OutOfMemory {
+    let peak_bytes = plan::plan(subject, config, None).peak_bytes;
     // What was there when it was killed was too much.
-    let less = plan.peak_bytes.saturating_sub(plan.peak_bytes / 8);
+    let less = peak_bytes.saturating_sub(peak_bytes / 8);
     let limit = found.limit_bytes.map_or(less, |limit| limit.min(less));
-    found.levers = levers(&planner.subject, config, Some(limit));
+    found.levers = levers(subject, config, Some(limit));
     found
 }
 

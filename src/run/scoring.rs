@@ -26,7 +26,7 @@ pub enum ScoringError {
     Data(#[from] DatasetError),
     /// A row of this file.
     #[error("{}: {source}", path.display())]
-    Row { path: PathBuf, source: ScoreError },
+    Row { path: PathBuf, source: Box<ScoreError> },
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
@@ -37,7 +37,7 @@ impl ScoringError {
     /// Whether another file or setting would do, rather than another machine.
     pub fn is_input(&self) -> bool {
         match self {
-            ScoringError::Row { source, .. } => !matches!(source, ScoreError::Engine(_)),
+            ScoringError::Row { source, .. } => !matches!(**source, ScoreError::Engine(_)),
             ScoringError::Data(_) | ScoringError::Eval(_) => true,
             ScoringError::Report(_) => false,
         }
@@ -242,6 +242,6 @@ fn generate(
     match (failed, done) {
         (Some(e), _) => Err(e.into()),
         (None, Ok(done)) => Ok(done),
-        (None, Err(source)) => Err(ScoringError::Row { path: wanted.rows.clone(), source }),
+        (None, Err(e)) => Err(ScoringError::Row { path: wanted.rows.clone(), source: Box::new(e) }),
     }
 }

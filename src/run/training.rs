@@ -10,7 +10,7 @@ use super::recovery::{Interactive, Next, Recovery, explained, not_written, prefe
 use super::stage::{Change, Reader, Rows, Stage, of_engine, set_argument};
 use super::store::{RunFolder, StoreError};
 use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
-use crate::config::{MemoryLimit, OnOom, RunConfig, SchedulerType};
+use crate::config::{OnOom, RunConfig, SchedulerType};
 use crate::data::dataset::Dataset;
 use crate::event::{
     CommandReply, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows,
@@ -64,8 +64,10 @@ fn train(
     let limit = limit_bytes(config);
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
-        let measure = if subject.on_device { device_memory::held_bytes } else { probe::resident_bytes };
-        ledger.set_limit(limit, measure);
+        match subject.on_device {
+            true => ledger.set_limit(limit, device_memory::held_bytes, || None),
+            false => ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
+        }
         base_fits(&subject, config, limit)?;
     }
     if let Some(ask) = device_memory::open() {
@@ -99,7 +101,7 @@ fn train(
     })));
     tell_oddities(&stage, &mut planner);
     if let Some(found) = resume.and_then(|r| r.killed) {
-        let told = explained(*found, &planner, &stage.config);
+        let told = explained(*found, &planner.subject, &stage.config);
         let recovers = stage.config.memory.on_oom == OnOom::Recover;
         let change = preferred(&told.levers)
             .filter(|_| recovers)
@@ -203,10 +205,7 @@ fn give_back() {
 
 /// What the run may hold.
 pub fn limit_bytes(config: &RunConfig) -> Option<u64> {
-    match &config.memory.limit {
-        MemoryLimit::Auto => device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes),
-        MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
-    }
+    config.memory.limit.within(device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes))
 }
 
 /// Refuses a run whose base alone goes beyond the limit, before it is read.
@@ -251,7 +250,7 @@ fn with_levers(e: JobError, subject: &Subject, config: &RunConfig, limit: Option
 }
 
 /// Refuses a metric that would have to be generated inside training, with what it would have cost.
-fn refuse_generated_metrics(config: &RunConfig, subject: &Subject) -> Result<(), JobError> {
+pub fn refuse_generated_metrics(config: &RunConfig, subject: &Subject) -> Result<(), JobError> {
     let train = &config.train;
     let setting = if train.predict_with_generate {
         "train.predict_with_generate = true".to_owned()

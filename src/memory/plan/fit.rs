@@ -1,6 +1,6 @@
 //! A plan corrected by what the run's first steps measured: an offset for what is always there, and a factor on what a micro-batch takes.
 
-use super::{Moment, Plan, Subject, plan};
+use super::{Moment, Plan, Subject, plan, standing};
 use crate::config::RunConfig;
 use crate::memory::ledger::{ByPhase, Category, Phase};
 use crate::units::RowLength;
@@ -46,8 +46,12 @@ pub fn fitted(subject: &Subject, config: &RunConfig, measured: &Measured) -> Sub
     let said = plan(&seen, &whole, None).by_phase;
     let in_steps =
         |by_phase: &ByPhase| [Phase::Forward, Phase::Backward].iter().filter_map(|p| by_phase.get(p)).max().copied();
-    let standing = said.get(&Phase::Optimizer).copied().unwrap_or(0);
-    let offset = measured.standing_bytes.map_or(0.0, |m| m as f64 - standing as f64);
+    let standing = standing(&seen, &whole);
+    let mut offset = measured.standing_bytes.map_or(0.0, |m| m as f64 - standing as f64);
+    if measured.by_phase.is_empty() {
+        // Less is held before the first step than is later, when threads and the log are at work.
+        offset = offset.max(0.0);
+    }
     let factor = match (in_steps(&measured.by_phase), in_steps(&said)) {
         (Some(found), Some(said)) if said > standing && !measured.longest.is_empty() => {
             (found as f64 - standing as f64 - offset) / (said - standing) as f64

@@ -154,6 +154,13 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
             peak = Some((total, held.by_category));
         }
     }
+    // What backward freed stays with the allocator of a CPU until something else needs it: the optimizer's phase holds no less.
+    if let (false, Some(&backward)) = (subject.on_device, by_phase.get(&Phase::Backward))
+        && let Some(optimizer) = by_phase.get_mut(&Phase::Optimizer).filter(|held| **held < backward)
+    {
+        *phases.entry(Phase::Optimizer).or_default().entry(Category::Unaccounted).or_default() += backward - *optimizer;
+        *optimizer = backward;
+    }
     let (peak_bytes, mut by_category) = peak.unwrap_or_default();
     by_category.retain(|_, bytes| *bytes > 0);
     let basis = match (subject.fit, subject.on_device) {
@@ -162,6 +169,13 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
         (None, false) => Basis::Calibrated,
     };
     Plan { peak_bytes, limit_bytes, by_category, by_phase, phases, longest_batch: batch.longest, basis }
+}
+
+/// What is held while nothing is computed: base, adapter, moments and the process itself.
+fn standing(subject: &Subject, config: &RunConfig) -> u64 {
+    let at_rest =
+        engine::moments(subject, config, rows::Batch::default()).into_iter().find(|m| m.phase == Phase::Optimizer);
+    at_rest.map_or(0, |moment| process::resident(subject, moment).by_category.values().sum())
 }
 
 /// What the engine alone will charge to its ledger, at each moment that may be the highest.

@@ -76,6 +76,11 @@ fn read_machine(proc: &Path, cgroups: &Path) -> MachineMemory {
     }
 }
 
+/// What the machine, or a cgroup of this process where that is tighter, has left for this process. Bytes.
+pub fn available_bytes() -> Option<u64> {
+    machine_memory().available_bytes
+}
+
 /// Gives memory that was freed but is still held by the allocator back to the system, where the allocator can.
 pub fn give_back_freed() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

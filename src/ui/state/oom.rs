@@ -12,6 +12,10 @@ pub struct Asking {
     pub asks: bool,
     /// The lever that was sent and not yet answered.
     pub applying: Option<String>,
+    /// Out-of-memories that were heard of.
+    pub heard: u64,
+    /// As many had been heard of when the same was to be tried again; until that is answered.
+    pub tried: Option<u64>,
 }
 
 /// The card over the panels.

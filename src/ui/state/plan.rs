@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::settings::settings;
-use crate::config::{MemoryLimit, RunConfig, parse};
+use crate::config::{RunConfig, parse};
 use crate::memory::lever::Lever;
 use crate::memory::plan::{Elsewhere, Plan, Subject, elsewhere, levers, plan};
 
@@ -31,10 +31,7 @@ impl Ground {
     }
 
     pub fn limit_bytes(&self, config: &RunConfig) -> Option<u64> {
-        match config.memory.limit {
-            MemoryLimit::Auto => self.auto_limit_bytes,
-            MemoryLimit::Bytes { bytes, .. } => Some(bytes),
-        }
+        config.memory.limit.within(self.auto_limit_bytes)
     }
 
     pub fn plan(&self, config: &RunConfig) -> Plan {

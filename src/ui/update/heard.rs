@@ -134,8 +134,14 @@ pub(super) fn answered(state: &mut State, command: &Command, reply: &CommandRepl
 
             Command::Stop => {}
         }
-        // It tries again as it is: the next that it says tells what came of it.
-        run.oom.asks &= !(reply.ok && *command == Command::Resume);
+        if reply.ok && *command == Command::Resume {
+            // It tries again as it is, and may have said what came of it before the answer was here: then it waits once more.
+            let is_news = run.oom.tried.take().is_some_and(|tried| tried < run.oom.heard);
+            if run.oom.asks && is_news {
+                return;
+            }
+            run.oom.asks = false;
+        }
         match reply.state {
             Some(RunState::Paused) if run.oom.asks => {}
             Some(RunState::Paused) => run.pause(clock.ms as i64),

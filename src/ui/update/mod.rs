@@ -228,6 +228,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             let paused = paused || run.control.pausing == Some(Command::Pause);
             let command = if paused { Command::Resume } else { Command::Pause };
             if run.control.pausing.as_ref() != Some(&command) {
+                run.oom.tried = run.oom.asks.then_some(run.oom.heard);
                 run.control.pausing = Some(command.clone());
                 effects.push(Effect::Send(command));
             }

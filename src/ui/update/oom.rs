@@ -20,6 +20,7 @@ const NOT_MEANT_MS: u64 = 700;
 pub(super) fn heard(run: &mut RunStage, event: &RunEvent, event_ms: i64, is_history: bool) {
     let asks = match event {
         RunEvent::OutOfMemory(oom) => {
+            run.oom.heard += 1;
             oom.applied.is_none() && oom.origin != Some(Origin::Killed) && !is_history && is_asked(run)
         }
         // It works again, or not any more.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ratatui::layout::Rect;
 
-use crate::event::FinishReason;
+use crate::event::{FinishReason, Lever};
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::message::Clock;
@@ -13,7 +13,7 @@ use crate::ui::state::{Activity, RunStage, State};
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{beginning, format_bytes, format_duration, printable};
+use crate::units::{beginning, format_bytes, format_duration, printable, shell_word};
 
 /// Bytes of what a run says about its end; the log has all of it.
 const CAUSE: usize = 4_096;
@@ -55,7 +55,7 @@ pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
     if recovered > 0 {
         let times = if recovered == 1 { "once" } else { "times" };
         let text = if recovered == 1 { times.to_owned() } else { format!("{recovered} {times}") };
-        facts.push(("out of memory", format!("{text}, and went on")));
+        facts.push(("memory", format!("ran out {text}, and went on")));
     }
     if view.warnings.count > 0 {
         facts.push(("warnings", format::count(view.warnings.count)));
@@ -95,7 +95,13 @@ pub fn next_commands(run: &RunStage) -> Vec<String> {
     let mut commands = Vec::new();
     let is_over = matches!(run.activity(), Activity::Finished(FinishReason::Completed));
     if !is_over && run.view.started.is_some() {
-        commands.push(format!("finetop train {folder} --resume"));
+        // What ran out of memory would do so again as it is.
+        let helps = run.view.ooms.last().filter(|(_, oom)| oom.applied.is_none()).and_then(|(_, oom)| {
+            let usable = |l: &&Lever| !run.needs_new_run(l);
+            oom.levers.iter().filter(usable).find(|l| l.fits == Some(true)).or(oom.levers.iter().find(usable))
+        });
+        let lever = helps.map(|l| format!(" --lever {}", shell_word(Path::new(&l.id)))).unwrap_or_default();
+        commands.push(format!("finetop train {folder} --resume{lever}"));
     }
     if let (Some(name), Some(started)) = (adapter(run), &run.view.started) {
         let source = shell_word(Path::new(&started.config.model.source));
@@ -107,13 +113,6 @@ pub fn next_commands(run: &RunStage) -> Vec<String> {
     }
     commands.push(format!("finetop watch {folder}"));
     commands
-}
-
-/// A path as a shell takes it back, safe for a terminal.
-pub fn shell_word(path: &Path) -> String {
-    let text = printable(&path.display().to_string());
-    let plain = |c: char| c.is_alphanumeric() || "/._-:=@+,%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// The card as plain lines, for whoever reports after the screen is gone.

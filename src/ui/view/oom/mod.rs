@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 
 use crate::event::{Lever, OutOfMemory};
 use crate::memory::ledger::Category;
+use crate::memory::triage::Origin;
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::state::oom::Card;
@@ -87,7 +88,12 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage, card: 
 /// What stands above the levers.
 fn title(oom: &OutOfMemory) -> Words {
     if oom.levers.is_empty() {
-        return pieces([("No lever is known that would help.", Role::Warn)]);
+        let known = match oom.origin {
+            // It takes the model and its data to work them out.
+            Some(Origin::Killed) => "Resume it to see what would help.",
+            _ => "No lever is known that would help.",
+        };
+        return pieces([(known, Role::Warn)]);
     }
     let limit = oom.limit_bytes.map(|limit| format!(" (limit {})", format_bytes(limit))).unwrap_or_default();
     pieces([("What would help, the cheapest first", Role::Title), (&limit, Role::Label)])

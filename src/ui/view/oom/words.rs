@@ -10,8 +10,7 @@ use crate::memory::lever::Kind;
 use crate::memory::triage::{Cause, Origin};
 use crate::ui::format;
 use crate::ui::state::RunStage;
-use crate::ui::view::outcome::shell_word;
-use crate::units::{format_bytes, printable};
+use crate::units::{format_bytes, printable, shell_word};
 
 /// Of a text from a log; the log's own entry has all of it.
 const LONGEST: usize = 200;
@@ -50,6 +49,7 @@ pub fn place(oom: &OutOfMemory, run: &RunStage) -> String {
     };
     let mut text = match oom.rehearsal {
         true => format!("While the longest micro-batch was rehearsed before step 1, {phase}"),
+        false if oom.micro == 0 => format!("Step {}, {phase}", format::count(oom.step)),
         false => format!("Step {}, micro-batch {}{of}, {phase}", format::count(oom.step), format::count(oom.micro)),
     };
     // People count layers from 1, events from 0.

@@ -106,7 +106,9 @@ impl Metric for Bleu {
             });
             // The nearest in length, of two as near the shorter.
             let distance = |length: usize| (length.abs_diff(symbols.len()), length);
-            nearest = Some(nearest.map_or(others.len(), |n| if distance(others.len()) < distance(n) { others.len() } else { n }));
+            nearest = Some(
+                nearest.map_or(others.len(), |n| if distance(others.len()) < distance(n) { others.len() } else { n }),
+            );
         }
 
         let mut values = vec![0.0; 2 + 2 * orders];
@@ -220,7 +222,8 @@ mod tests {
 
     #[test]
     fn a_match_counts_as_often_as_the_reference_that_has_it_most() {
-        let stats = Bleu::default().row("the the the the the the the", &["the cat is on the mat", "there is a cat on the mat"]);
+        let stats =
+            Bleu::default().row("the the the the the the the", &["the cat is on the mat", "there is a cat on the mat"]);
         // Papineni et al., example 2: 2 of 7 unigrams.
         assert_eq!((stats.values[2], stats.values[6]), (2.0, 7.0));
     }

@@ -128,7 +128,8 @@ impl Chrf {
     /// # Errors
     /// Orders that are none or beyond measure.
     pub fn checked(self) -> Result<Self, EvalError> {
-        let wrong = |option, found: usize, expected| Err(EvalError::Option { option, found: found.to_string(), expected });
+        let wrong =
+            |option, found: usize, expected| Err(EvalError::Option { option, found: found.to_string(), expected });
         match self {
             Chrf { char_order, .. } if !(1..=MOST_ORDERS).contains(&char_order) => {
                 wrong("the character order", char_order, "1 to 64")

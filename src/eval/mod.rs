@@ -7,6 +7,8 @@
 pub mod bleu;
 pub mod chrf;
 mod ngrams;
+mod random;
+pub mod significance;
 pub mod ter;
 pub mod tokenize;
 

@@ -66,7 +66,7 @@ impl Tokenizer {
         let line = if lowercase { lower(line) } else { Cow::Borrowed(line) };
         let line = match line {
             Cow::Borrowed(line) => Cow::Borrowed(trim_end(line)),
-                Cow::Owned(mut line) => {
+            Cow::Owned(mut line) => {
                 line.truncate(trim_end(&line).len());
                 Cow::Owned(line)
             }
@@ -249,7 +249,9 @@ fn category(name: &str) -> Vec<(char, char)> {
     use regex_syntax::hir::{Class as Hir, HirKind};
     let parsed = regex_syntax::parse(name).expect("a general category of Unicode");
     match parsed.into_kind() {
-        HirKind::Class(Hir::Unicode(class)) => class.ranges().iter().map(|range| (range.start(), range.end())).collect(),
+        HirKind::Class(Hir::Unicode(class)) => {
+            class.ranges().iter().map(|range| (range.start(), range.end())).collect()
+        }
         _ => Vec::new(),
     }
 }

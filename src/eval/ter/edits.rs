@@ -65,7 +65,9 @@ fn best_shift(words: &[u32], distances: &mut Distances, candidates: &mut usize) 
                     shift.apply(words, &mut shifted);
                     let so_far = best.as_ref().map_or(0, |(saved, _)| *saved);
                     // What cannot save as much as the best so far need not be known exactly; nor can a shift that saves nothing win.
-                    let Some(cost) = distances.cost_of(&shifted, words, before.saturating_sub(so_far.max(1))) else { continue };
+                    let Some(cost) = distances.cost_of(&shifted, words, before.saturating_sub(so_far.max(1))) else {
+                        continue;
+                    };
                     let saved = before - cost;
                     if best.as_ref().is_none_or(|(most, other)| (saved, shift.rank()) > (*most, other.rank())) {
                         best = Some((saved, shift));
@@ -242,11 +244,8 @@ impl<'a> Distances<'a> {
 fn band(row: usize, words: usize, reference: usize) -> std::ops::Range<usize> {
     let ratio = reference as f64 / words as f64;
     // Beside very unequal lengths the rows would not touch.
-    let width = if (BEAM_WIDTH as f64) < ratio / 2.0 {
-        (ratio / 2.0 + BEAM_WIDTH as f64).ceil() as usize
-    } else {
-        BEAM_WIDTH
-    };
+    let width =
+        if (BEAM_WIDTH as f64) < ratio / 2.0 { (ratio / 2.0 + BEAM_WIDTH as f64).ceil() as usize } else { BEAM_WIDTH };
     let diagonal = (row as f64 * ratio).floor() as usize;
     let end = if row == words { reference + 1 } else { (diagonal + width).min(reference + 1) };
     diagonal.saturating_sub(width)..end

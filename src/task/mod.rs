@@ -1,7 +1,8 @@
-//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`), what a run of it is planned
+//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`, `text`), what a run of it is planned
 //! from (`plan`).
 
 pub mod plan;
+pub mod text;
 pub mod write;
 
 use std::path::Path;

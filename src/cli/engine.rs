@@ -1,4 +1,4 @@
-//! Where commands meet model and data: what a run computes, text out of a model; how a split is evaluated is in `evaluate`.
+//! Where commands meet model and data: what a run computes. How a split is evaluated is in `evaluate`, text out of a model in `writing`.
 //! What is typed is read in the files beside this one, folders and threads are in `run`.
 
 use std::io::{self, IsTerminal, Write};
@@ -7,16 +7,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use super::{CliError, say};
+use crate::config::RunConfig;
 use crate::config::parse;
-use crate::config::{ComputeDtype, Method, Quantization, RunConfig};
 use crate::disk::write_atomically;
-use crate::memory::ledger::Ledger;
 use crate::model::source::{self, Environment, ModelFiles, Progress, Source};
 use crate::run::recovery::Interactive;
 use crate::run::training;
 use crate::run::worker::Job;
-use crate::task;
-use crate::task::write::{WriteError, prompt_tokens, write};
 use crate::units::{format_bytes, printable};
 
 /// A run to train.
@@ -27,18 +24,6 @@ pub struct TrainRequest {
     pub init_adapter: Option<PathBuf>,
     /// Whether a screen shows the run, where an out-of-memory can ask; it may go.
     pub interactive: Interactive,
-}
-
-/// A prompt to continue.
-#[derive(Debug, Clone)]
-pub struct GenerateRequest {
-    /// As `model.source`; a path is relative to where the command was typed.
-    pub model: String,
-    pub adapter: Option<PathBuf>,
-    /// Whether the prompt goes through the chat template; where nobody says, as the adapter was trained.
-    pub chat: Option<bool>,
-    pub max_new_tokens: usize,
-    pub prompt: String,
 }
 
 /// What the run computes; called on the run's own thread. The model's files are fetched first, here, where Ctrl-C still ends the program.
@@ -116,41 +101,6 @@ impl Drop for Meter {
             say("");
         }
     }
-}
-
-/// Continues a prompt; `out` gets the text piece by piece. The last line on standard error tells the speed of decoding.
-/// # Errors
-/// A model or adapter that cannot be read, or a device that fails.
-pub fn generate(request: &GenerateRequest, out: &mut dyn FnMut(&str)) -> Result<(), CliError> {
-    let files = fetch(&request.model)?;
-    let tokenizer = task::tokenizer(&files).map_err(usage)?;
-    let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
-    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
-    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(usage)?;
-    let trained_so = adapter.as_ref().and_then(|a| a.chat).unwrap_or(false);
-    if request.chat.is_none() && trained_so {
-        say(
-            "the adapter was trained through the chat template, and so the prompt goes through it; --raw leaves it as it is",
-        );
-    }
-    let prompt = prompt_tokens(&tokenizer, &request.prompt, request.chat.unwrap_or(trained_so)).map_err(usage)?;
-    let written =
-        write(&decoder, adapter.as_ref(), &tokenizer, &prompt, request.max_new_tokens, out).map_err(|e| match e {
-            WriteError::Engine(e) => failed(e),
-            e => usage(e),
-        })?;
-    out("\n");
-    let (tokens, seconds) = (written.tokens.len(), written.decode.as_secs_f64());
-    // The first token belongs to the prompt's time.
-    let rate = tokens.saturating_sub(1) as f64 / seconds.max(1e-9);
-    say(format_args!(
-        "prompt of {} tokens in {:.2} s; {}",
-        prompt.len(),
-        written.prefill.as_secs_f64(),
-        if written.ended { "ended by itself" } else { "cut at --max-new-tokens" }
-    ));
-    say(format_args!("{tokens} tokens in {seconds:.2} s ({rate:.1} tokens/s)"));
-    Ok(())
 }
 
 /// The settings of the demo; its data lies in the binary and is written where a run can read it.

@@ -16,6 +16,7 @@ pub mod screen;
 pub mod signals;
 mod train;
 mod watch;
+mod writing;
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

@@ -7,8 +7,8 @@
 pub mod bleu;
 pub mod chrf;
 mod ngrams;
-pub mod report;
 mod random;
+pub mod report;
 pub mod significance;
 pub mod ter;
 pub mod tokenize;

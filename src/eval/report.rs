@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bleu::Bleu;
+use super::significance::{BOOTSTRAP_SAMPLES, SEED, with_interval};
 use super::{Detail, EvalError, Metric, Row, Running, Score};
 
 /// The version of the report's form.
@@ -143,7 +144,7 @@ pub struct Report {
     pub subject: Subject,
     /// Rows of the split; more than `rows` has as long as it is being made.
     pub rows_total: u64,
-    /// Over all rows, the first with an interval.
+    /// Over all rows, with intervals once it is whole.
     pub scores: Vec<Score>,
     /// Tokens of the hypotheses over those of the nearest references, as BLEU counts them.
     pub length_ratio: Option<f64>,
@@ -235,12 +236,27 @@ impl Report {
     /// # Errors
     /// No rows, or one without a reference.
     pub fn rescore(&mut self, metrics: &[Scored]) -> Result<(), EvalError> {
+        self.score_with(metrics, |rows| rows.score())
+    }
+
+    /// The same, each score with the interval of sacrebleu's bootstrap.
+    /// # Errors
+    /// As [`Report::rescore`].
+    pub fn rescore_with_intervals(&mut self, metrics: &[Scored]) -> Result<(), EvalError> {
+        self.score_with(metrics, |rows| with_interval(rows, BOOTSTRAP_SAMPLES, SEED))
+    }
+
+    fn score_with(
+        &mut self,
+        metrics: &[Scored],
+        score: impl Fn(&Running) -> Result<Score, EvalError>,
+    ) -> Result<(), EvalError> {
         let mut scores = Vec::with_capacity(metrics.len());
         for scored in metrics {
             let metric = scored.metric();
-            let mut running = Running::new(&*metric, false, false);
+            let mut running = Running::new(&*metric, true, false);
             running.add(&self.pairs())?;
-            scores.push(running.score()?);
+            scores.push(score(&running)?);
         }
         self.length_ratio = scores.iter().find_map(|s| match &s.detail {
             Detail::Bleu { sys_len, ref_len, .. } if *ref_len > 0 => Some(*sys_len as f64 / *ref_len as f64),

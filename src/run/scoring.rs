@@ -144,7 +144,7 @@ pub fn report(
     };
     let (name, there) = place(wanted, &subject);
     if let Some(mut report) = there.filter(|_| !wanted.again) {
-        report.rescore(&wanted.metrics)?;
+        report.rescore_with_intervals(&wanted.metrics)?;
         report.eval_loss = wanted.eval_loss.or(report.eval_loss);
         reports::write(&wanted.folder, &report)?;
         return Ok(Some(report));
@@ -162,7 +162,7 @@ pub fn report(
     report.created_unix_ms = super::training::unix_ms();
     report.eval_loss = wanted.eval_loss;
     report.peak_bytes = peak_bytes;
-    report.rescore(&wanted.metrics)?;
+    report.rescore_with_intervals(&wanted.metrics)?;
     part.finish(&wanted.folder, &report)?;
     Ok(Some(report))
 }

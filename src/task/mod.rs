@@ -1,8 +1,9 @@
-//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`), a split
+//! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`, `text`), a split
 //! generated row by row (`score`), what a run of it is planned from (`plan`).
 
 pub mod plan;
 pub mod score;
+pub mod text;
 pub mod write;
 
 use std::path::Path;

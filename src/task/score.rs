@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::text::Stops;
 use super::write::WriteError;
 use crate::data::dataset::TestSplit;
 use crate::data::template::{ChatTemplate, Message};
@@ -64,12 +65,8 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
     let how = how(scoring);
     let began = Instant::now();
     let (bleu, chrf) = (Bleu::default(), Chrf::default());
-    let stops = &scoring.decoding.stop;
-    let stop = |_: usize, tokens: &[u32]| {
-        let text = scoring.tokenizer.decode(tokens);
-        stops.iter().any(|stop| text.contains(stop))
-    };
-    let stop: &dyn Fn(usize, &[u32]) -> bool = if stops.is_empty() { &|_, _| false } else { &stop };
+    let stops = Stops::new(scoring.decoding.stop.iter().cloned());
+    let stop = |_: usize, tokens: &[u32]| stops.hit(scoring.tokenizer, tokens);
     let totals =
         generate_all(
             scoring.decoder,
@@ -77,14 +74,15 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
             &requests,
             &how,
             scoring.batch,
-            stop,
+            &stop,
             &mut |event| match event {
                 Event::Token { .. } => sink(Heard::Token),
                 Event::PutOff { rows } => sink(Heard::PutOff(rows)),
                 Event::Done(done) => {
                     let request = &requests[done.index];
                     let row = &scoring.split.rows[request.row as usize];
-                    let hypothesis = text(scoring, &done.tokens);
+                    // White space around it is no part of the answer.
+                    let hypothesis = stops.cut(&scoring.tokenizer.decode(&done.tokens)).trim().to_owned();
                     let references: Vec<&str> = row.references.iter().map(String::as_str).collect();
                     let of = |metric: &dyn Metric| metric.sentence(&metric.row(&hypothesis, &references)).score;
                     let (bleu, chrf) = (of(&bleu), of(&chrf));
@@ -111,13 +109,6 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
             },
         )?;
     Ok(!totals.cancelled)
-}
-
-/// The text that is scored: up to a stop string, without the white space around it.
-fn text(scoring: &Scoring, tokens: &[u32]) -> String {
-    let text = scoring.tokenizer.decode(tokens);
-    let end = scoring.decoding.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
-    text[..end.unwrap_or(text.len())].trim().to_owned()
 }
 
 fn requests(scoring: &Scoring) -> Result<Vec<Request>, ScoreError> {

@@ -156,3 +156,51 @@ pub fn likeliest(logits: &[f32]) -> Result<u32> {
 fn no_numbers<T>() -> Result<T> {
     candle_core::bail!("the model's logits are no numbers: its weights or the adapter's are broken")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{ComputeDtype, Method, Quantization};
+    use crate::memory::ledger::Ledger;
+    use crate::model::load::{Placement, WeightFiles, load};
+
+    #[test]
+    fn a_rows_logits_are_the_same_bytes_alone_and_among_others() {
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
+        let (method, quantization, dtype) = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
+        let placement = Placement { method, quantization, dtype, device: candle_core::Device::Cpu };
+        let file = tiny.join("llama-mixed.gguf");
+        let decoder = load(WeightFiles::Gguf(&file), &placement, &Ledger::default(), &mut |_, _| {}).unwrap();
+        let adapter = Adapter::load(&decoder, &tiny.join("llama-adapter")).unwrap();
+        let engine = Engine { decoder: &decoder, adapter: Some(&adapter), products: Products::Panels };
+        let prompts: Vec<Vec<u32>> =
+            [3usize, 1, 40, 17, 200, 5].iter().map(|n| (0..*n as u32).map(|i| (i * 37 + 11) % 320).collect()).collect();
+        // A prompt, then three tokens: the logits after each.
+        let logits = |prompts: &[Vec<u32>]| -> Vec<Vec<Vec<f32>>> {
+            let lane = |prompt: &Vec<u32>| Lane {
+                cache: RowCache::new(&engine.cache_kind(), 256, &decoder.ledger).unwrap(),
+                next: prompt.clone(),
+            };
+            let mut lanes: Vec<_> = prompts.iter().map(lane).collect();
+            let steps = (0..4).map(|step| {
+                let hidden = engine.advance(&mut lanes.iter_mut().collect::<Vec<_>>()).unwrap();
+                lanes.iter_mut().for_each(|lane| lane.next = vec![step * 7]);
+                engine.with_logits(&hidden, |_, logits| Ok(logits.to_vec())).unwrap()
+            });
+            steps.collect()
+        };
+        let together = logits(&prompts);
+        for (i, prompt) in prompts.iter().enumerate() {
+            let alone = logits(std::slice::from_ref(prompt));
+            for (step, (alone, together)) in alone.iter().zip(&together).enumerate() {
+                assert!(alone[0] == together[i], "row {i} of {} tokens, step {step}", prompt.len());
+            }
+        }
+        let likeliest_of = |hidden| engine.likeliest(hidden).unwrap();
+        let hidden = Tensor::randn(0f32, 1.0, (20, 64), &decoder.device).unwrap();
+        let by_logits = engine.with_logits(&hidden, |_, logits| likeliest(logits)).unwrap();
+        assert_eq!(likeliest_of(&hidden), by_logits);
+    }
+}

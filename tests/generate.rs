@@ -181,7 +181,7 @@ fn a_limit_splits_the_batch_and_only_one_that_is_too_small_for_a_row_is_an_error
     let mut outcomes = Vec::new();
     for share in [100, 80, 60, 3] {
         let decoder = model("llama");
-        decoder.ledger.set_limit(base + (highest - base) * share / 100, || None);
+        decoder.ledger.set_limit(base + (highest - base) * share / 100, || None, || None);
         match run(&decoder, None, &requests, &how, 7) {
             Ok((rows, totals)) => {
                 assert_eq!(tokens(&rows), expected, "{share} % of what the whole batch takes");

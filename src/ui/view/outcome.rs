@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ratatui::layout::Rect;
 
-use crate::event::{FinishReason, Lever};
+use crate::event::{BleuDone, FinishReason, Lever};
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::message::Clock;
@@ -43,10 +43,13 @@ pub fn facts(run: &RunStage, clock: Clock) -> Vec<(&'static str, String)> {
         facts.push(("peak", format!("{}{limit}", format_bytes(peak))));
     }
     if let Some(bleu) = &view.bleu {
-        facts.push((
-            "BLEU",
-            format!("{:.2} on {}, adapter {}", bleu.score, printable(&bleu.split), printable(&bleu.adapter)),
-        ));
+        let of = |bleu: &BleuDone| {
+            let interval = bleu.ci.map(|ci| format!(" ± {:.2}", ci.half_width)).unwrap_or_default();
+            format!("{:.2}{interval}", bleu.score)
+        };
+        let base = view.base_bleu.as_ref().map(|base| format!("; base {}", of(base))).unwrap_or_default();
+        let (split, adapter) = (printable(&bleu.split), printable(&bleu.adapter));
+        facts.push(("BLEU", format!("{} on {split}, adapter {adapter}{base}", of(bleu))));
     }
     if let Some(name) = adapter(run) {
         facts.push(("adapter", printable(&run.folder.join(name).display().to_string())));
@@ -107,7 +110,9 @@ pub fn next_commands(run: &RunStage) -> Vec<String> {
         let source = shell_word(Path::new(&started.config.model.source));
         let adapter = shell_word(&run.folder.join(name));
         commands.push(format!("finetop generate --model {source} --adapter {adapter} \"…\""));
-        if started.config.data.eval.is_some() {
+        if started.config.data.test.is_some() && run.view.bleu.is_none() {
+            commands.push(format!("finetop eval {folder} --split test --metrics bleu"));
+        } else if started.config.data.eval.is_some() {
             commands.push(format!("finetop eval {folder} --metrics loss"));
         }
     }

@@ -89,10 +89,11 @@ impl Ter {
             line = Cow::Owned(normalize(&line, self.asian_support));
         }
         if self.no_punct {
-            let asian = self.asian_support;
-            line.to_mut().retain(|c| {
-                !matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')') && !(asian && is_asian_punctuation(c))
-            });
+            let removed = |c| {
+                matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')')
+                    || self.asian_support && is_asian_punctuation(c)
+            };
+            line.to_mut().retain(|c| !removed(c));
         }
         line
     }

@@ -164,6 +164,8 @@ pub struct NoRoom {
     pub layer: Option<u64>,
     pub requested_bytes: u64,
     pub free_bytes: u64,
+    /// What was held, as the limit measures it; where others took the rest, less than the limit without what was free.
+    pub held_bytes: u64,
     pub limit_bytes: u64,
     pub by_category: ByCategory,
 }
@@ -240,25 +242,27 @@ impl Ledger {
             return Err(self.no_room(bytes, 0, self.limit_bytes().unwrap_or_else(|| self.total())));
         }
         let Some(&Limit { bytes: limit_bytes, held, available }) = self.0.limit.get() else { return Ok(()) };
-        let free = || {
-            let below = limit_bytes.saturating_sub(held().unwrap_or_else(|| self.total()));
-            available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES)))
+        let look = || {
+            let holds = held().unwrap_or_else(|| self.total());
+            let below = limit_bytes.saturating_sub(holds);
+            (available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES))), holds)
         };
-        if bytes as u64 <= free() {
+        if bytes as u64 <= look().0 {
             return Ok(());
         }
         // What was freed but is still held by the allocator counts as used until it is given back.
         probe::give_back_freed();
-        let free_bytes = free();
+        let (free_bytes, held_bytes) = look();
         if bytes as u64 <= free_bytes {
             return Ok(());
         }
-        Err(self.no_room(bytes, free_bytes, limit_bytes))
+        Err(NoRoom { held_bytes, ..self.no_room(bytes, free_bytes, limit_bytes) })
     }
 
     fn no_room(&self, bytes: usize, free_bytes: u64, limit_bytes: u64) -> NoRoom {
         let (phase, layer, by_category) = (self.phase(), self.layer(), self.by_category());
-        NoRoom { phase, layer, requested_bytes: bytes as u64, free_bytes, limit_bytes, by_category }
+        let held_bytes = limit_bytes.saturating_sub(free_bytes);
+        NoRoom { phase, layer, requested_bytes: bytes as u64, free_bytes, held_bytes, limit_bytes, by_category }
     }
 
     /// What `set_limit` was told.

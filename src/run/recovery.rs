@@ -166,14 +166,15 @@ impl Recovery<'_> {
         let device = self.memory.ask_device();
         let others_bytes = device.as_ref().and_then(|d| d.others_bytes);
         let free_bytes = shortage.free_bytes.or(device.as_ref().and_then(|d| d.free_bytes));
-        let available_bytes = match &device {
-            Some(device) => device.free_bytes,
-            None => probe::machine_memory().available_bytes,
-        };
-        let used_bytes = match (shortage.origin, limit_bytes, shortage.free_bytes) {
-            (Origin::Limit, Some(limit), Some(free)) => Some(limit.saturating_sub(free)),
+        let used_bytes = match (shortage.origin, shortage.held_bytes) {
+            (Origin::Limit, Some(held)) => Some(held),
             _ if device.is_some() => device.as_ref().and_then(|d| d.used_bytes),
             _ => probe::host_memory().used_bytes,
+        };
+        let available_bytes = match &device {
+            Some(device) => device.free_bytes,
+            // The step was dropped meanwhile: what it gave back was not there when there was no room.
+            None => probe::auto_limit_bytes().map(|room| room.saturating_sub(used_bytes.unwrap_or(0))),
         };
         let facts = Facts {
             step: shortage.place.step,

@@ -31,6 +31,7 @@ pub struct Shortage {
     pub layer: Option<u64>,
     pub requested_bytes: Option<u64>,
     pub free_bytes: Option<u64>,
+    pub held_bytes: Option<u64>,
     pub limit_bytes: Option<u64>,
     /// What each category held when it was asked for; where the device refused, what it holds after the step was dropped.
     pub by_category: ByCategory,
@@ -47,6 +48,7 @@ impl Shortage {
                 layer: no_room.layer,
                 requested_bytes: Some(no_room.requested_bytes),
                 free_bytes: Some(no_room.free_bytes),
+                held_bytes: Some(no_room.held_bytes),
                 limit_bytes: Some(no_room.limit_bytes),
                 by_category: no_room.by_category,
             },
@@ -57,6 +59,7 @@ impl Shortage {
                 layer: ledger.layer(),
                 requested_bytes: None,
                 free_bytes: None,
+                held_bytes: None,
                 limit_bytes: None,
                 by_category: ledger.by_category(),
             },

@@ -327,6 +327,21 @@ fn what_others_took_may_have_been_given_back_so_the_same_can_be_tried_again() {
 }
 
 #[test]
+fn an_out_of_memory_that_comes_before_the_answer_to_trying_again_asks_again() {
+    let mut state = asked(oom(jump()));
+    later(&mut state, 1_000);
+    assert_eq!(update(&mut state, Message::Key(Key::Char('p'))), [Effect::Send(Command::Resume)]);
+    tell(&mut state, RunEvent::OutOfMemory(Box::new(oom(jump()))));
+    let reply = CommandReply::done(finetop::event::RunState::Running, 32);
+    update(&mut state, Message::Answered { command: Command::Resume, reply });
+    assert_eq!(state.run().unwrap().activity(), Activity::Waiting);
+    assert!(matches!(state.overlay, Some(Overlay::OutOfMemory(_))), "{:?}", state.overlay);
+    later(&mut state, 1_000);
+    let effects = update(&mut state, Message::Key(Key::Enter));
+    assert!(matches!(&effects[..], [Effect::Send(Command::ApplyLever { .. })]), "{effects:?}");
+}
+
+#[test]
 fn what_was_asked_before_this_process_is_history() {
     let mut state = running();
     let elapsed_ms = state.run().map_or(0, |run| run.view.elapsed_ms + 10);

@@ -6,6 +6,8 @@
 
 pub mod bleu;
 pub mod chrf;
+pub mod compare;
+pub mod diff;
 mod ngrams;
 pub mod report;
 pub mod ter;

@@ -8,6 +8,7 @@ pub mod bleu;
 pub mod chrf;
 pub mod compare;
 pub mod diff;
+pub mod export;
 mod ngrams;
 pub mod report;
 pub mod ter;

@@ -3,6 +3,7 @@
 //!
 //! Results go to standard output, everything else to standard error. Exit 0: done; 1: the work failed; 2: wrong use or input.
 
+mod bleu;
 mod ctl;
 pub mod discover;
 pub mod engine;
@@ -68,6 +69,8 @@ enum Raw {
     Plan(plan::PlanArguments),
     /// The loss of a split, of the base model or with an adapter
     Eval(eval::EvalArguments),
+    /// Scores of files, as sacrebleu's: BLEU, chrF, TER
+    Bleu(bleu::BleuArguments),
     /// Plain text out of a model
     Generate(generate::GenerateArguments),
 }
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         }
         Arguments { command: Some(Raw::Plan(arguments)), .. } => plan::command(arguments),
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
+        Arguments { command: Some(Raw::Bleu(arguments)), .. } => bleu::bleu(arguments),
         Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
     };
     match done {

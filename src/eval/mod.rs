@@ -10,7 +10,9 @@ pub mod compare;
 pub mod diff;
 pub mod export;
 mod ngrams;
+mod random;
 pub mod report;
+pub mod significance;
 pub mod ter;
 pub mod tokenize;
 

@@ -27,7 +27,7 @@ pub struct Ter {
 impl Metric for Ter {
     fn row(&self, hypothesis: &str, references: &[&str]) -> Stats {
         let hypothesis = self.prepare(hypothesis);
-        let references: Vec<Cow<str>> = references.iter().map(|reference| self.prepare(reference)).collect();
+        let references: Vec<Cow<str>> = references.iter().map(|reference| self.prepare_reference(reference)).collect();
         let mut numbers = Words::default();
         let hypothesis: Vec<u32> = words(&hypothesis).map(|word| numbers.number(word)).collect();
         let (mut fewest, mut length) = (None, 0);
@@ -75,6 +75,12 @@ impl Metric for Ter {
 }
 
 impl Ter {
+    /// sacrebleu prepares references twice, and once they are cut a possessive before punctuation has the space that it lacked.
+    fn prepare_reference<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        let once = self.prepare(line);
+        if self.normalized { Cow::Owned(self.prepare(&once).into_owned()) } else { once }
+    }
+
     /// The line as words with white space between them.
     fn prepare<'a>(&self, line: &'a str) -> Cow<'a, str> {
         let line = trim_end(line);
@@ -83,10 +89,11 @@ impl Ter {
             line = Cow::Owned(normalize(&line, self.asian_support));
         }
         if self.no_punct {
-            let asian = self.asian_support;
-            line.to_mut().retain(|c| {
-                !matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')') && !(asian && is_asian_punctuation(c))
-            });
+            let removed = |c| {
+                matches!(c, '.' | ',' | '?' | ':' | ';' | '!' | '"' | '(' | ')')
+                    || self.asian_support && is_asian_punctuation(c)
+            };
+            line.to_mut().retain(|c| !removed(c));
         }
         line
     }

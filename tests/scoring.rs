@@ -159,12 +159,8 @@ fn a_run_that_is_killed_while_it_is_scored_goes_on_scoring_when_it_is_resumed() 
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let before: Vec<ReportRow> = fs::read_to_string(&part)
-        .unwrap()
-        .lines()
-        .skip(1)
-        .filter_map(|l| serde_json::from_str(l).ok())
-        .collect();
+    let before: Vec<ReportRow> =
+        fs::read_to_string(&part).unwrap().lines().skip(1).filter_map(|l| serde_json::from_str(l).ok()).collect();
     // The last line may be torn; the others are kept as they are.
     let before = &before[..before.len().min(2)];
     let mut arguments = vec!["train", "run", "--resume", "--headless"];

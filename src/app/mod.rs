@@ -9,6 +9,7 @@ mod errands;
 mod files;
 pub mod input;
 pub mod preferences;
+mod reports;
 pub mod session;
 mod stray;
 mod tty;

@@ -14,7 +14,7 @@ use super::backend::AnsiBackend;
 use super::input::Input;
 use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
-use super::{errands, files};
+use super::{errands, files, reports};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle, Stamped};
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
@@ -118,6 +118,7 @@ pub struct Session {
     answers: Vec<(Command, Receiver<CommandReply>)>,
     /// What is looked for or read on threads of their own; each says one thing.
     errands: Vec<Receiver<Message>>,
+    reports: reports::Cache,
     wish: Wish,
     requests: Vec<Request>,
     /// Milliseconds until events are looked for again: short while a log is being read.
@@ -153,6 +154,7 @@ impl Session {
             source: None,
             answers: Vec::new(),
             errands: Vec::new(),
+            reports: reports::Cache::default(),
             wish: Wish::GoOn,
             requests: Vec::new(),
             look_again_ms: FRAME_MS,
@@ -318,6 +320,16 @@ impl Session {
             }
             Effect::ReadRun { ticket, folder, name } => {
                 self.errand(move || Message::RunRead { ticket, name, result: errands::read(&folder) })
+            }
+            Effect::ReadReports { ticket, question } => {
+                let cache = self.reports.clone();
+                self.errand(move || reports::read(ticket, &question, &cache));
+            }
+            Effect::ExportReport { path, baseline, form } => {
+                let cache = self.reports.clone();
+                self.errand(move || Message::Exported {
+                    result: reports::export(&path, baseline.as_deref(), form, &cache),
+                });
             }
             Effect::Copy(text) => self.requests.push(Request::Copy(text)),
             Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),

@@ -6,6 +6,9 @@
 
 pub mod bleu;
 pub mod chrf;
+pub mod compare;
+pub mod diff;
+pub mod export;
 mod ngrams;
 mod random;
 pub mod report;

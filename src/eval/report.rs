@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bleu::Bleu;
+pub use super::compare::{CompareError, Comparison, compare};
 use super::significance::{BOOTSTRAP_SAMPLES, SEED, with_interval};
 use super::{Detail, EvalError, Metric, Row, Running, Score};
 
@@ -192,8 +193,9 @@ impl Report {
             scores: Vec::new(),
             length_ratio: None,
             eval_loss: None,
-            tokens: rows.iter().map(|r| r.tokens).sum(),
-            duration_us: rows.iter().map(|r| r.elapsed_ms).max().unwrap_or(0) * 1000,
+            // A file may say anything.
+            tokens: rows.iter().fold(0, |sum, r| sum.saturating_add(r.tokens)),
+            duration_us: rows.iter().map(|r| r.elapsed_ms).max().unwrap_or(0).saturating_mul(1000),
             peak_bytes: None,
             rows,
         }

@@ -75,27 +75,41 @@ fn read_part(path: &Path) -> Result<Option<(Header, Vec<ReportRow>, u64)>, Repor
     Ok(header.map(|h| (h, rows, whole)))
 }
 
+/// Where reports lie in a folder, whole ones and those that are being made.
+/// # Errors
+/// A folder that is there and cannot be read.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(file(folder)(e)),
+    };
+    let is_report = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        !name.starts_with('.') && (name.ends_with(PART) || name.ends_with(".json"))
+    };
+    Ok(entries.flatten().map(|entry| entry.path()).filter(is_report).collect())
+}
+
+/// Reads what `files` found: a whole report, or one that is being made with the rows that it has. None where that has nothing whole yet.
+/// # Errors
+/// A file that cannot be read, or is no report of this version.
+pub fn read_file(path: &Path) -> Result<Option<Report>, ReportError> {
+    if path.to_string_lossy().ends_with(PART) {
+        return read_part(path).map(|part| part.map(|(header, rows, _)| Report::of(&header, rows)));
+    }
+    read(path).map(Some)
+}
+
 /// All reports of a folder, newest first, those that are being made among them with the rows that they have; and what could not be read.
 pub fn read_all(folder: &Path) -> (Vec<Report>, Vec<ReportError>) {
     let (mut reports, mut problems) = (Vec::new(), Vec::new());
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return (reports, problems),
-        Err(e) => return (reports, vec![file(folder)(e)]),
+    let paths = match files(folder) {
+        Ok(paths) => paths,
+        Err(e) => return (reports, vec![e]),
     };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        let found = if name.ends_with(PART) {
-            read_part(&entry.path()).map(|part| part.map(|(header, rows, _)| Report::of(&header, rows)))
-        } else if name.ends_with(".json") {
-            read(&entry.path()).map(Some)
-        } else {
-            Ok(None)
-        };
-        match found {
+    for path in paths {
+        match read_file(&path) {
             Ok(report) => reports.extend(report),
             Err(e) => problems.push(e),
         }

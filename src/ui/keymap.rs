@@ -35,6 +35,7 @@ pub enum Action {
     TabCharts,
     TabLog,
     TabMemory,
+    TabBleu,
     NextTab,
     PreviousTab,
     SelectUp,
@@ -66,6 +67,13 @@ pub enum Action {
     PreviousMatch,
     Filter,
     Details,
+    SortNext,
+    SortPrevious,
+    SortReverse,
+    Baseline,
+    ExportHtml,
+    ExportCsv,
+    ExportJson,
     Copy,
     Clear,
     Outcome,
@@ -87,11 +95,13 @@ pub enum Group {
     Move,
     Charts,
     Log,
+    Bleu,
     Screen,
 }
 
 impl Group {
-    pub const ALL: [Group; 6] = [Group::Start, Group::Run, Group::Move, Group::Charts, Group::Log, Group::Screen];
+    pub const ALL: [Group; 7] =
+        [Group::Start, Group::Run, Group::Move, Group::Charts, Group::Log, Group::Bleu, Group::Screen];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -100,6 +110,7 @@ impl Group {
             Group::Move => "move",
             Group::Charts => "charts",
             Group::Log => "log",
+            Group::Bleu => "bleu",
             Group::Screen => "screen",
         }
     }
@@ -196,9 +207,17 @@ impl Default for Keymap {
         bind(group, TabCharts, "tab_charts", &[Char('2')], "charts", "the tab Charts: every quantity over the run");
         bind(group, TabLog, "tab_log", &[Char('3')], "log", "the tab Log: what the run said");
         bind(group, TabMemory, "tab_memory", &[Char('4')], "memory", "the tab Memory: where every byte is, and when");
+        bind(group, TabBleu, "tab_bleu", &[Char('5')], "bleu", "the tab BLEU: how good what it writes is");
         bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
         bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
-        bind(group, SelectUp, "up", &[Up, Char('k')], "up", "up: a micro-batch or step, a chart, an entry, a phase");
+        bind(
+            group,
+            SelectUp,
+            "up",
+            &[Up, Char('k')],
+            "up",
+            "up: a micro-batch or step, a chart, an entry, a phase, a row",
+        );
         bind(group, SelectDown, "down", &[Down, Char('j')], "down", "down");
         bind(group, PageUp, "page_up", &[Key::PageUp, Ctrl('u')], "page up", "a page up");
         bind(group, PageDown, "page_down", &[Key::PageDown, Ctrl('d')], "page down", "a page down");
@@ -252,12 +271,20 @@ impl Default for Keymap {
         bind(group, SmoothLess, "smooth_less", &[Char('[')], "smooth less", "smooth the loss less");
         bind(group, Compare, "compare", &[Char('r')], "other run", "lay another run over this one");
         group = Group::Log;
-        bind(group, Open, "open", &[Enter], "open", "show the entry whole");
-        bind(group, Search, "search", &[Char('/')], "search", "search; the text is a regular expression");
+        bind(group, Open, "open", &[Enter], "open", "show the entry or the row whole; of a report, its rows");
+        bind(group, Search, "search", &[Char('/')], "search", "search; a regular expression; rows are filtered");
         bind(group, NextMatch, "next_match", &[Char('n')], "next", "the next match");
         bind(group, PreviousMatch, "previous_match", &[Char('N')], "previous", "the match before");
         bind(group, Filter, "filter", &[Char('&')], "filter", "show only what matches");
         bind(group, Details, "details", &[Char('v')], "details", "micro-batches and samples of memory too, or not");
+        group = Group::Bleu;
+        bind(group, SortNext, "sort_next", &[Right, Char('l'), Char('>')], "sort", "sort rows by the next column");
+        bind(group, SortPrevious, "sort_previous", &[Left, Char('h'), Char('<')], "sort back", "by the column before");
+        bind(group, SortReverse, "sort_reverse", &[Char('I')], "reverse", "the best first, or the worst");
+        bind(group, Baseline, "baseline", &[Char('B')], "baseline", "hold the others beside this report, or as before");
+        bind(group, ExportHtml, "export_html", &[Char('x')], "export", "write the report as a page for a browser");
+        bind(group, ExportCsv, "export_csv", &[Char('X')], "csv", "write its rows as CSV");
+        bind(group, ExportJson, "export_json", &[Char('J')], "json", "write its rows as JSON, one a line");
         group = Group::Screen;
         bind(group, Copy, "copy", &[Char('Y'), Char('y')], "copy", "copy what is selected to the clipboard (OSC 52)");
         bind(group, Outcome, "outcome", &[Char('o'), Enter], "outcome", "show how the run ended");
@@ -367,11 +394,22 @@ impl Keymap {
             Action::Follow,
             Action::Copy,
         ];
+        const BLEU: [Action; 8] = [
+            Action::OomCard,
+            Action::Open,
+            Action::SortNext,
+            Action::SortReverse,
+            Action::Search,
+            Action::ExportHtml,
+            Action::Compare,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
             (true, Tab::Memory) => &MEMORY,
+            (true, Tab::Bleu) => &BLEU,
             (false, _) if super::update::takes_text(state) => &EDITING,
             (false, _) if state.plan_page().is_some() => &PLAN,
             (false, _) if state.start_page().is_some() => &START,

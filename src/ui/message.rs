@@ -6,6 +6,7 @@ use super::keymap::Keymap;
 use super::state::start::{Entry, Look, StartRequest};
 use crate::event::{Command, CommandReply, Stamped};
 
+use super::state::bleu::{Question, Reading};
 use super::state::plan::Ground;
 use super::state::run::RunView;
 use super::state::runs::FoundRun;
@@ -72,6 +73,15 @@ pub enum Message {
         ticket: u64,
         name: String,
         result: Result<Box<RunView>, String>,
+    },
+    /// The reports of the run; nothing where they are as they were. The answer to the question with this number.
+    ReportsRead {
+        ticket: u64,
+        reading: Option<Box<Reading>>,
+    },
+    /// A report was written for others to read: the file, or why not.
+    Exported {
+        result: Result<String, String>,
     },
     /// The run's answer to a command.
     Answered {
@@ -144,6 +154,17 @@ pub enum Effect {
         folder: PathBuf,
         name: String,
     },
+    /// Read the reports of a run, and hold them beside each other.
+    ReadReports {
+        ticket: u64,
+        question: Box<Question>,
+    },
+    /// Write a report beside its own file, in a form for others; with what it is held beside, where it is.
+    ExportReport {
+        path: PathBuf,
+        baseline: Option<PathBuf>,
+        form: ExportForm,
+    },
     /// Put text into the clipboard of the terminal's user.
     Copy(String),
     /// Ask the terminal to say what the mouse does, or not to.
@@ -153,6 +174,17 @@ pub enum Effect {
     /// Draw every cell anew.
     Redraw,
     Quit,
+}
+
+/// What a report is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExportForm {
+    /// A page for a browser, whole in one file.
+    Html,
+    /// A table of the rows.
+    Csv,
+    /// The rows, one JSON object a line.
+    Json,
 }
 
 /// A key press, without the terminal's dialect. How keys are named is in `keys`.

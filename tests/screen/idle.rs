@@ -101,6 +101,25 @@ fn a_finished_run_writes_nothing() {
     assert_eq!(driven.session.patience_ms(Clock { ms: driven.ms, unix_ms: 0 }), None);
 }
 
+#[test]
+fn looking_for_reports_writes_nothing_as_long_as_there_are_no_other_ones() {
+    let (mut driven, events_in, _commands) = attached(80, 24);
+    for event in fixture::stored() {
+        events_in.send(event).expect("the session listens");
+    }
+    drop(events_in);
+    driven.live(2_000);
+    driven.turn(50, &[Key::Esc, Key::Char('5')]);
+    // An answer comes from a thread; how many turns that takes is not ours to say.
+    while driven.session.state.bleu.reading().is_none() {
+        driven.turn(50, &[]);
+        std::thread::yield_now();
+    }
+    driven.live(200);
+    assert_eq!(driven.live(600_000), 0);
+    assert!(driven.session.patience_ms(Clock { ms: driven.ms, unix_ms: 0 }).is_some(), "it looks again");
+}
+
 /// The log in real time; bytes a second come back.
 fn bytes_a_second(width: u16, height: u16) -> f64 {
     let (mut driven, events_in, _commands) = attached(width, height);

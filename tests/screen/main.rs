@@ -2,6 +2,7 @@
 //! `FINETOP_UPDATE_FRAMES=1` writes the fixture log and the frames anew. The screen under a real terminal is in `tests/pty.rs`.
 
 mod allocations;
+mod bleu;
 mod cost;
 mod fixture;
 mod frames;

@@ -152,7 +152,7 @@ fn the_tabs_stay_in_the_header_whatever_else_is_cut() {
         text(&frame).lines().next().unwrap_or_default().to_owned()
     };
     let line = header(&state, "dark", 60);
-    assert!(line.starts_with("  1 train  2 charts  3 log ") && line.contains("‖ pausing"), "{line}");
+    assert!(line.starts_with("  1 train 2 charts 3 log ") && line.contains("‖ pausing"), "{line}");
     assert!(header(&state, "mono", 60).contains(" 2 charts [3 log]"));
     let frame = draw(&state, &dark, 80, 24);
     assert_eq!(style_at(&frame, "3 log").add_modifier, dark.style(Role::Selected).add_modifier);

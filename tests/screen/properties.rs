@@ -105,6 +105,7 @@ fn states() -> Vec<State> {
     states.extend(crate::plan::states());
     states.extend(crate::oom::states());
     states.extend(crate::memory::states());
+    states.extend(crate::bleu::states());
     states
 }
 
@@ -160,7 +161,11 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
     }
 }
 
-const KEYS: [Key; 59] = [
+const KEYS: [Key; 63] = [
+    Key::Char('5'),
+    Key::Char('5'),
+    Key::Char('I'),
+    Key::Char('B'),
     Key::Char('M'),
     Key::Char('M'),
     Key::Char('O'),
@@ -226,6 +231,7 @@ const KEYS: [Key; 59] = [
 fn no_order_of_keys_events_and_answers_breaks_the_screen() {
     let events = fixture::stored();
     let dark = frames::theme("dark", GlyphSet::Braille);
+    let readings = crate::bleu::readings();
     for seed in 1..=60u64 {
         let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut state = match seed % 3 {
@@ -234,9 +240,14 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
             _ => State::ready(fixture::full_page()),
         };
         let mut next_event = 0;
+        let mut ticket = 0;
         let mut ms = 0;
         for _ in 0..300 {
-            let message = match dice.below(12) {
+            let message = match dice.below(13) {
+                12 => Message::ReportsRead {
+                    ticket,
+                    reading: Some(Box::new(readings[dice.below(readings.len())].clone())),
+                },
                 10 => Message::Paste(["loss|eval", "중고 \u{1b}[31m(\n", "("][dice.below(3)].into()),
                 11 => Message::Resized { width: dice.below(300) as u16, height: dice.below(100) as u16 },
                 0..6 => Message::Key(KEYS[dice.below(KEYS.len())]),
@@ -289,7 +300,11 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                     Message::Answered { command, reply }
                 }
             };
-            update(&mut state, message);
+            for effect in update(&mut state, message) {
+                if let Effect::ReadReports { ticket: asked, .. } = effect {
+                    ticket = asked;
+                }
+            }
             let (width, height) = (1 + dice.below(200) as u16, 1 + dice.below(60) as u16);
             let frame = frames::draw(&state, &dark, width, height);
             let control = frame.content().iter().any(|cell| cell.symbol().contains(char::is_control));
@@ -304,7 +319,7 @@ fn wrong_keys_ask_nothing_of_the_run() {
     let mut state = fixture::after(fixture::until(&events, 10, 2));
     for key in [
         Key::Char('x'),
-        Key::Char('5'),
+        Key::Char('9'),
         Key::Tab,
         Key::Enter,
         Key::Up,

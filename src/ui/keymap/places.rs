@@ -26,6 +26,8 @@ pub(super) enum Place {
     EndedLog,
     Memory,
     EndedMemory,
+    Bleu,
+    EndedBleu,
 }
 
 impl Place {
@@ -47,12 +49,14 @@ impl Place {
             (Tab::Log, false) => Place::EndedLog,
             (Tab::Memory, true) => Place::Memory,
             (Tab::Memory, false) => Place::EndedMemory,
+            (Tab::Bleu, true) => Place::Bleu,
+            (Tab::Bleu, false) => Place::EndedBleu,
         }
     }
 }
 
-const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory];
-const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory];
+const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu];
+const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu];
 const RUN: &[Place] = &[
     Place::Train,
     Place::Charts,
@@ -62,12 +66,26 @@ const RUN: &[Place] = &[
     Place::EndedCharts,
     Place::EndedLog,
     Place::EndedMemory,
+    Place::Bleu,
+    Place::EndedBleu,
 ];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
 /// Where there is an x axis.
 const OVER_TIME: &[Place] =
     &[Place::Train, Place::Charts, Place::Memory, Place::EndedTrain, Place::EndedCharts, Place::EndedMemory];
-const WITH_ROWS: &[Place] = &[Place::Page, Place::Train, Place::Log, Place::EndedTrain, Place::EndedLog];
+/// Where what is shown goes on.
+const FOLLOWING: &[Place] = &[
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::Memory,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+    Place::EndedMemory,
+];
+const WITH_ROWS: &[Place] =
+    &[Place::Page, Place::Train, Place::Log, Place::Bleu, Place::EndedTrain, Place::EndedLog, Place::EndedBleu];
 const PAGE_AND_RUN: &[Place] = &[
     Place::Page,
     Place::Plan,
@@ -79,10 +97,17 @@ const PAGE_AND_RUN: &[Place] = &[
     Place::EndedCharts,
     Place::EndedLog,
     Place::EndedMemory,
+    Place::Bleu,
+    Place::EndedBleu,
 ];
 const ON_CHARTS: &[Place] = &[Place::Charts, Place::EndedCharts];
 const ON_MEMORY: &[Place] = &[Place::Memory, Place::EndedMemory];
 const ON_LOG: &[Place] = &[Place::Log, Place::EndedLog];
+const ON_BLEU: &[Place] = &[Place::Bleu, Place::EndedBleu];
+const ON_LOG_AND_BLEU: &[Place] = &[Place::Log, Place::EndedLog, Place::Bleu, Place::EndedBleu];
+/// Where another run can stand beside this one.
+const BESIDE: &[Place] =
+    &[Place::Train, Place::Charts, Place::Bleu, Place::EndedTrain, Place::EndedCharts, Place::EndedBleu];
 const UNLESS_TYPING: &[Place] = &[
     Place::Page,
     Place::Plan,
@@ -95,6 +120,8 @@ const UNLESS_TYPING: &[Place] = &[
     Place::EndedLog,
     Place::Memory,
     Place::EndedMemory,
+    Place::Bleu,
+    Place::EndedBleu,
 ];
 const EVERYWHERE: &[Place] = &[
     Place::Page,
@@ -109,6 +136,8 @@ const EVERYWHERE: &[Place] = &[
     Place::EndedLog,
     Place::Memory,
     Place::EndedMemory,
+    Place::Bleu,
+    Place::EndedBleu,
 ];
 
 /// Every place where an action may make sense.
@@ -132,10 +161,10 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::TabCharts
         | Action::TabLog
         | Action::TabMemory
+        | Action::TabBleu
         | Action::NextTab
         | Action::PreviousTab
         | Action::BackToStart
-        | Action::Follow
         | Action::OomCard
         | Action::Copy => RUN,
         Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => PAGE_AND_RUN,
@@ -153,15 +182,19 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::XAxis
         | Action::YScale
         | Action::SmoothMore
-        | Action::SmoothLess
-        | Action::Compare => WITH_CHARTS,
+        | Action::SmoothLess => WITH_CHARTS,
+        Action::Compare => BESIDE,
+        Action::Follow => FOLLOWING,
         Action::Enlarge => ON_CHARTS,
-        Action::Open
-        | Action::Search
-        | Action::NextMatch
-        | Action::PreviousMatch
-        | Action::Filter
-        | Action::Details => ON_LOG,
+        Action::Open | Action::Search | Action::Filter => ON_LOG_AND_BLEU,
+        Action::NextMatch | Action::PreviousMatch | Action::Details => ON_LOG,
+        Action::SortNext
+        | Action::SortPrevious
+        | Action::SortReverse
+        | Action::Baseline
+        | Action::ExportHtml
+        | Action::ExportCsv
+        | Action::ExportJson => ON_BLEU,
         Action::Help | Action::Palette | Action::Theme | Action::Mouse => UNLESS_TYPING,
         Action::Redraw | Action::Suspend | Action::Quit => EVERYWHERE,
     }

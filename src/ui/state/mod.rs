@@ -2,6 +2,7 @@
 //! The run itself is folded in `run`, its history is bounded in `series` and `memory`, its pace is measured in `crate::pace`.
 
 pub mod axis;
+pub mod bleu;
 pub mod chart;
 pub mod field;
 pub mod knobs;
@@ -39,10 +40,11 @@ pub enum Tab {
     Charts,
     Log,
     Memory,
+    Bleu,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 4] = [Tab::Train, Tab::Charts, Tab::Log, Tab::Memory];
+    pub const ALL: [Tab; 5] = [Tab::Train, Tab::Charts, Tab::Log, Tab::Memory, Tab::Bleu];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -50,6 +52,7 @@ impl Tab {
             Tab::Charts => "charts",
             Tab::Log => "log",
             Tab::Memory => "memory",
+            Tab::Bleu => "bleu",
         }
     }
 }
@@ -192,6 +195,8 @@ pub struct State {
     pub log: log::LogView,
     /// How memory over time is looked at.
     pub timeline: timeline::TimelineView,
+    /// The reports, and how they are looked at.
+    pub bleu: bleu::BleuView,
     /// Columns and rows of the terminal, for keys and clicks that mean a place on it.
     pub size: (u16, u16),
     /// Whether the terminal says what the mouse does.
@@ -243,6 +248,7 @@ impl State {
             chart: chart::ChartView::default(),
             log: log::LogView::default(),
             timeline: timeline::TimelineView::default(),
+            bleu: bleu::BleuView::default(),
             size: (80, 24),
             mouse: false,
             overlay: None,
@@ -280,7 +286,8 @@ impl State {
     pub fn wakes_at_ms(&self) -> Option<u64> {
         let looks = self.start_page().and_then(|page| page.look_from_ms);
         let searches = self.log.is_looking().then_some(self.clock.ms);
-        looks.into_iter().chain(searches).min()
+        let reports = self.run().filter(|_| self.tab == Tab::Bleu).map(|_| self.bleu.due_ms());
+        looks.into_iter().chain(searches).chain(reports).min()
     }
 
     /// Grows whenever the next frame may differ from the last one.

@@ -86,6 +86,7 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
                 }
             }
         }
+        RunEvent::BleuDone(_) => state.bleu.look_again(),
         RunEvent::OutOfMemory(oom) if !is_history && age_ms < NEWS_MS => oom::show(state, oom),
         _ => {}
     }

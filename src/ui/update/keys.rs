@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
+use super::{act, bleu, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -16,11 +16,12 @@ pub(super) fn pasted(state: &mut State, text: &str) {
     if is_too_small(state.size) {
         return;
     }
-    let in_start = start::takes_text(state);
+    let (in_start, in_bleu) = (start::takes_text(state), bleu::takes_text(state));
     match &mut state.overlay {
         Some(Overlay::Palette(_)) => palette::pasted(state, text),
         Some(_) => {}
         None if in_start => start::pasted(state, text),
+        None if in_bleu => bleu::pasted(state, text),
         None => log::pasted(state, text),
     }
 }
@@ -58,6 +59,9 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if state.overlay.is_none() && !is_everywhere(state, key) && log::takes_text(state) {
         return log::key(state, key);
     }
+    if state.overlay.is_none() && !is_everywhere(state, key) && bleu::takes_text(state) {
+        return bleu::key(state, key);
+    }
     if state.overlay.is_none() && !is_everywhere(state, key) && start::takes_text(state) {
         return start::key(state, key);
     }
@@ -92,6 +96,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect
         (Some(_), _) => {}
         (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
         (None, _) if state.tab == Tab::Memory => memory::mouse(state, mouse),
+        (None, _) if state.tab == Tab::Bleu => bleu::mouse(state, mouse),
         (None, _) => chart::mouse(state, mouse),
     }
 }
@@ -128,7 +133,7 @@ fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Ef
 pub fn takes_text(state: &State) -> bool {
     match &state.overlay {
         Some(overlay) => matches!(overlay, Overlay::Palette(_)),
-        None => log::takes_text(state) || start::takes_text(state),
+        None => log::takes_text(state) || bleu::takes_text(state) || start::takes_text(state),
     }
 }
 
@@ -196,8 +201,19 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
             }
         }
         (Action::Outcome, Some(_)) => "the run has not ended yet",
-        (Action::Open | Action::Search | Action::NextMatch | Action::PreviousMatch, Some(_)) => "that is for the log",
-        (Action::Filter | Action::Details, Some(_)) => "that is for the log",
+        (Action::Open | Action::Search | Action::Filter, Some(_)) => "that is for the tabs log and bleu",
+        (Action::NextMatch | Action::PreviousMatch | Action::Details, Some(_)) => "that is for the log",
+        (
+            Action::SortNext
+            | Action::SortPrevious
+            | Action::SortReverse
+            | Action::Baseline
+            | Action::ExportHtml
+            | Action::ExportCsv
+            | Action::ExportJson,
+            Some(_),
+        ) => "that is for the tab bleu",
+        (Action::Follow, Some(_)) => "there is nothing to follow",
         (Action::Peak, Some(_)) => "that is for the tab memory",
         (_, Some(_)) => "that is for the tabs train and charts",
     }

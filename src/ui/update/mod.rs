@@ -1,6 +1,7 @@
 //! The one place where the screen changes: a message comes in, the state is another, effects are asked for. No clock, no terminal.
 //! Who gets a key is in `keys`, what a run says in `heard`, what keys do to charts, log, palette and start page in the files of their names.
 
+mod bleu;
 mod chart;
 mod heard;
 mod keys;
@@ -52,6 +53,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Resized { width, height } => {
             state.size = (width, height);
             log::resized(state);
+            bleu::resized(state);
             state.revision += 1;
         }
         Message::Redraw => {
@@ -88,6 +90,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.chart.forget_run();
             state.log = LogView::default();
             state.timeline = TimelineView::default();
+            state.bleu.forget_run();
             state.revision += 1;
         }
         Message::Event(stamped) => {
@@ -131,6 +134,8 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             runs::read(state, ticket, name, result);
             state.revision += 1;
         }
+        Message::ReportsRead { ticket, reading } => bleu::read(state, ticket, reading),
+        Message::Exported { result } => bleu::exported(state, result),
         Message::Answered { command, reply } => heard::answered(state, &command, &reply),
     }
     for effect in &mut effects {
@@ -180,6 +185,7 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
         effects.push(Effect::Quit);
     }
     start::tick(state, effects);
+    bleu::tick(state, effects);
     if state.log.go_on() {
         state.revision += 1;
     }
@@ -251,6 +257,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         Action::TabCharts => state.tab = Tab::Charts,
         Action::TabLog => state.tab = Tab::Log,
         Action::TabMemory => state.tab = Tab::Memory,
+        Action::TabBleu => state.tab = Tab::Bleu,
         Action::NextTab => turn_tab(state, 1),
         Action::PreviousTab => turn_tab(state, Tab::ALL.len() - 1),
         // What moves, drops or copies something does so on the tab that is shown.
@@ -272,14 +279,23 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::WholeRun => match state.tab {
             Tab::Log => log::act(state, action, effects),
             Tab::Memory => memory::act(state, action, effects),
+            Tab::Bleu => bleu::act(state, action, effects),
             Tab::Train | Tab::Charts => chart::act(state, action, effects),
         },
+        Action::Search | Action::Filter | Action::Open if state.tab == Tab::Bleu => bleu::act(state, action, effects),
         Action::Search
         | Action::NextMatch
         | Action::PreviousMatch
         | Action::Filter
         | Action::Details
         | Action::Open => log::act(state, action, effects),
+        Action::SortNext
+        | Action::SortPrevious
+        | Action::SortReverse
+        | Action::Baseline
+        | Action::ExportHtml
+        | Action::ExportCsv
+        | Action::ExportJson => bleu::act(state, action, effects),
         Action::Peak => memory::act(state, action, effects),
         Action::NextChart
         | Action::PreviousChart

@@ -5,10 +5,10 @@ use crate::ui::message::{Effect, Key};
 use crate::ui::state::chart::Other;
 use crate::ui::state::run::RunView;
 use crate::ui::state::runs::{FoundRun, RunPicker};
-use crate::ui::state::{NoticeKind, Overlay, State};
+use crate::ui::state::{NoticeKind, Overlay, State, Tab};
 use crate::units::printable;
 
-use super::notify;
+use super::{bleu, notify};
 
 /// Opens the choice; the runs are looked for meanwhile.
 pub fn open(state: &mut State, effects: &mut Vec<Effect>) {
@@ -51,6 +51,9 @@ pub fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
             let Some(FoundRun { folder, name, .. }) = chosen else { return };
             state.overlay = None;
             notify(state, NoticeKind::Info, format!("reading {}", printable(&name)));
+            if state.tab == Tab::Bleu {
+                return bleu::beside(state, folder, name, effects);
+            }
             effects.push(Effect::ReadRun { ticket: next_ticket(state), folder, name });
         }
         Some(Action::Clear | Action::Compare | Action::Quit) => state.overlay = None,

@@ -165,7 +165,7 @@ fn entry_line(pen: &mut Pen<'_>, area: Rect, row: u16, log: &LogView, stamped: &
 }
 
 /// A part of a text in its role, and what is marked within it.
-fn marked(words: &mut Words, text: &str, part: Range<usize>, marks: &[Range<usize>], role: Role) {
+pub(super) fn marked(words: &mut Words, text: &str, part: Range<usize>, marks: &[Range<usize>], role: Role) {
     let mut piece = |range: Range<usize>, role| {
         if let Some(piece) = text.get(range).filter(|p| !p.is_empty()) {
             words.push((Cow::Owned(piece.to_owned()), role));

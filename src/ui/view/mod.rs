@@ -3,6 +3,7 @@
 
 mod accumulation;
 mod ask;
+mod bleu_tab;
 mod chart;
 mod charts;
 mod help;
@@ -47,6 +48,8 @@ pub fn is_too_small((width, height): (u16, u16)) -> bool {
 
 /// From this width on the program's name stands before the tabs.
 const WITH_NAME: u16 = 100;
+/// Below this width one space is between tabs, not two: what the run is up to needs the room.
+const WITH_GAPS: u16 = 66;
 
 /// Draws the whole screen.
 pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
@@ -64,6 +67,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
+        (Stage::Run(run), Tab::Bleu) => bleu_tab::draw(&mut pen, body, state, run),
         _ => match state.plan_page() {
             Some(page) => plan::draw(&mut pen, body, state, page),
             None => start::draw(&mut pen, body, state),
@@ -97,6 +101,7 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
         (Stage::Run(_), Tab::Charts) => charts::areas(body, state).into_iter().map(|(_, area)| area).collect(),
         (Stage::Run(_), Tab::Log) => vec![body],
         (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
+        (Stage::Run(_), Tab::Bleu) => bleu_tab::areas(body, state),
         _ if state.plan_page().is_some() => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
@@ -115,7 +120,7 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     let charts = match state.tab {
         Tab::Train => vec![(state.chart.on_train, train::areas(body)[0])],
         Tab::Charts => charts::areas(body, state),
-        Tab::Log | Tab::Memory => Vec::new(),
+        Tab::Log | Tab::Memory | Tab::Bleu => Vec::new(),
     };
     let charts = charts.into_iter().map(|(quantity, area)| (quantity, chart::chart_area(area)));
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
@@ -126,6 +131,18 @@ pub fn place_of_timeline(state: &State) -> Option<Rect> {
     let (width, height) = state.size;
     let is_shown = state.tab == Tab::Memory && state.run().is_some() && !is_too_small(state.size);
     is_shown.then(|| memory_tab::plot(body(Rect { x: 0, y: 0, width, height }))).flatten()
+}
+
+/// Where the reports and the rows of the selected one stand on their tab, and which report is the first.
+pub fn place_of_reports(state: &State) -> Option<(Rect, usize, Rect)> {
+    let (width, height) = state.size;
+    let is_shown = state.tab == Tab::Bleu && state.run().is_some() && !is_too_small(state.size);
+    is_shown.then(|| bleu_tab::places(body(Rect { x: 0, y: 0, width, height }), state)).flatten()
+}
+
+/// Rows of a report that the screen has room for.
+pub fn bleu_rows(state: &State) -> usize {
+    place_of_reports(state).map_or(1, |(.., rows)| rows.height.max(1) as usize)
 }
 
 /// What lies between header and footer.
@@ -165,7 +182,7 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let dot = pen.theme.pick(" · ", " | ");
     let mut right = stage_words(state, pen.theme);
     // With the tabs there is no room for all of it; the beginning says what is the matter.
-    if area.width < 76 && state.run().is_some_and(RunStage::waits) {
+    if area.width < 78 && state.run().is_some_and(RunStage::waits) {
         right.iter_mut().for_each(|(text, _)| *text = text.replace(", waits for you", "").into());
     }
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
@@ -177,7 +194,7 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
         } else {
             first.push((" ".into(), Role::Text));
         }
-        first.extend(tabs(pen.theme, state));
+        first.extend(tabs(pen.theme, state, area.width < WITH_GAPS));
     }
     let x = pen.line(inner, 0, &first);
     let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
@@ -204,18 +221,23 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
 }
 
 /// The tabs with their keys. The one that is shown is marked by its colours, and by brackets where there are none.
-fn tabs(theme: &Theme, state: &State) -> Words {
+fn tabs(theme: &Theme, state: &State, is_narrow: bool) -> Words {
     let mut tabs = Vec::new();
     let with_actions = [
         (Tab::Train, Action::TabTrain),
         (Tab::Charts, Action::TabCharts),
         (Tab::Log, Action::TabLog),
         (Tab::Memory, Action::TabMemory),
+        (Tab::Bleu, Action::TabBleu),
     ];
     for (tab, action) in with_actions {
         let key = state.keymap.key(action).map(|key| key.to_string()).unwrap_or_default();
         let is_shown = tab == state.tab;
-        let (open, close) = if is_shown && !theme.has_color { ("[", "]") } else { (" ", " ") };
+        let (open, close) = match is_shown && !theme.has_color {
+            true => ("[", "]"),
+            false if is_narrow && !is_shown && theme.has_color => (" ", ""),
+            false => (" ", " "),
+        };
         let (key_role, role) = if is_shown { (Role::Selected, Role::Selected) } else { (Role::Key, Role::Label) };
         tabs.extend(words([(open, role), (&key, key_role), (" ", role), (tab.name(), role), (close, role)]));
     }
@@ -253,6 +275,7 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let short = match binding.short {
             "pause" if paused => "resume",
             "settings" if in_settings => "list",
+            "search" if state.run().is_some() && state.tab == Tab::Bleu => "filter",
             "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
             short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
@@ -269,7 +292,7 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
                 key.to_string()
             }
             (Action::SelectDown, Key::Down) => pen.theme.pick("↑ ↓", "j k").to_owned(),
-            (Action::CursorRight, Key::Right) | (Action::PreviousValue, Key::Left) => {
+            (Action::CursorRight | Action::SortNext, Key::Right) | (Action::PreviousValue, Key::Left) => {
                 pen.theme.pick("← →", "h l").to_owned()
             }
             (_, key) => key.to_string(),
@@ -314,6 +337,14 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
             fixed(Key::Esc, "close"),
         ],
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
+        None if state.run().is_some() && state.tab == Tab::Bleu && state.bleu.typing.is_some() => {
+            [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]
+        }
+        None if state.run().is_some() && state.tab == Tab::Bleu && state.bleu.page.is_some() => [
+            up_and_down("scroll"),
+            hint(state, &[Action::Clear]).map(|key| (key, "close")),
+            state.keymap.key(Action::Copy).map(|key| (key.to_string(), "copy")),
+        ],
         None if state.run().is_none() || state.tab != Tab::Log => return Vec::new(),
         None if state.log.typing.is_some() => {
             [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]

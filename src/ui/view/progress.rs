@@ -207,7 +207,8 @@ fn details(
         row(9, "eval", words);
     }
     if let Some(at) = run.view.scoring.as_ref().filter(|_| run.is_live()) {
-        let left = (at.rows > 0).then(|| at.duration_us as f64 / at.rows as f64 * at.rows_total.saturating_sub(at.rows) as f64);
+        let left = (at.rows > 0)
+            .then(|| at.duration_us as f64 / at.rows as f64 * at.rows_total.saturating_sub(at.rows) as f64);
         let left = left.map(|us| format!("  {} left", format_duration(us / 1e6))).unwrap_or_default();
         let (rows, of) = (format::count(at.rows), format::count(at.rows_total));
         row(1, "scoring", value(format!("{rows} of {of} rows, {}{left}", printable(&at.adapter))));

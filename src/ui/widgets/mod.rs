@@ -6,6 +6,7 @@ pub mod canvas;
 pub mod chart;
 pub mod field;
 pub mod pen;
+pub mod score;
 pub mod stack;
 pub mod timeline;
 

@@ -42,7 +42,7 @@ fn actions_that_never_meet_may_share_a_key() {
     // Saving meets the log's next match; starting meets neither.
     assert_eq!(problems, ["save: `n` is now save; next_match has no key left"]);
     assert_eq!(keymap.keys(Action::Start), [Key::Char('n')]);
-    assert_eq!(user(&[("outcome", &[Key::Char('s')]), ("open", &[Key::Char('x')])]).1, [""; 0]);
+    assert_eq!(user(&[("outcome", &[Key::Char('s')]), ("open", &[Key::Char('z')])]).1, [""; 0]);
 }
 
 #[test]
@@ -101,8 +101,9 @@ fn states() -> Vec<(Place, State)> {
         (Place::Page, failed),
         (Place::Typing, typing),
     ];
-    const LIVE: [Place; 4] = [Place::Train, Place::Charts, Place::Log, Place::Memory];
-    const ENDED: [Place; 4] = [Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory];
+    const LIVE: [Place; 5] = [Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu];
+    const ENDED: [Place; 5] =
+        [Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu];
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let mut state = ready.clone();
         update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });

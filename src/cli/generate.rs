@@ -52,6 +52,9 @@ pub struct GenerateArguments {
     /// A string that ends the text and is not part of it; may be given more than once
     #[arg(long, value_name = "TEXT")]
     stop: Vec<String>,
+    /// Round activations to int8: quicker, and another text here and there
+    #[arg(long, conflicts_with_all = ["file", "num_beams"])]
+    fast: bool,
     /// Continue each {"prompt"} of a JSONL file instead: a line of JSON for each, as soon as it is done
     #[arg(long, value_name = "ROWS", conflicts_with = "prompt")]
     file: Option<PathBuf>,
@@ -75,6 +78,7 @@ pub fn generate(arguments: GenerateArguments) -> Result<(), CliError> {
         num_beams: arguments.num_beams,
         length_penalty: arguments.length_penalty,
         no_repeat_ngram_size: arguments.no_repeat_ngram_size,
+        fast: arguments.fast,
         ..Decoding::default()
     };
     let request = GenerateRequest {

@@ -6,7 +6,7 @@ use candle_core::quantized::GgmlDType;
 
 /// A finite half-precision scale to f32 without a call: shift into place, then correct the exponent by a product.
 #[inline(always)]
-fn scale(bytes: [u8; 2]) -> f32 {
+pub(super) fn scale(bytes: [u8; 2]) -> f32 {
     let bits = u16::from_le_bytes(bytes) as u32;
     let magnitude = f32::from_bits((bits & 0x7fff) << 13) * f32::from_bits(0x7780_0000);
     f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)

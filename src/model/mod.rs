@@ -12,6 +12,7 @@ pub mod device_memory;
 pub mod frozen;
 pub mod generate;
 pub mod head;
+pub mod int8;
 pub mod load;
 pub mod lora;
 pub mod mlp;

@@ -43,7 +43,11 @@ pub fn generate_all(
 ) -> Result<Totals> {
     how.check().map_err(Error::msg)?;
     check(decoder, requests)?;
-    let products = if batch * how.num_beams > 1 { Products::Panels } else { Products::Stream };
+    let products = match (batch.max(1) * how.num_beams, how.fast) {
+        (1, true) => Products::Fast,
+        (1, false) => Products::Stream,
+        _ => Products::Panels,
+    };
     let engine = Engine { decoder, adapter, products };
     let mut rows = Rows {
         engine,

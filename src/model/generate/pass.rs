@@ -90,7 +90,7 @@ impl Engine<'_> {
     /// No room; logits that are no numbers.
     pub fn likeliest(&self, hidden: &Tensor) -> Result<Vec<u32>> {
         let rows = hidden.dim(0)?;
-        if self.products == Products::Stream && rows == 1 || !cpu::on_cpu(hidden) {
+        if self.products != Products::Panels && rows == 1 || !cpu::on_cpu(hidden) {
             return self.with_logits(hidden, |_, logits| likeliest(logits));
         }
         let _room = self.head_room(rows, false)?;

@@ -151,5 +151,7 @@ fn how(scoring: &Scoring) -> generate::Decoding {
         length_penalty: decoding.length_penalty,
         no_repeat_ngram_size: decoding.no_repeat_ngram_size as usize,
         end_tokens: scoring.tokenizer.end_token_ids().to_vec(),
+        // Scores that are reported come from exact products.
+        fast: false,
     }
 }

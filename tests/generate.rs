@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use finetop::config::{ComputeDtype, Method, Quantization};
 use finetop::memory::ledger::{Category, Ledger, Phase};
+use finetop::memory::plan::generation::{Extent, needs};
 use finetop::model::adapter::Adapter;
 use finetop::model::decoder::Decoder;
-use finetop::model::generate::needs::{Extent, needs};
 use finetop::model::generate::{Decoding, Done, Ended, Event, Request, Totals, generate_all};
 use finetop::model::load::{Placement, WeightFiles, load};
 use finetop::model::oom::exhausted;
@@ -210,7 +210,14 @@ fn what_is_planned_from_the_shape_alone_is_what_is_held_at_most() {
         run(&decoder, None, &requests, &how, 6 * num_beams).unwrap();
         let held = decoder.ledger.highest_by_phase()[&Phase::Generate] - base;
         let logits = num_beams > 1 || no_repeat_ngram_size > 0;
-        let extent = Extent { rows: 6, prompt_tokens: 50, new_tokens: 20, num_beams, logits };
+        let extent = Extent {
+            rows: 6,
+            prompt_tokens: 50,
+            new_tokens: 20,
+            num_beams,
+            logits,
+            threads: rayon::current_num_threads(),
+        };
         let planned = needs(&decoder.spec.shape, extent).total();
         assert!(planned >= held, "{extent:?}: {planned} planned, {held} held");
         assert!(planned < held * 2, "{extent:?}: {planned} planned, {held} held");

@@ -36,5 +36,6 @@ pub fn of(request: &StartRequest) -> Result<Ground, String> {
         source: config.model.source,
         train: config.data.train,
         eval: config.data.eval,
+        test: config.data.test,
     })
 }

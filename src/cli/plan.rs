@@ -38,6 +38,8 @@ struct Report<'a> {
     limit_bytes: Option<u64>,
     fits: Option<bool>,
     headroom_bytes: Option<i64>,
+    /// What this machine, or this cgroup, has for the run.
+    room_bytes: Option<u64>,
     by_category: &'a ByCategory,
     by_phase: &'a ByPhase,
     longest_batch: LongestBatch,
@@ -60,7 +62,8 @@ pub fn command(arguments: PlanArguments) -> Result<(), CliError> {
     let subject = task::plan::subject(&files, &config).map_err(usage)?;
     task::plan::can_be_packed(&subject, &config).map_err(usage)?;
     refuse_generated_metrics(&config, &subject)?;
-    let limit = config.memory.limit.within(probe::auto_limit_bytes());
+    let room = probe::auto_limit_bytes();
+    let limit = config.memory.limit.or_room(room);
     let plan = plan(&subject, &config, limit);
     let (levers, elsewhere) = (levers(&subject, &config, limit), elsewhere(&subject, &config));
     let text = if arguments.json {
@@ -68,8 +71,9 @@ pub fn command(arguments: PlanArguments) -> Result<(), CliError> {
             schema: 1,
             peak_bytes: plan.peak_bytes,
             limit_bytes: plan.limit_bytes,
-            fits: plan.fits(),
+            fits: if lacks_room(&plan, room) { Some(false) } else { plan.fits() },
             headroom_bytes: plan.headroom_bytes(),
+            room_bytes: room,
             by_category: &plan.by_category,
             by_phase: &plan.by_phase,
             longest_batch: plan.longest_batch,
@@ -79,13 +83,18 @@ pub fn command(arguments: PlanArguments) -> Result<(), CliError> {
         };
         serde_json::to_string(&report).map_err(|e| CliError::Failed(e.to_string()))? + "\n"
     } else {
-        page(&plan, &config, &levers, &elsewhere)
+        page(&plan, (&config, room), &levers, &elsewhere)
     };
     written(&text).map(drop)
 }
 
-fn page(plan: &Plan, config: &RunConfig, levers: &[Lever], elsewhere: &[Elsewhere]) -> String {
-    let mut page = verdict(plan, &config.memory.limit);
+/// Whether the limit lets it, but not what is free here.
+fn lacks_room(plan: &Plan, room: Option<u64>) -> bool {
+    room.is_some_and(|room| plan.peak_bytes > room)
+}
+
+fn page(plan: &Plan, (config, room): (&RunConfig, Option<u64>), levers: &[Lever], elsewhere: &[Elsewhere]) -> String {
+    let mut page = verdict(plan, &config.memory.limit, room);
     let basis = match plan.basis {
         Basis::Calibrated => "from formulas whose constants were measured on a CPU",
         Basis::Formula => {
@@ -125,12 +134,19 @@ fn page(plan: &Plan, config: &RunConfig, levers: &[Lever], elsewhere: &[Elsewher
 }
 
 /// The first line: whether it fits.
-fn verdict(plan: &Plan, limit: &MemoryLimit) -> String {
+fn verdict(plan: &Plan, limit: &MemoryLimit, room: Option<u64>) -> String {
     let peak = format_bytes(plan.peak_bytes);
+    if let (MemoryLimit::Bytes { text, .. }, Some(true), Some(room), true) =
+        (limit, plan.fits(), room, lacks_room(plan, room))
+    {
+        return format!(
+            "does not fit here: peak {peak}, {} are free, whatever memory.limit ({text}) says\n",
+            format_bytes(room)
+        );
+    }
     let whose = match limit {
-        MemoryLimit::Bytes { bytes, .. } if plan.limit_bytes == Some(*bytes) => "memory.limit".to_owned(),
-        MemoryLimit::Bytes { text, .. } => format!("free here, less than memory.limit {text}"),
-        MemoryLimit::Auto => "free here".to_owned(),
+        MemoryLimit::Bytes { .. } => "memory.limit",
+        MemoryLimit::Auto => "free here",
     };
     match (plan.limit_bytes, plan.headroom_bytes()) {
         (Some(limit), Some(left)) if left >= 0 => {

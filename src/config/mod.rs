@@ -218,6 +218,14 @@ pub enum MemoryLimit {
 }
 
 impl MemoryLimit {
+    /// The limit as it was set, or the room that there is.
+    pub fn or_room(&self, room_bytes: Option<u64>) -> Option<u64> {
+        match self {
+            MemoryLimit::Auto => room_bytes,
+            MemoryLimit::Bytes { bytes, .. } => Some(*bytes),
+        }
+    }
+
     /// What a run may hold where there is room for `room_bytes` in all: a limit beyond that would only be met by the system's own.
     pub fn within(&self, room_bytes: Option<u64>) -> Option<u64> {
         match self {

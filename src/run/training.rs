@@ -68,7 +68,7 @@ fn train(
             true => ledger.set_limit(limit, device_memory::held_bytes, || None),
             false => ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
         }
-        base_fits(&subject, config, limit)?;
+        base_fits(&subject, config, room_bytes().map_or(limit, |room| room.min(limit)))?;
     }
     if let Some(ask) = device_memory::open() {
         context.memory.set_device(ask);
@@ -203,9 +203,14 @@ fn give_back() {
     device_memory::trim();
 }
 
+/// What the device, or the machine within this cgroup, has for the run: what is free and what it holds already.
+fn room_bytes() -> Option<u64> {
+    device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes)
+}
+
 /// What the run may hold.
 pub fn limit_bytes(config: &RunConfig) -> Option<u64> {
-    config.memory.limit.within(device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes))
+    config.memory.limit.or_room(room_bytes())
 }
 
 /// Refuses a run whose base alone goes beyond the limit, before it is read.
@@ -216,7 +221,7 @@ fn base_fits(subject: &Subject, config: &RunConfig, limit: u64) -> Result<(), Jo
         return Ok(());
     }
     Err(failed(format!(
-        "the base's weights take {}, the process holds {} already, and memory.limit is {}; {}",
+        "the base's weights take {}, the process holds {} already, and there is room for {}; {}",
         format_bytes(base),
         format_bytes(before),
         format_bytes(limit),

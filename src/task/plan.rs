@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{OpenError, device, tokenizer};
 use crate::config::{Method, RunConfig};
-use crate::data::dataset::{Dataset, DatasetError, DatasetOptions};
+use crate::data::dataset::{Dataset, DatasetError, DatasetOptions, read_test_rows};
+use crate::data::tokenizer::Tokenizer;
 use crate::formats::FormatError;
 use crate::formats::gguf::{GgmlType, Gguf};
 use crate::formats::safetensors::{Dtype, Safetensors};
+use crate::memory::plan::generation::TestRows;
 use crate::memory::plan::{Subject, WeightFacts, WeightRole};
 use crate::memory::probe;
 use crate::model::load::gguf_name;
@@ -54,12 +56,21 @@ pub fn subject(files: &ModelFiles, config: &RunConfig) -> Result<Subject, PlanEr
         weights: weights.into(),
         train_rows: train.row_lengths().collect(),
         eval_rows: eval.iter().flat_map(Dataset::row_lengths).collect(),
+        test: config.data.test.as_deref().and_then(|path| test_rows(path, config, &tokenizer)),
         threads: rayon::current_num_threads(),
         on_device: !device()?.is_cpu(),
         // Tokenizer and rows are still there, as they are during a run.
         before_bytes: probe::host_memory().used_bytes.unwrap_or(USUAL_BEFORE),
         fit: None,
     })
+}
+
+/// What is known of the rows that are generated at the end. A run that cannot read them trains all the same, and is planned without.
+fn test_rows(path: &Path, config: &RunConfig, tokenizer: &Tokenizer) -> Option<TestRows> {
+    let split = read_test_rows(path, config.data.strict).ok()?;
+    let tokens = |prompt: &str| tokenizer.encode_prompt(prompt).map_or(0, |tokens| tokens.len());
+    let longest_prompt = split.rows.iter().map(|row| tokens(&row.prompt)).max()?;
+    Some(TestRows { rows: split.rows.len(), longest_prompt })
 }
 
 /// Refuses what `model::load` will refuse: a type that cannot pack the model's weights.

@@ -47,6 +47,7 @@ fn subject() -> Subject {
         eval_rows: Arc::new([]),
         threads: 2,
         on_device: false,
+        test: None,
         before_bytes: 60 * MIB,
         fit: None,
     }
@@ -61,6 +62,7 @@ pub fn ground(of_demo: bool) -> Ground {
         source: if of_demo { config.model.source } else { "hf:else/where".into() },
         train: config.data.train,
         eval: config.data.eval,
+        test: config.data.test,
     }
 }
 
@@ -194,8 +196,13 @@ fn asked_about_a_file() -> State {
     press(&mut state, Key::Char('j'));
     let effects = update(&mut state, Message::Key(Key::Char('M')));
     let config = state.page.as_ref().and_then(|p| p.entry()).and_then(|e| e.config().ok()).expect("settings").clone();
-    let ground =
-        Ground { source: config.model.source, train: config.data.train, eval: config.data.eval, ..ground(true) };
+    let ground = Ground {
+        source: config.model.source,
+        train: config.data.train,
+        eval: config.data.eval,
+        test: config.data.test,
+        ..ground(true)
+    };
     update(&mut state, Message::Planned { ticket: ticket(&effects), result: Ok(Box::new(ground)) });
     press(&mut state, Key::Left);
     press(&mut state, Key::Char('a'));

@@ -2,11 +2,12 @@
 //! which levers help, and what the same run would need done otherwise. No weights are read. What was really held is in `ledger` and `probe`.
 //!
 //! `weights` (how each weight is held), `rows` (the longest micro-batch), `engine` (what is held at which moment), `process` (what is in no
-//! ledger), `fit` (corrected by what a run measured), `levers`, `elsewhere`.
+//! ledger), `generation` (the test split at the end), `fit` (corrected by what a run measured), `levers`, `elsewhere`.
 
 mod elsewhere;
 mod engine;
 mod fit;
+pub mod generation;
 mod levers;
 mod process;
 mod rows;
@@ -38,6 +39,8 @@ pub struct Subject {
     /// Training rows before any cut at `max_seq_length`.
     pub train_rows: Arc<[RowLength]>,
     pub eval_rows: Arc<[RowLength]>,
+    /// The test split, where there is one to be generated.
+    pub test: Option<generation::TestRows>,
     /// Threads that compute.
     pub threads: usize,
     /// Whether the weights live on a device with memory of its own.
@@ -141,7 +144,9 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
     let mut peak: Option<(u64, ByCategory)> = None;
     let mut by_phase = ByPhase::new();
     let mut phases: BTreeMap<Phase, ByCategory> = BTreeMap::new();
-    for moment in engine::moments(subject, config, batch) {
+    let mut moments = engine::moments(subject, config, batch);
+    moments.extend(engine::after_training(subject, config, limit_bytes));
+    for moment in moments {
         let held = process::resident(subject, moment);
         let held = subject.fit.map_or(held.clone(), |fit| fit.corrected(held));
         let total: u64 = held.by_category.values().sum();

@@ -43,6 +43,7 @@ pub fn subject(quantised: bool) -> Subject {
         eval_rows: (0..20).map(|i| row(50 + i)).collect(),
         threads: 2,
         on_device: false,
+        test: None,
         before_bytes: 60 * MIB,
         fit: None,
     }

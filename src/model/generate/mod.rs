@@ -4,7 +4,6 @@
 mod batch;
 mod beam;
 pub mod cache;
-pub mod needs;
 mod pass;
 mod pick;
 

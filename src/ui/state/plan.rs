@@ -22,12 +22,14 @@ pub struct Ground {
     pub source: String,
     pub train: PathBuf,
     pub eval: Option<PathBuf>,
+    pub test: Option<PathBuf>,
 }
 
 impl Ground {
     /// Whether it is about what this configuration reads.
     pub fn is_of(&self, config: &RunConfig) -> bool {
-        (&self.source, &self.train, &self.eval) == (&config.model.source, &config.data.train, &config.data.eval)
+        (&self.source, &self.train, &self.eval, &self.test)
+            == (&config.model.source, &config.data.train, &config.data.eval, &config.data.test)
     }
 
     pub fn limit_bytes(&self, config: &RunConfig) -> Option<u64> {

@@ -28,7 +28,7 @@ fn report() -> Report {
     let row = |row: u64| {
         let hypothesis = HYPOTHESES[row as usize % HYPOTHESES.len()];
         let mut references = vec!["The Punter is a pub near the river that serves French food.".to_owned()];
-        references.extend((row % 2 == 0).then(|| hypothesis.replace("Punter", "Dumpling Tree")));
+        references.extend(row.is_multiple_of(2).then(|| hypothesis.replace("Punter", "Dumpling Tree")));
         ReportRow {
             row,
             line: row + 1,
@@ -39,7 +39,7 @@ fn report() -> Report {
             chrf: (row * 53 % 101) as f64,
             prompt_tokens: 20,
             tokens: row % 13,
-            ended: if row % 5 == 0 { Ended::MaxNewTokens } else { Ended::EndToken },
+            ended: if row.is_multiple_of(5) { Ended::MaxNewTokens } else { Ended::EndToken },
             duration_us: 1_000 * row,
             elapsed_ms: 500 * (row + 1),
         }

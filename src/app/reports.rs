@@ -24,11 +24,18 @@ type Read = Result<Option<Arc<Report>>, String>;
 #[derive(Clone, Default)]
 pub struct Cache(Arc<Mutex<Kept>>);
 
+/// A comparison, and the reports that it is of: it counts as long as they are those in memory.
+struct Compared {
+    baseline: Arc<Report>,
+    system: Arc<Report>,
+    result: Result<Comparison, String>,
+}
+
 #[derive(Default)]
 struct Kept {
     files: HashMap<PathBuf, (Stamp, Read)>,
-    /// By the two files; a comparison counts as long as both reports are those in memory.
-    compared: HashMap<(PathBuf, PathBuf), (Arc<Report>, Arc<Report>, Result<Comparison, String>)>,
+    /// By the files of baseline and system.
+    compared: HashMap<(PathBuf, PathBuf), Compared>,
     /// The files of the last answer, and what was asked.
     told: Option<(Question, Vec<(PathBuf, Stamp)>)>,
 }
@@ -156,15 +163,16 @@ impl Kept {
         (path, report): (&Path, &Arc<Report>),
     ) -> Result<Comparison, String> {
         let key = (base_path.to_owned(), path.to_owned());
-        if let Some((a, b, comparison)) = self.compared.get(&key)
-            && Arc::ptr_eq(a, base)
-            && Arc::ptr_eq(b, report)
+        if let Some(known) = self.compared.get(&key)
+            && Arc::ptr_eq(&known.baseline, base)
+            && Arc::ptr_eq(&known.system, report)
         {
-            return comparison.clone();
+            return known.result.clone();
         }
-        let comparison = compare(base, report).map_err(|e| e.to_string());
-        self.compared.insert(key, (base.clone(), report.clone(), comparison.clone()));
-        comparison
+        let result = compare(base, report).map_err(|e| e.to_string());
+        let compared = Compared { baseline: base.clone(), system: report.clone(), result: result.clone() };
+        self.compared.insert(key, compared);
+        result
     }
 }
 
@@ -184,4 +192,118 @@ pub fn export(path: &Path, baseline: Option<&Path>, form: ExportForm, cache: &Ca
     let file = folder.join(format!("{}.{ending}", report.name));
     let written = write_atomically(&file, |out| out.write_all(text.as_bytes()));
     written.map(|()| file.display().to_string()).map_err(|e| format!("{}: {e}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::report::{AdapterName, Decoding, Ended, Header, ReportRow, SCHEMA, Subject};
+
+    fn header(name: &str, adapter: &str) -> Header {
+        let adapter = AdapterName { name: adapter.into(), step: None, sha256: None };
+        let (split, split_sha256) = ("test".into(), "a".into());
+        let subject =
+            Subject { model: "m".into(), adapter, split, split_sha256, decoding: Decoding::greedy(64, false) };
+        Header { schema: SCHEMA, name: name.into(), subject, rows_total: 8, started_unix_ms: 0 }
+    }
+
+    fn row(row: u64) -> ReportRow {
+        ReportRow {
+            row,
+            line: row + 1,
+            prompt: "p".into(),
+            hypothesis: format!("number {row} is a pub"),
+            references: vec![format!("number {row} is a pub near the river")],
+            bleu: 1.0,
+            chrf: 1.0,
+            prompt_tokens: 1,
+            tokens: 4,
+            ended: Ended::EndToken,
+            duration_us: 1,
+            elapsed_ms: row,
+        }
+    }
+
+    fn write(run: &Path, name: &str, adapter: &str) -> PathBuf {
+        let folder = run.join(reports::FOLDER);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut report = Report::of(&header(name, adapter), (0..8).map(row).collect());
+        report.rescore(&[Scored::Bleu]).expect("rows");
+        reports::write(&folder, &report).expect("a report")
+    }
+
+    fn ask(run: &Path, anew: bool, cache: &Cache) -> Option<Reading> {
+        let question = Question { run: run.into(), beside: None, baseline: None, anew };
+        match read(7, &question, cache) {
+            Message::ReportsRead { ticket: 7, reading } => reading.map(|reading| *reading),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn reports_are_told_once_and_again_when_a_file_has_changed() {
+        let place = tempfile::tempdir().expect("a place");
+        let (run, cache) = (place.path(), Cache::default());
+        assert!(ask(run, true, &cache).is_some_and(|reading| reading.reports.is_empty()));
+        assert!(ask(run, false, &cache).is_none());
+        write(run, "best", "best");
+        let reading = ask(run, false, &cache).expect("another report");
+        assert!(reading.reports.len() == 1 && reading.reports[0].comparison.is_none());
+        write(run, "base", "none");
+        std::fs::write(run.join("bleu/broken.json"), "{").expect("a file");
+        let reading = ask(run, false, &cache).expect("another report");
+        assert_eq!((reading.reports.len(), reading.problems.len()), (2, 1));
+        let of = |name: &str| reading.reports.iter().find(|found| found.report.name == name).expect("a report");
+        assert!(of("base").is_baseline && matches!(&of("best").comparison, Some(Ok(c)) if c.baseline == "base"));
+        assert!(ask(run, false, &cache).is_none());
+        assert!(ask(run, true, &cache).is_some(), "asked anew, all is told");
+    }
+
+    #[test]
+    fn a_report_in_the_making_has_the_score_of_what_is_there_and_is_held_beside_nothing() {
+        let place = tempfile::tempdir().expect("a place");
+        let (run, cache) = (place.path(), Cache::default());
+        write(run, "base", "none");
+        let mut part = reports::Part::open(&run.join(reports::FOLDER), header("last", "last")).expect("a part");
+        (0..3).for_each(|at| part.add(row(at)).expect("a row"));
+        let reading = ask(run, true, &cache).expect("reports");
+        let making = reading.reports.iter().find(|found| found.report.is_partial()).expect("a part");
+        assert!(making.report.bleu().is_some() && making.comparison.is_none() && !making.is_baseline);
+        part.add(row(3)).expect("a row");
+        let reading = ask(run, false, &cache).expect("one row more");
+        assert!(reading.reports.iter().any(|found| found.report.rows.len() == 4));
+    }
+
+    #[test]
+    fn another_run_is_held_beside_this_ones_baseline_and_a_chosen_one_comes_first() {
+        let place = tempfile::tempdir().expect("a place");
+        let (run, other, cache) = (place.path().join("a"), place.path().join("b"), Cache::default());
+        let (_, chosen) = (write(&run, "base", "none"), write(&run, "best", "best"));
+        write(&other, "best", "best");
+        let beside = Some((other, "b".to_owned()));
+        let mut question = Question { run, beside, baseline: None, anew: true };
+        let mut told = |baseline: Option<PathBuf>| {
+            question.baseline = baseline;
+            let reading = cache.kept().answer(&question).expect("reports");
+            let last = reading.reports.last().expect("a report").clone();
+            assert_eq!(last.run.as_deref(), Some("b"));
+            last.comparison.expect("a comparison").expect("the same rows").baseline
+        };
+        assert_eq!((told(None), told(Some(chosen))), ("base".to_owned(), "best".to_owned()));
+    }
+
+    #[test]
+    fn what_is_written_lies_beside_the_report_and_is_no_report() {
+        let place = tempfile::tempdir().expect("a place");
+        let (run, cache) = (place.path(), Cache::default());
+        let (base, best) = (write(run, "base", "none"), write(run, "best", "best"));
+        for (form, ending) in [(ExportForm::Html, "html"), (ExportForm::Csv, "csv"), (ExportForm::Json, "rows.jsonl")] {
+            let written = export(&best, Some(&base), form, &cache).expect("written");
+            assert_eq!(Path::new(&written), run.join(format!("bleu/best.{ending}")));
+        }
+        let page = std::fs::read_to_string(run.join("bleu/best.html")).expect("a page");
+        assert!(page.contains("Beside base"));
+        assert_eq!(reports::files(&run.join("bleu")).expect("files").len(), 2);
+        assert!(export(&run.join("bleu/none.json"), None, ExportForm::Csv, &cache).is_err());
+    }
 }

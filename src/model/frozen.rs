@@ -365,9 +365,10 @@ impl Frozen {
         let row_bytes = row_bytes(dtype, self.in_features)?;
         // The type was accepted when the weight was loaded, so that a row cannot fail here.
         dequantise(dtype, &bytes[..row_bytes], &mut vec![0f32; self.in_features])?;
+        let rows = blocks::Rows::new(x, self.in_features);
         Ok(few_rows(x, self.in_features, self.out_features, |row, buffer, sums| {
             let bytes = &bytes[row * row_bytes..][..row_bytes];
-            if blocks::dots(dtype, bytes, x, sums) {
+            if blocks::dots(dtype, bytes, &rows, sums) {
                 return;
             }
             let _ = dequantise(dtype, bytes, buffer);

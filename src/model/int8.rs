@@ -68,48 +68,51 @@ pub fn dots(dtype: GgmlDType, rows: &[u8], x: &Int8Row, sums: &mut [f32]) {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::super::blocks::scale;
+    use super::super::blocks::both_factors;
     use super::Int8Row;
 
     pub fn is_there() -> bool {
-        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+        is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
     }
 
     pub fn has_vnni() -> bool {
         is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl")
     }
 
-    /// Defines the products of a type: its block of `$n` bytes, the code that makes (d, m, unsigned codes, signed codes) of a block and of the
-    /// row's codes, and the instruction that sums fourfold products.
+    /// Defines the products of a type: its block of `$n` bytes, the code that makes (unsigned codes, signed codes) of a block and of the row's
+    /// codes, and the instruction that sums fourfold products.
     macro_rules! dots {
         ($name:ident, $features:literal, $n:literal, $parts:ident, $fourfold:ident) => {
             #[target_feature(enable = $features)]
             pub unsafe fn $name(rows: &[u8], row_bytes: usize, x: &Int8Row, sums: &mut [f32]) {
                 for (row, out) in rows.chunks_exact(row_bytes).zip(sums) {
-                    let (mut sum, mut shifted) = (_mm256_setzero_ps(), 0f32);
-                    for ((block, codes), (dx, sx)) in row.as_chunks::<$n>().0.iter().zip(&x.codes).zip(&x.factors) {
+                    // Two sums, so that one need not wait for the other.
+                    let (mut sums, mut shifts) = ([_mm256_setzero_ps(); 2], _mm_setzero_ps());
+                    let blocks = row.as_chunks::<$n>().0.iter().zip(&x.codes).zip(&x.factors);
+                    for (i, ((block, codes), factors)) in blocks.enumerate() {
+                        let both = _mm_mul_ps(both_factors(block), _mm_setr_ps(factors.0, factors.1, 0.0, 0.0));
+                        shifts = _mm_add_ps(shifts, both);
                         // SAFETY: a block of the row has 32 codes.
                         let codes = unsafe { _mm256_loadu_si256(codes.as_ptr().cast()) };
-                        let (d, m, unsigned, signed) = $parts(block, codes);
+                        let (unsigned, signed) = $parts(block, codes);
                         let products = _mm256_cvtepi32_ps($fourfold(unsigned, signed));
-                        sum = _mm256_fmadd_ps(_mm256_set1_ps(d * dx), products, sum);
-                        shifted += m * sx;
+                        sums[i & 1] = _mm256_fmadd_ps(_mm256_broadcastss_ps(both), products, sums[i & 1]);
                     }
                     let mut lanes = [0f32; 8];
                     // SAFETY: eight values have room for a vector.
-                    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
-                    *out = lanes.iter().sum::<f32>() + shifted;
+                    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), _mm256_add_ps(sums[0], sums[1])) };
+                    *out = lanes.iter().sum::<f32>() + _mm_cvtss_f32(_mm_movehdup_ps(shifts));
                 }
             }
         };
     }
 
-    dots!(q4_0_vnni, "avx2,fma,avx512vnni,avx512vl", 18, q4_0, fourfold_vnni);
-    dots!(q4_1_vnni, "avx2,fma,avx512vnni,avx512vl", 20, q4_1, fourfold_vnni);
-    dots!(q8_0_vnni, "avx2,fma,avx512vnni,avx512vl", 34, q8_0, fourfold_vnni);
-    dots!(q4_0_avx2, "avx2,fma", 18, q4_0, fourfold_avx2);
-    dots!(q4_1_avx2, "avx2,fma", 20, q4_1, fourfold_avx2);
-    dots!(q8_0_avx2, "avx2,fma", 34, q8_0, fourfold_avx2);
+    dots!(q4_0_vnni, "avx2,fma,f16c,avx512vnni,avx512vl", 18, q4_0, fourfold_vnni);
+    dots!(q4_1_vnni, "avx2,fma,f16c,avx512vnni,avx512vl", 20, q4_1, fourfold_vnni);
+    dots!(q8_0_vnni, "avx2,fma,f16c,avx512vnni,avx512vl", 34, q8_0, fourfold_vnni);
+    dots!(q4_0_avx2, "avx2,fma,f16c", 18, q4_0, fourfold_avx2);
+    dots!(q4_1_avx2, "avx2,fma,f16c", 20, q4_1, fourfold_avx2);
+    dots!(q8_0_avx2, "avx2,fma,f16c", 34, q8_0, fourfold_avx2);
 
     #[inline]
     #[target_feature(enable = "avx2,fma,avx512vnni,avx512vl")]
@@ -137,23 +140,22 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn q4_0(block: &[u8; 18], codes: __m256i) -> (f32, f32, __m256i, __m256i) {
-        let d = scale([block[0], block[1]]);
-        (d, -8.0 * d, halves(&block[2..]), codes)
+    fn q4_0(block: &[u8; 18], codes: __m256i) -> (__m256i, __m256i) {
+        (halves(&block[2..]), codes)
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn q4_1(block: &[u8; 20], codes: __m256i) -> (f32, f32, __m256i, __m256i) {
-        (scale([block[0], block[1]]), scale([block[2], block[3]]), halves(&block[4..]), codes)
+    fn q4_1(block: &[u8; 20], codes: __m256i) -> (__m256i, __m256i) {
+        (halves(&block[4..]), codes)
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn q8_0(block: &[u8; 34], codes: __m256i) -> (f32, f32, __m256i, __m256i) {
+    fn q8_0(block: &[u8; 34], codes: __m256i) -> (__m256i, __m256i) {
         // SAFETY: 32 bytes follow the scale.
         let weights = unsafe { _mm256_loadu_si256(block.as_ptr().add(2).cast()) };
-        (scale([block[0], block[1]]), 0.0, _mm256_abs_epi8(weights), _mm256_sign_epi8(codes, weights))
+        (_mm256_abs_epi8(weights), _mm256_sign_epi8(codes, weights))
     }
 }
 

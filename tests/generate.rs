@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Output};
 
 use candle_core::Device;
 use serde_json::Value;
@@ -293,4 +294,51 @@ fn what_cannot_be_generated_is_refused_by_name() {
     let none = Decoding { max_new_tokens: 0, ..Decoding::default() };
     assert!(run(&decoder, None, &good, &none, 4).unwrap().0.iter().all(|row| row.tokens.is_empty()));
     assert!(run(&decoder, None, &[], &Decoding::default(), 4).unwrap().0.is_empty());
+}
+
+fn finetop(arguments: &[&str]) -> Output {
+    let model = fixtures().join("tiny/llama-f32.gguf");
+    let start = ["generate", "--model", model.to_str().unwrap(), "--max-new-tokens", "8"];
+    Process::new(env!("CARGO_BIN_EXE_finetop")).args(start).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_file_of_prompts_becomes_a_line_of_json_for_each_and_the_same_text_as_each_alone() {
+    let place = tempfile::tempdir().unwrap();
+    let rows = place.path().join("rows.jsonl");
+    let prompts = ["name[lamp]\n", "price[45 won]\n", "name[old bicycle], time[18:30]\n"];
+    let line = |prompt: &&str| format!("{}\n", serde_json::json!({"prompt": prompt, "references": ["x"]}));
+    std::fs::write(&rows, format!("{}\n{}{}", line(&prompts[0]), line(&prompts[1]), line(&prompts[2]))).unwrap();
+    let all = finetop(&["--file", rows.to_str().unwrap()]);
+    assert!(all.status.success(), "{}", text(&all.stderr));
+    let mut lines: Vec<Value> = text(&all.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    lines.sort_by_key(|line| line["row"].as_u64());
+    // The second line is empty: rows are numbered as the file's lines.
+    assert_eq!(lines.iter().map(|line| line["row"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 3, 4]);
+    for (prompt, line) in prompts.iter().zip(&lines) {
+        let alone = text(&finetop(&[prompt]).stdout);
+        assert_eq!(alone.strip_suffix('\n'), line["text"].as_str());
+    }
+    // A string that occurs ends the text before it.
+    let whole = lines[0]["text"].as_str().unwrap();
+    let (at, stop) = whole.char_indices().filter(|(_, c)| c.is_alphanumeric()).nth(2).unwrap();
+    let cut = text(&finetop(&["--stop", &stop.to_string(), prompts[0]]).stdout);
+    assert_eq!(cut, format!("{}\n", &whole[..whole.find(stop).unwrap_or(at)]));
+
+    std::fs::write(&rows, "{\"prompt\": \"a\"}\n{\"completion\": \"b\"}\n").unwrap();
+    for (arguments, told) in [
+        (vec!["--file", rows.to_str().unwrap()], "rows.jsonl:2: expected {\"prompt\": …}"),
+        (vec!["--num-beams", "2", "--temperature", "1", "x"], "beams are not sampled"),
+        (vec!["--top-p", "2", "x"], "top_p is 2"),
+        (vec!["--fast", "--num-beams", "2", "x"], "cannot be used with"),
+        (vec![], "PROMPT"),
+    ] {
+        let refused = finetop(&arguments);
+        assert_eq!(refused.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&refused.stderr).contains(told), "{arguments:?}: {}", text(&refused.stderr));
+    }
 }

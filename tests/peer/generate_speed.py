@@ -35,7 +35,8 @@ tokens, started = 0, time.monotonic()
 with torch.no_grad():
     for i in range(0, len(prompts), int(batch)):
         x = tok(prompts[i : i + int(batch)], return_tensors="pt", padding=True, add_special_tokens=False)
-        out = model.generate(**x, max_new_tokens=int(new), do_sample=False, eos_token_id=ends, pad_token_id=tok.pad_token_id)
+        how = {"max_new_tokens": int(new), "do_sample": False, "eos_token_id": ends, "pad_token_id": tok.pad_token_id}
+        out = model.generate(**x, **how)
         for row in out[:, x.input_ids.shape[1] :].tolist():
             tokens += next((k for k, t in enumerate(row) if t in ends), len(row))
 print(json.dumps({"seconds": time.monotonic() - started, "tokens": tokens}))
@@ -64,7 +65,8 @@ def main():
     peer = [a.python, "-c", PEER, folder, name, rows, a.adapter, a.max_new_tokens, a.batch, a.threads]
     ours, theirs, table_rows = [], [], []
     for n in range(a.rounds):
-        told = subprocess.run(command, check=True, capture_output=True, env=os.environ | {"RAYON_NUM_THREADS": str(a.threads)})
+        threads = os.environ | {"RAYON_NUM_THREADS": str(a.threads)}
+        told = subprocess.run(command, check=True, capture_output=True, env=threads)
         err = told.stderr.decode()
         ours.append(float(re.search(r"rows in ([\d.]+) s", err).group(1)))
         tokens = sum(len(json.loads(l)["tokens"]) for l in told.stdout.decode().splitlines())
@@ -73,7 +75,8 @@ def main():
         found = json.loads(run.stdout.decode().splitlines()[-1])
         theirs.append(found["seconds"])
         rates = (tokens / ours[-1], found["tokens"] / theirs[-1])
-        table_rows.append((n + 1, f"{ours[-1]:.1f}", tokens, f"{rates[0]:.0f}", f"{theirs[-1]:.1f}", found["tokens"], f"{rates[1]:.0f}"))
+        mine = (f"{ours[-1]:.1f}", tokens, f"{rates[0]:.0f}")
+        table_rows.append((n + 1, *mine, f"{theirs[-1]:.1f}", found["tokens"], f"{rates[1]:.0f}"))
         print(err.strip().splitlines()[-1], flush=True)
     table(["round", "finetop s", "tokens", "tokens/s", "transformers s", "tokens", "tokens/s"], table_rows)
     ratio = statistics.median(theirs) / statistics.median(ours)

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use super::planner::Planner;
 use super::scoring::{self, Model, Progress, ScoringError, Wanted};
 use super::stage::Stage;
 use super::store::{self, RunFolder};
@@ -13,6 +14,7 @@ use crate::config::RunConfig;
 use crate::data::tokenizer::Tokenizer;
 use crate::eval::report::{AdapterName, Scored};
 use crate::event::{BleuDone, BleuProgress, Command, CommandReply, EventSink, RunEvent, RunState, Warning};
+use crate::memory::plan::rows_generated_at_once;
 use crate::memory::probe;
 use crate::model::device_memory;
 use crate::task;
@@ -55,7 +57,7 @@ pub fn score_run(
     tokenizer: &Tokenizer,
     steps: u64,
     orders: &mut Orders,
-    sink: &mut dyn EventSink,
+    planner: &mut Planner,
 ) -> Option<String> {
     let config = stage.config.clone();
     let rows = config.data.test.clone().filter(|_| config.bleu.run_after_training)?;
@@ -63,7 +65,9 @@ pub fn score_run(
     let checkpoint = folder.checkpoint_path(step);
     probe::give_back_freed();
     device_memory::trim();
-    let mut after = After { folder, stage: &stage, tokenizer, rows: &rows, steps, orders, sink, chat: false };
+    let batch = rows_generated_at_once(&planner.subject, &config, planner.limit_bytes);
+    let sink: &mut dyn EventSink = planner;
+    let mut after = After { folder, stage: &stage, tokenizer, rows: &rows, batch, steps, orders, sink, chat: false };
     let mut made = || -> Result<bool, ScoringError> {
         let named = adapter_name(name, Some(step), &checkpoint)?;
         let loaded = task::adapter(&stage.decoder, Some(&checkpoint));
@@ -87,7 +91,7 @@ pub fn score_run(
         Ok(false) => Some(format!("the scoring was stopped; {go_on}")),
         Err(e) => {
             let detail = format!("the run is trained, but could not be scored: {e}; {go_on}");
-            sink.emit(RunEvent::Warning(Warning { kind: "bleu_failed".into(), detail }));
+            planner.emit(RunEvent::Warning(Warning { kind: "bleu_failed".into(), detail }));
             None
         }
     }
@@ -98,6 +102,7 @@ struct After<'a, 'o> {
     stage: &'a Stage<'a>,
     tokenizer: &'a Tokenizer,
     rows: &'a Path,
+    batch: usize,
     steps: u64,
     orders: &'a mut Orders<'o>,
     sink: &'a mut dyn EventSink,
@@ -120,7 +125,7 @@ impl After<'_, '_> {
             rows: self.rows.into(),
             strict: config.data.strict,
             decoding: scoring::decoding(&config.bleu, self.chat),
-            batch: config.bleu.per_device_eval_batch_size,
+            batch: self.batch,
             metrics: vec![Scored::Bleu, Scored::Chrf],
             eval_loss,
             again: false,

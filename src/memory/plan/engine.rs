@@ -1,7 +1,7 @@
 //! What the engine holds at the moments that may be the highest: each formula follows the function of `model` or `train` that it names.
 //! A `value` is an element of the type that is computed with; widths are values a token.
 
-use super::generation::generating;
+use super::generation;
 use super::process::resident;
 use super::rows::Batch;
 use super::weights::{F32, base_bytes, compute_bytes, held_bytes, is_packed, loading_bytes};
@@ -108,20 +108,28 @@ pub(super) fn moments(subject: &Subject, config: &RunConfig, batch: Batch) -> Ve
     moments
 }
 
-/// After the last step, where the test split is scored: base and adapter stay, and as many rows are generated at once as the limit lets.
-pub(super) fn after_training(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> Option<Moment> {
-    if !config.bleu.run_after_training {
-        return None;
-    }
-    let run = Run::new(subject, config);
-    // A checkpoint that is read has room for gradients, too.
-    let rest = Moment::new(Phase::Generate)
+/// Base and adapter after the last step; a checkpoint that is read has room for gradients, too.
+fn scored(run: &Run) -> Moment {
+    Moment::new(Phase::Generate)
         .lasting(Category::BaseWeights, run.base)
         .lasting(Category::Adapter, run.adapter)
         .lasting(Category::Gradients, run.adapter)
-        .lasting(Category::DequantScratch, run.scratch());
-    let at_rest: u64 = resident(subject, rest.clone()).by_category.values().sum();
-    generating(subject, config, rest, limit_bytes.map(|limit| limit.saturating_sub(at_rest)))
+        .lasting(Category::DequantScratch, run.scratch())
+}
+
+/// Rows of the test split that are generated at once, so that the process holds no more than `most_bytes`.
+pub(super) fn rows_at_once(subject: &Subject, config: &RunConfig, most_bytes: u64) -> usize {
+    let rest = resident(subject, scored(&Run::new(subject, config)));
+    generation::rows_at_once(subject, config, most_bytes.saturating_sub(rest.by_category.values().sum()))
+}
+
+/// After the last step, where the test split is scored within `most_bytes`.
+pub(super) fn after_training(subject: &Subject, config: &RunConfig, most_bytes: u64) -> Option<Moment> {
+    if !config.bleu.run_after_training {
+        return None;
+    }
+    let rows = rows_at_once(subject, config, most_bytes);
+    generation::generating(subject, config, scored(&Run::new(subject, config)), rows)
 }
 
 /// What all moments are worked out from.

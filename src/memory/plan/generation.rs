@@ -39,29 +39,34 @@ pub struct TestRows {
     pub longest_prompt: usize,
 }
 
-/// What is held besides base and adapter while the test split is generated: `most_bytes` at most, where fewer rows at once do.
-pub(super) fn generating(
-    subject: &Subject,
-    config: &RunConfig,
-    moment: Moment,
-    most_bytes: Option<u64>,
-) -> Option<Moment> {
-    let test = subject.test?;
+/// Rows that are generated at once even where that takes more than training did: fewer would take much longer.
+const FEWEST: usize = 8;
+
+/// Rows that are generated at once so that no more than `most_bytes` are held besides base and adapter.
+pub(super) fn rows_at_once(subject: &Subject, config: &RunConfig, most_bytes: u64) -> usize {
+    let Some(test) = subject.test else { return config.bleu.per_device_eval_batch_size };
+    let mut rows = config.bleu.per_device_eval_batch_size.min(test.rows).max(1);
+    while rows > FEWEST && needs(&subject.shape, extent(subject, test, config, rows)).total() > most_bytes {
+        rows = (rows - rows.div_ceil(8)).max(FEWEST);
+    }
+    rows
+}
+
+fn extent(subject: &Subject, test: TestRows, config: &RunConfig, rows: usize) -> Extent {
     let bleu = &config.bleu;
-    let extent = |rows| Extent {
+    Extent {
         rows,
         prompt_tokens: test.longest_prompt,
         new_tokens: bleu.max_new_tokens,
         num_beams: bleu.num_beams,
         logits: bleu.num_beams > 1 || bleu.no_repeat_ngram_size > 0,
         threads: subject.threads,
-    };
-    let mut rows = bleu.per_device_eval_batch_size.min(test.rows).max(1);
-    let mut held = needs(&subject.shape, extent(rows));
-    while rows > 1 && most_bytes.is_some_and(|most| held.total() > most) {
-        rows -= rows.div_ceil(8);
-        held = needs(&subject.shape, extent(rows));
     }
+}
+
+/// What is held besides base and adapter while the test split is generated, so many rows at once.
+pub(super) fn generating(subject: &Subject, config: &RunConfig, moment: Moment, rows: usize) -> Option<Moment> {
+    let held = needs(&subject.shape, extent(subject, subject.test?, config, rows));
     let Needs { kv_cache, block_work, head_chunk, dequant_scratch } = held;
     Some(
         moment

@@ -144,11 +144,9 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
     let mut peak: Option<(u64, ByCategory)> = None;
     let mut by_phase = ByPhase::new();
     let mut phases: BTreeMap<Phase, ByCategory> = BTreeMap::new();
-    let mut moments = engine::moments(subject, config, batch);
-    moments.extend(engine::after_training(subject, config, limit_bytes));
-    for moment in moments {
+    let mut look = |moment: Moment, fit: Option<Fit>| {
         let held = process::resident(subject, moment);
-        let held = subject.fit.map_or(held.clone(), |fit| fit.corrected(held));
+        let held = fit.map_or(held.clone(), |fit| fit.corrected(held));
         let total: u64 = held.by_category.values().sum();
         let highest = by_phase.entry(held.phase).or_default();
         if total >= *highest {
@@ -158,6 +156,15 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
         if peak.as_ref().is_none_or(|(highest, _)| total > *highest) {
             peak = Some((total, held.by_category));
         }
+        peak.as_ref().map_or(0, |(highest, _)| *highest)
+    };
+    let mut training = 0;
+    for moment in engine::moments(subject, config, batch) {
+        training = look(moment, subject.fit);
+    }
+    // Steps measured nothing of what generation takes, only what is there all the time.
+    if let Some(moment) = engine::after_training(subject, config, scored_within(training, limit_bytes)) {
+        look(moment, subject.fit.map(|fit| Fit { factor: 1.0, ..fit }));
     }
     // What backward freed stays with the allocator of a CPU until something else needs it: the optimizer's phase holds no less.
     if let (false, Some(&backward)) = (subject.on_device, by_phase.get(&Phase::Backward))
@@ -174,6 +181,17 @@ pub fn plan(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> 
         (None, false) => Basis::Calibrated,
     };
     Plan { peak_bytes, limit_bytes, by_category, by_phase, phases, longest_batch: batch.longest, basis }
+}
+
+/// What scoring after training may hold: what training held, and never more than the limit.
+fn scored_within(training_bytes: u64, limit_bytes: Option<u64>) -> u64 {
+    limit_bytes.map_or(training_bytes, |limit| limit.min(training_bytes))
+}
+
+/// Rows of the test split that are generated at once after training: as many as take no more memory than training did, but a few at least.
+pub fn rows_generated_at_once(subject: &Subject, config: &RunConfig, limit_bytes: Option<u64>) -> usize {
+    let training = plan(&Subject { test: None, ..subject.clone() }, config, limit_bytes).peak_bytes;
+    engine::rows_at_once(subject, config, scored_within(training, limit_bytes))
 }
 
 /// What is held while nothing is computed: base, adapter, moments and the process itself.

@@ -244,6 +244,32 @@ fn a_plan_that_was_fitted_says_what_was_measured() {
 }
 
 #[test]
+fn scoring_after_training_is_planned_within_what_training_holds_or_a_few_rows_at_once() {
+    let test = Some(generation::TestRows { rows: 630, longest_prompt: 60 });
+    let with = |fit| Subject { test, fit, ..subject(true) };
+    let (small, large) = (&["train.per_device_train_batch_size=1"][..], &["train.gradient_checkpointing=false"][..]);
+    for settings in [small, large] {
+        let (subject, config) = (with(None), config(settings));
+        let alone = plan(&Subject { test: None, ..subject.clone() }, &config, None);
+        let both = plan(&subject, &config, None);
+        let rows = rows_generated_at_once(&subject, &config, None);
+        assert!((8..=32).contains(&rows), "{rows}");
+        assert!(both.by_phase[&Phase::Generate] <= alone.peak_bytes || rows == 8, "{both:?}");
+        assert_eq!(alone.by_phase.get(&Phase::Generate), None);
+        let off = [settings, &["bleu.run_after_training=false"]].concat();
+        assert_eq!(plan(&subject, &self::config(&off), None).peak_bytes, alone.peak_bytes);
+        // A fit is of training's steps.
+        let fit = Some(Fit { offset_bytes: 0, factor: 2.0 });
+        let fitted = Subject { fit, ..subject.clone() };
+        assert_eq!(
+            plan(&fitted, &config, Some(alone.peak_bytes)).by_phase[&Phase::Generate],
+            both.by_phase[&Phase::Generate]
+        );
+    }
+    assert_eq!(rows_generated_at_once(&with(None), &config(large), None), 32);
+}
+
+#[test]
 fn what_the_peer_needs_is_near_what_was_measured() {
     let rows: Arc<[RowLength]> = vec![RowLength { tokens: 256, target_tokens: 128 }; 4].into();
     let subject = Subject { train_rows: rows, ..subject(true) };

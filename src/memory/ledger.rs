@@ -256,6 +256,8 @@ impl Ledger {
         if bytes as u64 <= free_bytes {
             return Ok(());
         }
+        // Where the machine has less than the limit, that is what had to be kept.
+        let limit_bytes = limit_bytes.min(held_bytes.saturating_add(free_bytes));
         Err(NoRoom { held_bytes, ..self.no_room(bytes, free_bytes, limit_bytes) })
     }
 
@@ -375,7 +377,8 @@ mod tests {
         let pressed = Ledger::default();
         pressed.set_limit(1 << 30, || Some(0), || Some(MARGIN_BYTES + 10));
         assert!(pressed.has_room(10).is_ok());
-        assert_eq!(pressed.has_room(11).unwrap_err().free_bytes, 10);
+        let error = pressed.has_room(11).unwrap_err();
+        assert_eq!((error.free_bytes, error.held_bytes, error.limit_bytes), (10, 0, 10));
     }
 
     #[test]

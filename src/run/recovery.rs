@@ -19,7 +19,7 @@ use crate::event::{
 use crate::memory::lever::Kind;
 use crate::memory::plan::{self, Subject, levers};
 use crate::memory::probe;
-use crate::memory::triage::{Facts, History, Origin};
+use crate::memory::triage::{Cause, Facts, History, Origin};
 use crate::train::checkpoint::Checkpoints;
 use crate::train::orders::{Choice, Orders, Stop, answer};
 use crate::train::shortage::Shortage;
@@ -180,12 +180,17 @@ impl Recovery<'_> {
             step: shortage.place.step,
             tokens: shortage.place.tokens,
             used_bytes,
-            limit_bytes,
+            limit_bytes: planner.limit_bytes.or(limit_bytes),
             requested_bytes: shortage.requested_bytes,
             free_bytes,
             available_bytes,
             others_bytes,
             planned_peak_bytes: Some(plan.peak_bytes),
+        };
+        // What others took is told by the run's own limit; that it is too large, by what there was.
+        let cause = match history.cause(&facts) {
+            Cause::Unknown => history.cause(&Facts { limit_bytes, ..facts }),
+            cause => cause,
         };
         let peak_now = plan::plan(&informed, config, limit_bytes).peak_bytes;
         OutOfMemory {
@@ -199,7 +204,7 @@ impl Recovery<'_> {
             levers: levers(&informed, config, Some(aim(peak_now, limit_bytes, shortage))),
             applied: None,
             origin: Some(shortage.origin),
-            cause: Some(history.cause(&facts)),
+            cause: Some(cause),
             limit_bytes,
             used_bytes,
             others_bytes,

@@ -7,6 +7,7 @@ pub mod data;
 pub mod disk;
 pub mod eval;
 pub mod event;
+pub mod extract;
 pub mod formats;
 pub mod memory;
 pub mod model;

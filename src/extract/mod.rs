@@ -1,0 +1,4 @@
+//! From whatever a model said to a typed value: the schema, and a chain of stages that record each change they make.
+//! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
+
+pub mod attempt;

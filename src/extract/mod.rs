@@ -2,4 +2,9 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod fix;
+pub mod formats;
+mod prompt;
 pub mod provider;
+pub mod schema;
+pub mod validate;

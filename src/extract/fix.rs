@@ -1,0 +1,309 @@
+//! The whole extraction: a model writes, the chain reads, and where that does not fit the model is asked again, within bounds.
+//! Every call and every change is in the trace. What is said to the model is `prompt`'s, how text becomes a value `chain`'s.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::attempt::{Attempt, Fault, Refusal, Stage, Totals, Trace};
+use super::chain::{self, Reading};
+use super::prompt;
+use super::provider::{Completion, Finish, Heard, Message, Price, Provider, Request};
+use super::schema::Schema;
+
+/// How a model is asked again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixMode {
+    /// Told path, expected, found and an excerpt, with the schema's short form and the text.
+    #[default]
+    Own,
+    /// As LangChain's OutputFixingParser does, to compare: instructions, completion, error; no repair and no normalising between.
+    Langchain,
+}
+
+/// What is to be extracted, from what, and how hard to try.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// With places for `{text}` and `{schema}`; see [`prompt::fill`].
+    pub prompt: String,
+    pub schema: Schema,
+    pub text: String,
+    /// What "tomorrow" counts from.
+    pub now: DateTime,
+    /// Calls after the first.
+    pub max_retries: u32,
+    pub fix_mode: FixMode,
+    /// Tokens of all calls together, as far as the provider tells them, beyond which no further call is made.
+    pub token_budget: u64,
+    pub max_new_tokens: u32,
+    pub temperature: f64,
+    pub seed: u64,
+    /// Decode under the schema's grammar.
+    pub constrained: bool,
+    pub price: Price,
+}
+
+/// LangChain's.
+pub const DEFAULT_MAX_RETRIES: u32 = 1;
+pub const DEFAULT_TOKEN_BUDGET: u64 = 16_384;
+pub const DEFAULT_MAX_NEW_TOKENS: u32 = 256;
+
+impl Ask {
+    pub fn new(schema: Schema, text: impl Into<String>, now: DateTime) -> Self {
+        Ask {
+            prompt: prompt::DEFAULT.to_string(),
+            schema,
+            text: text.into(),
+            now,
+            max_retries: DEFAULT_MAX_RETRIES,
+            fix_mode: FixMode::Own,
+            token_budget: DEFAULT_TOKEN_BUDGET,
+            max_new_tokens: DEFAULT_MAX_NEW_TOKENS,
+            temperature: 0.0,
+            seed: 42,
+            constrained: false,
+            price: Price::default(),
+        }
+    }
+}
+
+/// What is told while it works.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// Nothing new; said now and then, so that the caller can end it.
+    Waiting,
+    /// A model is asked, in this stage.
+    Asked(Stage),
+    Text(&'a str),
+    /// The provider tries anew; what was heard of this call is void.
+    Again {
+        why: &'a str,
+        wait: Duration,
+    },
+    /// A stage is done.
+    Attempt(&'a Attempt),
+}
+
+/// Asks, reads, and asks again. Breaking `told` ends it; the trace then says that it was cancelled.
+pub fn extract(ask: &Ask, provider: &mut dyn Provider, told: &mut dyn FnMut(Told) -> ControlFlow<()>) -> Trace {
+    let mut work = Work { ask, attempts: Vec::new(), totals: Totals::default(), known: true, begun: Instant::now() };
+    let mut result = work.answers(provider, told);
+    if let Err(refusal) = &mut result {
+        refusal.errors.dedup();
+    }
+    work.trace(result)
+}
+
+/// An answer that was read and did not fit.
+struct Missed {
+    answer: String,
+    stage: Stage,
+    faults: Vec<Fault>,
+}
+
+struct Work<'a> {
+    ask: &'a Ask,
+    attempts: Vec<Attempt>,
+    totals: Totals,
+    /// Every call so far told its tokens.
+    known: bool,
+    begun: Instant,
+}
+
+impl Work<'_> {
+    fn answers(
+        &mut self,
+        provider: &mut dyn Provider,
+        told: &mut dyn FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Value, Refusal> {
+        let ask = self.ask;
+        let mut missed: Option<Missed> = None;
+        let mut retries = 0..ask.max_retries;
+        loop {
+            let (stage, said) = match &missed {
+                None if ask.constrained => (Stage::Constrained, None),
+                None => (Stage::Generate, None),
+                Some(m) => {
+                    (Stage::Fix, Some(prompt::again(ask.fix_mode, &ask.schema, &ask.text, &m.answer, &m.faults)))
+                }
+            };
+            let said = said.unwrap_or_else(|| prompt::fill(&ask.prompt, &ask.schema, &ask.text, ask.now));
+            let answer = self.call(stage, said, missed.as_ref(), provider, told)?;
+            let next = match self.read(&answer, told)? {
+                Ok(value) => return Ok(value),
+                Err(next) => next,
+            };
+            let refused = |why: &str, next: &Missed| {
+                let first = next.faults.first().map(one_line).unwrap_or_default();
+                Err(Refusal { stage: next.stage, message: format!("{why}{first}"), errors: next.faults.clone() })
+            };
+            if ask.constrained && answer.finish == Finish::Length {
+                return refused("", &next);
+            }
+            if missed.as_ref().is_some_and(|m| same(&m.faults, &next.faults)) {
+                return refused("the same error came back: ", &next);
+            }
+            let spent = self.spent();
+            if retries.next().is_none() {
+                return refused("", &next);
+            }
+            if spent >= ask.token_budget {
+                let why = format!("{spent} tokens are spent, of {} allowed: ", ask.token_budget);
+                return refused(&why, &next);
+            }
+            missed = Some(next);
+        }
+    }
+
+    fn spent(&self) -> u64 {
+        self.totals.prompt_tokens.unwrap_or(0) + self.totals.completion_tokens.unwrap_or(0)
+    }
+
+    /// One call, as an attempt of the trace.
+    fn call(
+        &mut self,
+        stage: Stage,
+        said: String,
+        missed: Option<&Missed>,
+        provider: &mut dyn Provider,
+        told: &mut dyn FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Completion, Refusal> {
+        let ask = self.ask;
+        let failed = |message: String| Refusal { stage, message, errors: Vec::new() };
+        if told(Told::Asked(stage)).is_break() {
+            return Err(failed("cancelled".into()));
+        }
+        let left = ask.token_budget.saturating_sub(self.spent()).max(1);
+        let request = Request {
+            messages: vec![Message::user(said.clone())],
+            max_tokens: ask.max_new_tokens.min(u32::try_from(left).unwrap_or(u32::MAX)),
+            temperature: ask.temperature,
+            seed: ask.seed,
+            constrained: ask.constrained.then(|| ask.schema.document().clone()),
+        };
+        let began = Instant::now();
+        let answered = provider.complete(&request, &mut |heard| {
+            told(match heard {
+                Heard::Waiting => Told::Waiting,
+                Heard::Text(text) => Told::Text(text),
+                Heard::Again { why, wait } => Told::Again { why, wait },
+            })
+        });
+        let input = missed.map_or(&ask.text, |m| &m.answer).as_str().into();
+        let mut attempt = Attempt {
+            n: self.attempts.len() + 1,
+            stage,
+            input,
+            output: Value::Null,
+            errors: missed.map(|m| m.faults.clone()).unwrap_or_default(),
+            changes: Vec::new(),
+            prompt: Some(said),
+            prompt_tokens: None,
+            completion_tokens: None,
+            ms: began.elapsed().as_secs_f64() * 1e3,
+        };
+        self.totals.calls += 1;
+        let result = match answered {
+            Err(error) => {
+                self.count(None, None);
+                Err(failed(error.to_string()))
+            }
+            Ok(answer) => {
+                self.count(answer.prompt_tokens, answer.completion_tokens);
+                attempt.prompt = Some(answer.prompt.clone());
+                attempt.output = answer.text.as_str().into();
+                (attempt.prompt_tokens, attempt.completion_tokens) = (answer.prompt_tokens, answer.completion_tokens);
+                match answer.finish {
+                    Finish::Cancelled => Err(failed("cancelled".into())),
+                    Finish::Stop | Finish::Length => Ok(answer),
+                }
+            }
+        };
+        let stopped = told(Told::Attempt(&attempt)).is_break();
+        self.attempts.push(attempt);
+        if stopped { Err(failed("cancelled".into())) } else { result }
+    }
+
+    /// Tokens of a call; one that does not tell makes the sums unknown.
+    fn count(&mut self, prompt: Option<u64>, completion: Option<u64>) {
+        let (Some(prompt), Some(completion), true) = (prompt, completion, self.known) else {
+            self.known = false;
+            self.totals.prompt_tokens = None;
+            self.totals.completion_tokens = None;
+            return;
+        };
+        *self.totals.prompt_tokens.get_or_insert(0) += prompt;
+        *self.totals.completion_tokens.get_or_insert(0) += completion;
+    }
+
+    /// Reads an answer through the chain, whose attempts join the trace.
+    fn read(
+        &mut self,
+        answer: &Completion,
+        told: &mut dyn FnMut(Told) -> ControlFlow<()>,
+    ) -> Result<Result<Value, Missed>, Refusal> {
+        let ask = self.ask;
+        let reading = match ask.fix_mode {
+            FixMode::Own => Reading::Whole,
+            FixMode::Langchain => Reading::Langchain,
+        };
+        let trace = chain::read(&answer.text, Some(&ask.schema), ask.now, reading);
+        let mut lossy = false;
+        for mut attempt in trace.attempts {
+            attempt.n = self.attempts.len() + 1;
+            lossy |= attempt.changes.iter().any(|c| c.lossy);
+            let stopped = told(Told::Attempt(&attempt)).is_break();
+            let stage = attempt.stage;
+            self.attempts.push(attempt);
+            if stopped {
+                return Err(Refusal { stage, message: "cancelled".into(), errors: Vec::new() });
+            }
+        }
+        let cut = (answer.finish == Finish::Length).then(|| cut_off(&answer.text, ask.max_new_tokens));
+        let missed = |stage, faults| Ok(Err(Missed { answer: answer.text.clone(), stage, faults }));
+        match (trace.value, trace.error, cut) {
+            // What stands behind a cut may be missing: only a value that needed no guess is whole. LangChain takes it silently.
+            (Some(_), _, Some(cut)) if lossy && ask.fix_mode == FixMode::Own => missed(Stage::Repair, vec![cut]),
+            (Some(value), ..) => Ok(Ok(value)),
+            (None, Some(refusal), cut) => missed(refusal.stage, cut.into_iter().chain(refusal.errors).collect()),
+            (None, None, cut) => missed(Stage::Parse, cut.into_iter().collect()),
+        }
+    }
+
+    fn trace(self, result: Result<Value, Refusal>) -> Trace {
+        let mut totals = self.totals;
+        totals.ms = self.begun.elapsed().as_secs_f64() * 1e3;
+        totals.cost = self.ask.price.of(totals.prompt_tokens, totals.completion_tokens);
+        let (value, error) = match result {
+            Ok(value) => (Some(value), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Trace { ok: error.is_none(), value, error, attempts: self.attempts, totals }
+    }
+}
+
+fn cut_off(text: &str, max_new_tokens: u32) -> Fault {
+    let tail = text.char_indices().rev().nth(39).map_or(0, |(at, _)| at);
+    Fault {
+        path: String::new(),
+        expected: format!("an answer that ends within {max_new_tokens} tokens"),
+        found: "one that was cut off there".into(),
+        excerpt: text[tail..].to_string(),
+        offset: Some(tail),
+    }
+}
+
+/// Whether two lists say the same, wherever in the text it stood.
+fn same(a: &[Fault], b: &[Fault]) -> bool {
+    let key = |f: &Fault| (f.path.clone(), f.expected.clone(), f.found.clone());
+    a.iter().map(key).eq(b.iter().map(key))
+}
+
+fn one_line(fault: &Fault) -> String {
+    let place = if fault.path.is_empty() { "the whole" } else { &fault.path };
+    format!("{place}: expected {}, found {}", fault.expected, fault.found)
+}

@@ -13,7 +13,7 @@ use finetop::memory::ledger::{Category, Ledger, Phase};
 use finetop::memory::plan::generation::{Extent, needs};
 use finetop::model::adapter::Adapter;
 use finetop::model::decoder::Decoder;
-use finetop::model::generate::{Decoding, Done, Ended, Event, Request, Totals, generate_all};
+use finetop::model::generate::{Decoding, Done, Ended, Event, Request, Rules, Totals, generate_all};
 use finetop::model::load::{Placement, WeightFiles, load};
 use finetop::model::oom::exhausted;
 
@@ -64,7 +64,7 @@ fn run(
 ) -> candle_core::Result<(Vec<Done>, Totals)> {
     let mut done = Vec::new();
     let mut told = vec![Vec::new(); requests.len()];
-    let totals = generate_all(decoder, adapter, requests, how, batch, &|_, _| false, &mut |event| {
+    let totals = generate_all(decoder, adapter, requests, how, batch, &Rules::NONE, &mut |event| {
         match event {
             Event::Token { index, token } => told[index].push(token),
             Event::Done(row) => done.push(row),
@@ -231,7 +231,7 @@ fn whoever_listens_can_end_everything_and_hears_nothing_more() {
     let requests = requests();
     for at in [1, 4, 30] {
         let mut heard = 0;
-        let totals = generate_all(&decoder, None, &requests, &Decoding::default(), 3, &|_, _| false, &mut |_| {
+        let totals = generate_all(&decoder, None, &requests, &Decoding::default(), 3, &Rules::NONE, &mut |_| {
             heard += 1;
             if heard == at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
@@ -250,7 +250,8 @@ fn a_stop_of_the_askers_own_ends_a_row_with_the_token_that_brought_it() {
     for num_beams in [1, 2] {
         let how = Decoding { num_beams, max_new_tokens: 9, ..Decoding::default() };
         let mut done = Vec::new();
-        generate_all(&decoder, None, &requests, &how, 4, &|index, new| index == 2 && new.len() == 5, &mut |event| {
+        let rules = Rules { stop: &|index, new| index == 2 && new.len() == 5, ..Rules::NONE };
+        generate_all(&decoder, None, &requests, &how, 4, &rules, &mut |event| {
             if let Event::Done(row) = event {
                 done.push(row);
             }

@@ -9,6 +9,7 @@ pub mod discover;
 pub mod engine;
 mod eval;
 mod evaluate;
+mod extract;
 mod generate;
 mod ground;
 mod plan;
@@ -73,6 +74,8 @@ enum Raw {
     Eval(eval::EvalArguments),
     /// Scores of files, as sacrebleu's: BLEU, chrF, TER
     Bleu(bleu::BleuArguments),
+    /// Text to a typed value by a model, every attempt in view
+    Extract(extract::ExtractArguments),
     /// Plain text out of a model
     Generate(generate::GenerateArguments),
 }
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
         Arguments { command: Some(Raw::Bleu(arguments)), .. } => bleu::bleu(arguments),
         Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
+        Arguments { command: Some(Raw::Extract(arguments)), .. } => extract::extract(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,14 +34,18 @@ pub struct GenerateRequest {
     pub stops: Stops,
 }
 
-struct Opened {
+/// A model in memory.
+pub(super) struct Opened {
     decoder: Decoder,
-    adapter: Option<Adapter>,
-    tokenizer: Arc<Tokenizer>,
-    chat: bool,
+    pub adapter: Option<Adapter>,
+    pub tokenizer: Arc<Tokenizer>,
+    /// Whether prompts go through the chat template.
+    pub chat: bool,
 }
 
-fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
+/// # Errors
+/// A way of decoding that does not go together; a model or adapter that cannot be read.
+pub(super) fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
     request.how.check().map_err(usage)?;
     let files = fetch(&request.model)?;
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
@@ -64,7 +68,7 @@ fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
 }
 
 impl Opened {
-    fn writer<'a>(&'a self, request: &GenerateRequest) -> Writer<'a> {
+    pub fn writer<'a>(&'a self, request: &GenerateRequest) -> Writer<'a> {
         Writer {
             decoder: &self.decoder,
             adapter: self.adapter.as_ref(),

@@ -2,9 +2,11 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod chain;
 pub mod fix;
 pub mod formats;
-mod prompt;
+pub mod prompt;
 pub mod provider;
+pub mod report;
 pub mod schema;
 pub mod validate;

@@ -1,6 +1,9 @@
 //! What needs model and text together: a model opened with its tokenizer (here), text continued by it (`write`, `text`), a split
-//! generated row by row (`score`), what a run of it is planned from (`plan`).
+//! generated row by row (`score`), extraction's questions answered (`local`, under a schema `grammar`), what a run of it is planned from
+//! (`plan`).
 
+pub mod grammar;
+pub mod local;
 pub mod plan;
 pub mod score;
 pub mod text;

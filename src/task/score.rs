@@ -16,7 +16,7 @@ use crate::eval::chrf::Chrf;
 use crate::eval::report::{self, ReportRow};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
-use crate::model::generate::{self, Event, Request, generate_all};
+use crate::model::generate::{self, Event, Request, Rules, generate_all};
 
 /// Why a split could not be generated.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
             &requests,
             &how,
             scoring.batch,
-            &stop,
+            &Rules { stop: &stop, mask: None },
             &mut |event| match event {
                 Event::Token { .. } => sink(Heard::Token),
                 Event::PutOff { rows } => sink(Heard::PutOff(rows)),

@@ -8,7 +8,7 @@ use crate::data::template::{ChatTemplate, Message, TemplateError};
 use crate::data::tokenizer::{Tokenizer, TokenizerError};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
-use crate::model::generate::{Decoding, Ended, Event, Request, Totals, generate_all};
+use crate::model::generate::{Decoding, Ended, Event, Mask, Request, Rules, Totals, generate_all};
 
 /// Why a prompt could not be continued.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +76,18 @@ impl Writer<'_> {
         prompt: &[u32],
         out: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(Option<Written>, Totals), WriteError> {
+        self.write_masked(prompt, None, out)
+    }
+
+    /// As [`Writer::write`], each token being one that `mask` leaves.
+    /// # Errors
+    /// As `model::generate::generate_all`, and whatever `mask` says.
+    pub fn write_masked(
+        &self,
+        prompt: &[u32],
+        mask: Option<&Mask>,
+        out: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(Option<Written>, Totals), WriteError> {
         let (mut stream, mut held) = (TextStream::new(self.tokenizer), HeldBack::new(&self.stops));
         let mut show = |text: String| match text.is_empty() || out(&text) {
             true => ControlFlow::Continue(()),
@@ -84,7 +96,7 @@ impl Writer<'_> {
         let mut told = 0;
         let mut written = None;
         let request = [Request { tokens: prompt.to_vec(), row: 0 }];
-        let totals = self.run(&request, 1, &mut |event| match event {
+        let totals = self.run(&request, 1, mask, &mut |event| match event {
             Event::Token { token, .. } => {
                 told += 1;
                 show(held.push(&stream.push(token)))
@@ -112,7 +124,7 @@ impl Writer<'_> {
         batch: usize,
         sink: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Totals, WriteError> {
-        self.run(requests, batch, &mut |event| {
+        self.run(requests, batch, None, &mut |event| {
             sink(match event {
                 Event::Token { .. } => Progress::Token,
                 Event::PutOff { rows } => Progress::PutOff { rows },
@@ -125,10 +137,12 @@ impl Writer<'_> {
         &self,
         requests: &[Request],
         batch: usize,
+        mask: Option<&Mask>,
         sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Totals, WriteError> {
         let stop = |_, tokens: &[u32]| self.stops.hit(self.tokenizer, tokens);
-        Ok(generate_all(self.decoder, self.adapter, requests, &self.decoding(), batch, &stop, sink)?)
+        let rules = Rules { stop: &stop, mask };
+        Ok(generate_all(self.decoder, self.adapter, requests, &self.decoding(), batch, &rules, sink)?)
     }
 
     fn written(&self, index: usize, tokens: Vec<u32>, ended: Ended, duration: Duration) -> Written {

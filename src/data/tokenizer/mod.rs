@@ -2,6 +2,7 @@
 //! one: `gguf` (a model file's metadata), `json` (tokenizer.json); how text is cut before merging: `split`. Next:
 //! `dataset`.
 
+mod bytes;
 mod gguf;
 mod json;
 mod split;
@@ -139,6 +140,21 @@ impl Tokenizer {
     /// A token as the vocabulary spells it, special tokens too.
     pub fn token_text(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// The bytes that a token adds to a text; none for special tokens and ids outside the vocabulary. A decoder may still treat
+    /// a text's first token otherwise (a leading space).
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let text = self.inner.id_to_token(id)?;
+        let added = self.inner.get_added_vocabulary();
+        if added.is_special_token(&text) {
+            return None;
+        }
+        let spelled = match self.inner.get_decoder() {
+            Some(decoder) if !added.get_vocab().contains_key(&text) => bytes::spelled(&text, decoder),
+            _ => text.into_bytes(),
+        };
+        Some(spelled)
     }
 
     /// One more than the highest id. The model's embedding may have more rows.

@@ -11,7 +11,7 @@ use super::beam::{Beams, Step};
 use super::cache::RowCache;
 use super::pass::{Engine, Lane};
 use super::pick::{draw, pick};
-use super::{Decoding, Done, Ended, Event, Request, Totals};
+use super::{Decoding, Done, Ended, Event, Request, Rules, Totals};
 use crate::memory::ledger::{Ledger, Phase};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
@@ -24,7 +24,7 @@ pub const PREFILL_TOKENS: usize = 1024;
 const REFILL: usize = 8;
 
 /// Continues every request, `batch` rows at a time (a row of beams counts as many), and tells `sink` each token and each row that is done;
-/// it may end everything by `Break`. `stop(index, new_tokens)` is asked after each token whether a row is done, for text that ends it.
+/// it may end everything by `Break`.
 ///
 /// A row's tokens do not depend on which rows are computed beside it: on a CPU each number is computed the same way, byte for byte, in any batch of
 /// more than one place. A batch of one place multiplies otherwise (quicker for one row), which differs in rounding; and a row that was put off
@@ -38,10 +38,13 @@ pub fn generate_all(
     requests: &[Request],
     how: &Decoding,
     batch: usize,
-    stop: &dyn Fn(usize, &[u32]) -> bool,
+    rules: &Rules,
     sink: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Totals> {
     how.check().map_err(Error::msg)?;
+    if rules.mask.is_some() && how.num_beams > 1 {
+        candle_core::bail!("beams are not masked: num_beams is {}; expected 1", how.num_beams);
+    }
     check(decoder, requests)?;
     let products = match (batch.max(1) * how.num_beams, how.fast) {
         (1, true) => Products::Fast,
@@ -52,7 +55,7 @@ pub fn generate_all(
     let mut rows = Rows {
         engine,
         how,
-        stop,
+        rules,
         waiting: waiting(decoder, requests, how),
         live: Vec::new(),
         places: (batch / how.num_beams).max(1),
@@ -161,7 +164,7 @@ impl Job<'_> {
 struct Rows<'a> {
     engine: Engine<'a>,
     how: &'a Decoding,
-    stop: &'a dyn Fn(usize, &[u32]) -> bool,
+    rules: &'a Rules<'a>,
     waiting: VecDeque<Job<'a>>,
     live: Vec<Job<'a>>,
     /// Rows that may be live at once: fewer after memory was short.
@@ -334,22 +337,25 @@ impl<'a> Rows<'a> {
             })?;
             let mut scored = scored.into_iter();
             jobs.iter_mut()
-                .map(|job| job.search(scored.by_ref().take(job.lanes.len()).collect(), how, self.stop))
+                .map(|job| job.search(scored.by_ref().take(job.lanes.len()).collect(), how, self.rules.stop))
                 .collect()
         } else {
-            let greedy = how.temperature <= 0.0 && how.no_repeat_ngram_size == 0;
+            let greedy = how.temperature <= 0.0 && how.no_repeat_ngram_size == 0 && self.rules.mask.is_none();
             let tokens = if greedy {
                 self.engine.likeliest(hidden)?
             } else {
                 self.engine.with_logits(hidden, |row, logits| {
                     let job = &jobs[row];
+                    if let Some(mask) = self.rules.mask {
+                        mask(job.index, &job.new, logits)?;
+                    }
                     pick(logits, &job.prompt(), how, draw(how.seed, job.request.row, job.new.len()))
                 })?
             };
             let mut ends = Vec::with_capacity(jobs.len());
             let mut flow = ControlFlow::Continue(());
             for (job, token) in jobs.iter_mut().zip(tokens) {
-                let ended = job.take(token, how, self.stop);
+                let ended = job.take(token, how, self.rules.stop);
                 if ended != Some(Ended::EndToken) && flow.is_continue() {
                     flow = sink(Event::Token { index: job.index, token });
                 }

@@ -91,6 +91,22 @@ pub struct Request {
     pub row: u64,
 }
 
+/// Forbids tokens before one is chosen: `(index, new tokens, logits)`, what is forbidden set to −∞.
+pub type Mask<'a> = dyn Fn(usize, &[u32], &mut [f32]) -> Result<()> + 'a;
+
+/// What the asker decides while rows grow.
+pub struct Rules<'a> {
+    /// Asked after each token, `(index, new tokens)`: whether the row is done, for text that ends it.
+    pub stop: &'a dyn Fn(usize, &[u32]) -> bool,
+    /// Not with beams.
+    pub mask: Option<&'a Mask<'a>>,
+}
+
+impl Rules<'_> {
+    /// Nothing ends a row but end tokens and the limit, and no token is forbidden.
+    pub const NONE: Rules<'static> = Rules { stop: &|_, _| false, mask: None };
+}
+
 /// Why a row ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
@@ -167,7 +183,7 @@ pub fn generate(
 ) -> Result<Generated> {
     let request = [Request { tokens: prompt.to_vec(), row: 0 }];
     let mut generated = Generated { tokens: Vec::new(), ended: false, prefill: Duration::ZERO, decode: Duration::ZERO };
-    let totals = generate_all(decoder, adapter, &request, how, 1, &|_, _| false, &mut |event| {
+    let totals = generate_all(decoder, adapter, &request, how, 1, &Rules::NONE, &mut |event| {
         let go_on = match event {
             Event::Token { token, .. } => {
                 generated.tokens.push(token);

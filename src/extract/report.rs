@@ -1,0 +1,296 @@
+//! What many extractions say together: pass rates, which stage saved a row, tokens, time, cost, and how right the values are where the
+//! right ones are known. Text and numbers only; running the rows is the command's and the screen's.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::attempt::{Refusal, Stage, Trace};
+
+/// A row to extract from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Row {
+    /// Told back in the result.
+    #[serde(default)]
+    pub id: Option<Value>,
+    /// The text, put into the prompt.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Or the whole prompt, sent as it is: a row of a data set that was trained on.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// The right value, where it is known.
+    #[serde(default, alias = "gold", alias = "expected")]
+    pub value: Option<Value>,
+    /// Of a data set's row: the right value as JSON text.
+    #[serde(default)]
+    pub completion: Option<String>,
+    /// What "tomorrow" counts from, where it is the row's own.
+    #[serde(default)]
+    pub now: Option<String>,
+}
+
+impl Row {
+    /// The right value, where the row has one.
+    pub fn gold(&self) -> Option<Value> {
+        self.value.clone().or_else(|| serde_json::from_str(self.completion.as_deref()?.trim()).ok())
+    }
+}
+
+/// What came of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowResult {
+    /// The line in the file, from 1.
+    pub row: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    pub ok: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Refusal>,
+    /// The stage without which there would be no value; of a refusal, the one that refused.
+    pub stage: Stage,
+    /// Calls after the first.
+    pub retries: u64,
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    pub ms: f64,
+    pub cost: Option<f64>,
+    /// Whether the value equals the right one; none where that is unknown.
+    pub exact: Option<bool>,
+    /// For each field of the right value, whether it was got.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+impl RowResult {
+    pub fn new(row: u64, asked: &Row, trace: Trace, keep_trace: bool) -> Self {
+        let gold = asked.gold();
+        let fields = gold.as_ref().map(|gold| compare(gold, trace.value.as_ref())).unwrap_or_default();
+        RowResult {
+            row,
+            id: asked.id.clone(),
+            ok: trace.ok,
+            value: trace.value.clone(),
+            error: trace.error.clone(),
+            stage: saved_by(&trace),
+            retries: trace.totals.calls.saturating_sub(1),
+            prompt_tokens: trace.totals.prompt_tokens,
+            completion_tokens: trace.totals.completion_tokens,
+            ms: trace.totals.ms,
+            cost: trace.totals.cost,
+            exact: gold.map(|gold| trace.value.as_ref().is_some_and(|value| equal(&gold, value))),
+            fields,
+            trace: keep_trace.then_some(trace),
+        }
+    }
+}
+
+/// The stage without which there would be no value: the last that changed something, and asking again above all; strict JSON that
+/// fitted is `parse`'s, or `constrained`'s. Of a refusal, the stage that refused.
+pub fn saved_by(trace: &Trace) -> Stage {
+    if let Some(refusal) = &trace.error {
+        return refusal.stage;
+    }
+    let stages = || trace.attempts.iter().map(|a| a.stage);
+    if stages().any(|s| s == Stage::Fix) {
+        return Stage::Fix;
+    }
+    let changed = trace.attempts.iter().filter(|a| !a.changes.is_empty() && a.stage > Stage::Parse).map(|a| a.stage);
+    let first = if stages().any(|s| s == Stage::Constrained) { Stage::Constrained } else { Stage::Parse };
+    changed.max().unwrap_or(first)
+}
+
+/// How many of how many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    pub count: u64,
+    pub of: u64,
+}
+
+impl Share {
+    fn add(&mut self, hit: bool) {
+        self.count += u64::from(hit);
+        self.of += 1;
+    }
+
+    /// None of nothing is no rate.
+    pub fn rate(&self) -> Option<f64> {
+        (self.of > 0).then(|| self.count as f64 / self.of as f64)
+    }
+}
+
+/// All rows together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub schema: u32,
+    /// Rows with a value.
+    pub passed: Share,
+    /// Rows whose first answer was strict JSON of the schema: nothing repaired, converted or asked again.
+    pub passed_as_said: Share,
+    /// Rows with a value by the stage that saved them.
+    pub saved_by: BTreeMap<Stage, u64>,
+    /// Rows without by the stage that refused.
+    pub refused_by: BTreeMap<Stage, u64>,
+    pub calls: u64,
+    pub retries: u64,
+    /// None where a call did not tell.
+    pub prompt_tokens: Option<u64>,
+    pub completion_tokens: Option<u64>,
+    /// Sum over the rows.
+    pub ms: f64,
+    pub cost: Option<f64>,
+    /// Of the rows whose right value is known.
+    pub exact: Share,
+    /// Of all fields of the right values.
+    pub fields: Share,
+    pub by_field: BTreeMap<String, Share>,
+}
+
+impl Summary {
+    /// Of no rows.
+    pub fn new() -> Self {
+        Summary {
+            schema: 1,
+            prompt_tokens: Some(0),
+            completion_tokens: Some(0),
+            cost: Some(0.0),
+            ..Summary::default()
+        }
+    }
+
+    pub fn add(&mut self, row: &RowResult) {
+        self.passed.add(row.ok);
+        self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
+        *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
+        self.calls += row.retries + 1;
+        self.retries += row.retries;
+        let sum = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
+        self.prompt_tokens = sum(self.prompt_tokens, row.prompt_tokens);
+        self.completion_tokens = sum(self.completion_tokens, row.completion_tokens);
+        self.ms += row.ms;
+        self.cost = self.cost.zip(row.cost).map(|(a, b)| a + b);
+        if let Some(exact) = row.exact {
+            self.exact.add(exact);
+        }
+        for (name, right) in &row.fields {
+            self.fields.add(*right);
+            self.by_field.entry(name.clone()).or_default().add(*right);
+        }
+    }
+}
+
+/// For each field of the right value whether the value has it: the fields of an object, or the whole where it is none. A field that the
+/// right value has not but the value has counts as wrong too, unless it is null.
+fn compare(gold: &Value, value: Option<&Value>) -> BTreeMap<String, bool> {
+    let Value::Object(gold) = gold else {
+        return BTreeMap::from([("value".to_string(), value.is_some_and(|v| equal(gold, v)))]);
+    };
+    let found = value.and_then(Value::as_object);
+    let mut fields: BTreeMap<String, bool> = gold
+        .iter()
+        .map(|(name, right)| {
+            let got = found.and_then(|f| f.get(name)).unwrap_or(&Value::Null);
+            (name.clone(), value.is_some() && equal(right, got))
+        })
+        .collect();
+    for (name, _) in found.into_iter().flatten().filter(|(_, v)| !v.is_null()) {
+        fields.entry(name.clone()).or_insert(false);
+    }
+    fields
+}
+
+/// Equality of values: 1 and 1.0 are one number, and a null field is an absent one.
+pub fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64() && !(x.is_u64() && y.is_u64()),
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| equal(x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            let covers = |x: &serde_json::Map<String, Value>, y: &serde_json::Map<String, Value>| {
+                x.iter().all(|(name, value)| equal(value, y.get(name).unwrap_or(&Value::Null)))
+            };
+            covers(x, y) && covers(y, x)
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::attempt::{Attempt, Change, Totals};
+    use super::*;
+
+    fn trace(value: Option<Value>, stages: &[(Stage, bool)]) -> Trace {
+        let attempt = |(stage, changed): &(Stage, bool)| Attempt {
+            n: 1,
+            stage: *stage,
+            input: Value::Null,
+            output: Value::Null,
+            errors: Vec::new(),
+            changes: if *changed {
+                vec![Change { path: String::new(), kind: "k".into(), before: Value::Null, after: Value::Null, lossy: false }]
+            } else {
+                Vec::new()
+            },
+            prompt: None,
+            prompt_tokens: None,
+            completion_tokens: None,
+            ms: 0.0,
+        };
+        let error = value.is_none().then(|| Refusal { stage: Stage::Validate, message: "no".into(), errors: Vec::new() });
+        let totals = Totals { calls: 1, prompt_tokens: Some(3), completion_tokens: Some(2), ms: 5.0, cost: None };
+        Trace { ok: value.is_some(), value, error, attempts: stages.iter().map(attempt).collect(), totals }
+    }
+
+    fn row(value: Option<Value>) -> Row {
+        Row { id: None, text: Some("t".into()), prompt: None, value, completion: None, now: None }
+    }
+
+    #[test]
+    fn a_row_is_told_by_the_stage_that_saved_it() {
+        let one = |stages: &[(Stage, bool)]| saved_by(&trace(Some(json!(1)), stages));
+        assert_eq!(one(&[(Stage::Generate, false), (Stage::Parse, true)]), Stage::Parse);
+        assert_eq!(one(&[(Stage::Generate, false), (Stage::Repair, true), (Stage::Coerce, true)]), Stage::Coerce);
+        assert_eq!(one(&[(Stage::Generate, false), (Stage::Coerce, true), (Stage::Fix, false)]), Stage::Fix);
+        assert_eq!(one(&[(Stage::Constrained, false), (Stage::Parse, false)]), Stage::Constrained);
+        assert_eq!(saved_by(&trace(None, &[(Stage::Repair, true)])), Stage::Validate);
+    }
+
+    #[test]
+    fn rates_count_rows_and_fields() {
+        let gold = json!({"name": "John", "age": 25, "city": null});
+        let mut summary = Summary::new();
+        let results = [
+            (Some(json!({"name": "John", "age": 25.0})), true, 3),
+            (Some(json!({"name": "Jon", "age": 25, "job": "x"})), false, 2),
+            (None, false, 0),
+        ];
+        for (value, exact, right) in results {
+            let result = RowResult::new(1, &row(Some(gold.clone())), trace(value, &[(Stage::Parse, false)]), false);
+            assert_eq!(result.exact, Some(exact));
+            assert_eq!(result.fields.values().filter(|r| **r).count(), right);
+            summary.add(&result);
+        }
+        assert_eq!((summary.passed, summary.exact), (Share { count: 2, of: 3 }, Share { count: 1, of: 3 }));
+        assert_eq!((summary.fields, summary.by_field["age"]), (Share { count: 5, of: 10 }, Share { count: 2, of: 3 }));
+        assert_eq!((summary.prompt_tokens, summary.cost), (Some(9), None));
+    }
+
+    #[test]
+    fn a_row_of_a_data_set_has_its_gold_in_the_completion() {
+        let row: Row = serde_json::from_str(r#"{"prompt": "p", "completion": " {\"a\": 1}\n"}"#).unwrap();
+        assert_eq!(row.gold(), Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn large_whole_numbers_are_not_equal_by_rounding() {
+        assert!(!equal(&json!(9_007_199_254_740_993_u64), &json!(9_007_199_254_740_992_u64)));
+        assert!(equal(&json!(2), &json!(2.0)));
+    }
+}

@@ -342,3 +342,184 @@ fn a_server_that_is_not_there_is_unreachable() {
     let error = ask(&mut OpenAi::new(settings).unwrap(), &request()).0.unwrap_err().to_string();
     assert!(error.contains("refused") && error.ends_with("(2 tries)"), "{error}");
 }
+
+mod command {
+    //! `finetop extract --provider openai` from outside.
+
+    use std::path::Path;
+    use std::process::{Command, Output};
+
+    use super::*;
+
+    const SCHEMA: &str = r#"{"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+        "required": ["name", "age"]}"#;
+
+    fn extract(server: &Server, at: &Path, more: &[&str]) -> Output {
+        std::fs::write(at.join("person.json"), SCHEMA).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_finetop"))
+            .current_dir(at)
+            .env("OPENAI_API_KEY", "sk-secret-123")
+            .args(["extract", "--schema", "person.json", "--provider", "openai", "--model", "small"])
+            .args(["--base-url", &server.url, "--now", "2026-11-05T14:00"])
+            .args(more)
+            .output()
+            .unwrap()
+    }
+
+    fn out(output: &Output) -> Value {
+        let text = String::from_utf8_lossy(&output.stdout);
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}\n{}", err(output)))
+    }
+
+    fn err(output: &Output) -> String {
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn said(asked: &Asked) -> String {
+        asked.body["messages"][0]["content"].as_str().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_text_becomes_a_typed_value() {
+        let at = tempfile::tempdir().unwrap();
+        let server = Server::new(vec![whole(r#"Here you are: {"name": "John", "age": "25"}"#)]);
+        let output = extract(&server, at.path(), &["John is 25."]);
+        assert_eq!(out(&output), json!({"name": "John", "age": 25}), "{}", err(&output));
+        assert_eq!(output.status.code(), Some(0));
+        let said = said(&server.asked()[0]);
+        assert!(said.contains("John is 25.") && said.contains("age"), "{said}");
+    }
+
+    #[test]
+    fn a_missing_field_is_asked_for_again_with_path_expected_and_found() {
+        let at = tempfile::tempdir().unwrap();
+        let server = Server::new(vec![whole(r#"{"name": "John"}"#), whole(r#"{"name": "John", "age": 25}"#)]);
+        let output =
+            extract(&server, at.path(), &["--trace", "--prompt-price", "1", "--completion-price", "10", "John is 25."]);
+        let trace = out(&output);
+        assert_eq!((&trace["ok"], &trace["value"]["age"]), (&json!(true), &json!(25)));
+        assert_eq!((&trace["totals"]["calls"], &trace["totals"]["prompt_tokens"]), (&json!(2), &json!(24)));
+        assert!((trace["totals"]["cost"].as_f64().unwrap() - 124e-6).abs() < 1e-12);
+        let fix = trace["attempts"].as_array().unwrap().iter().find(|a| a["stage"] == "fix").unwrap().clone();
+        assert_eq!(fix["errors"][0]["path"], "/age");
+        assert_eq!((&fix["prompt_tokens"], &fix["completion_tokens"]), (&json!(12), &json!(5)));
+        let again = said(&server.asked()[1]);
+        assert_eq!(fix["prompt"], again.as_str());
+        assert!(again.contains("/age: expected") && again.contains("John is 25."), "{again}");
+        assert!(!again.contains("Extract a JSON value"), "the first prompt is not sent again: {again}");
+        let numbers: Vec<u64> =
+            trace["attempts"].as_array().unwrap().iter().map(|a| a["n"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_same_error_again_ends_the_asking() {
+        let at = tempfile::tempdir().unwrap();
+        let server = Server::new((0..9).map(|_| whole(r#"{"name": "John"}"#)).collect());
+        let output = extract(&server, at.path(), &["--max-retries", "8", "John."]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        assert!(err(&output).contains("the same error came back: /age: expected"), "{}", err(&output));
+        assert_eq!(server.asked().len(), 2);
+    }
+
+    #[test]
+    fn a_token_budget_ends_the_asking() {
+        let at = tempfile::tempdir().unwrap();
+        let answers = ["{}", r#"{"name": "x"}"#, r#"{"age": 1}"#].map(whole).into_iter().collect();
+        let server = Server::new(answers);
+        let output = extract(&server, at.path(), &["--max-retries", "8", "--token-budget", "20", "John."]);
+        assert!(err(&output).contains("34 tokens are spent, of 20 allowed"), "{}", err(&output));
+        assert_eq!(server.asked()[1].body["max_tokens"], 3);
+    }
+
+    #[test]
+    fn a_cut_answer_is_no_value() {
+        let at = tempfile::tempdir().unwrap();
+        let cut = || Answer::Says(STREAM, vec![delta(r#"{"name": "Jo", "age": 2"#), end("length")]);
+        let server = Server::new(vec![cut(), cut()]);
+        let output = extract(&server, at.path(), &["John is 25."]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("cut off"), "{}", err(&output));
+    }
+
+    #[test]
+    fn langchains_way_sends_instructions_completion_and_error() {
+        let at = tempfile::tempdir().unwrap();
+        let bad = "Name: John, Age: 25";
+        let server = Server::new(vec![whole(bad), whole(r#"{"name": "John", "age": 25}"#)]);
+        let output = extract(&server, at.path(), &["--fix-mode", "langchain", "John is 25."]);
+        assert_eq!(out(&output), json!({"name": "John", "age": 25}));
+        let again = said(&server.asked()[1]);
+        assert!(again.matches(bad).count() == 2 && again.contains("Instructions:"), "{again}");
+        assert!(!again.contains("John is 25."), "LangChain does not send the text again: {again}");
+    }
+
+    #[test]
+    fn a_fault_of_the_server_is_told_and_never_sent_to_the_model() {
+        let at = tempfile::tempdir().unwrap();
+        let refusal = || Answer::Says("401 Unauthorized", vec!["bad key sk-secret-123".into()]);
+        let server = Server::new(vec![refusal(), refusal()]);
+        let output = extract(&server, at.path(), &["John."]);
+        assert_eq!(output.status.code(), Some(1));
+        let told = err(&output);
+        assert!(told.contains("401 Unauthorized: bad key (key)") && !told.contains("sk-secret"), "{told}");
+        assert_eq!(server.asked().len(), 1);
+    }
+
+    #[test]
+    fn rows_are_told_one_by_one_and_summed_up() {
+        let at = tempfile::tempdir().unwrap();
+        let rows = [
+            r#"{"id": "a", "text": "John is 25.", "value": {"name": "John", "age": 25}}"#,
+            r#"{"id": "b", "text": "Ann is 30.", "value": {"name": "Ann", "age": 30}}"#,
+            r#"{"prompt": "Who? Bob, 7", "completion": " {\"name\": \"Bob\", \"age\": 7}"}"#,
+        ];
+        std::fs::write(at.path().join("rows.jsonl"), rows.join("\n")).unwrap();
+        let answers = [r#"{"name": "John", "age": 25}"#, r#"{"name": "Anna", "age": "30"}"#, "no", "no"];
+        let server = Server::new(answers.map(whole).into_iter().collect());
+        let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", "report.json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told: Vec<Value> = told.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!((&told[0]["stage"], &told[0]["exact"]), (&json!("parse"), &json!(true)));
+        assert_eq!(
+            (&told[1]["stage"], &told[1]["exact"], &told[1]["id"]),
+            (&json!("coerce"), &json!(false), &json!("b"))
+        );
+        assert_eq!((&told[2]["ok"], &told[2]["retries"]), (&json!(false), &json!(1)));
+        assert_eq!(said(&server.asked()[2]), "Who? Bob, 7");
+        let report: Value = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(report["passed"], json!({"count": 2, "of": 3}));
+        assert_eq!(report["passed_as_said"], json!({"count": 1, "of": 3}));
+        assert_eq!(report["exact"], json!({"count": 1, "of": 3}));
+        assert_eq!(report["by_field"]["age"], json!({"count": 2, "of": 3}));
+        assert_eq!((&report["calls"], &report["prompt_tokens"]), (&json!(4), &json!(48)));
+        assert_eq!(report["rows"].as_array().unwrap().len(), 3);
+        assert!(err(&output).contains("with a value: 2 of 3 (66.7 %)"), "{}", err(&output));
+    }
+
+    #[test]
+    fn wrong_input_says_where() {
+        let at = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| std::fs::write(at.path().join(name), text).unwrap();
+        write("no.jsonl", b"{\"text\": \"a\"}\n\n{\"texts\": \"b\"}\n");
+        write("latin.jsonl", b"{\"text\": \"a\"}\n{\"text\": \"\xe9\"}\n");
+        write("broken.jsonl", b"{\"text\": \n");
+        write("empty.jsonl", b"\n");
+        let server = Server::new(vec![]);
+        for (file, says) in [
+            ("no.jsonl", "no.jsonl:3: expected \"text\" or \"prompt\""),
+            ("latin.jsonl", "latin.jsonl:2: expected UTF-8"),
+            ("broken.jsonl", "broken.jsonl:1: expected an object"),
+            ("empty.jsonl", "empty.jsonl: no rows"),
+            ("none.jsonl", "none.jsonl: "),
+        ] {
+            let output = extract(&server, at.path(), &["--file", file]);
+            assert_eq!(output.status.code(), Some(2), "{file}: {}", err(&output));
+            assert!(err(&output).contains(says), "{file}: {}", err(&output));
+        }
+        let output = extract(&server, at.path(), &["--now", "tomorrow", "x"]);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}

@@ -2,5 +2,8 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod formats;
 pub mod parse;
 pub mod repair;
+pub mod schema;
+pub mod validate;

@@ -74,8 +74,16 @@ mod tests {
 
     #[test]
     fn numbers_that_a_double_holds_are_exact() {
-        for text in ["0.1", "2.50", "1e2", "-0.0", "2.3e-3", "9007199254740993", "18446744073709551615", "1.7976931348623157e308"]
-        {
+        for text in [
+            "0.1",
+            "2.50",
+            "1e2",
+            "-0.0",
+            "2.3e-3",
+            "9007199254740993",
+            "18446744073709551615",
+            "1.7976931348623157e308",
+        ] {
             assert!(matches!(read(text), Kept::Exact(_)), "{text}");
         }
         assert_eq!(read("18446744073709551615"), Kept::Exact(Value::from(u64::MAX)));

@@ -290,7 +290,9 @@ mod tests {
         ] {
             assert_eq!(value(text).unwrap().0, serde_json::from_str::<Value>(text).unwrap(), "{text}");
         }
-        for text in ["", "{", "[1,]", "{a:1}", "01", "1.", "\"\n\"", "'a'", "[1 2]", "nul", "1 2", "\"\\x\"", "\"\\ud800\""] {
+        for text in
+            ["", "{", "[1,]", "{a:1}", "01", "1.", "\"\n\"", "'a'", "[1 2]", "nul", "1 2", "\"\\x\"", "\"\\ud800\""]
+        {
             assert!(value(text).is_err(), "{text}");
             assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
         }

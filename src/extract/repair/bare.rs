@@ -92,7 +92,9 @@ fn ends(cursor: &mut Cursor, at: usize, role: Role) -> bool {
             // Digits in groups of three: `1,200` as a field's value is one number, not a number and a key.
             !(role == Role::Field && cursor.byte(at) == Some(b',') && grouped(cursor, at))
         }
-        Some(':') => role == Role::Root || role == Role::Item && !cursor.byte(at + 1).is_some_and(|b| b.is_ascii_digit()),
+        Some(':') => {
+            role == Role::Root || role == Role::Item && !cursor.byte(at + 1).is_some_and(|b| b.is_ascii_digit())
+        }
         Some(';') => true,
         Some('/') => matches!(cursor.byte(at + 1), Some(b'/' | b'*')),
         Some(c) if c.is_whitespace() || cursor.space_length(at) > 0 => {

@@ -11,6 +11,11 @@ const SHORT_LOOK: usize = 64;
 /// A key longer than this is no key to a look ahead.
 const LONGEST_KEY: usize = 128;
 
+/// What looks ahead in a text of this length may cost.
+pub fn allowance(length: usize) -> usize {
+    length.saturating_mul(LOOKS_PER_BYTE).saturating_add(4096)
+}
+
 pub struct Cursor<'a> {
     pub text: &'a str,
     pub bytes: &'a [u8],
@@ -19,9 +24,14 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    pub fn new(text: &'a str, at: usize) -> Self {
-        let allowance = (text.len() - at).saturating_mul(LOOKS_PER_BYTE).saturating_add(4096);
+    /// `allowance` is what looks ahead may cost: of one text all values' together, see [`allowance`].
+    pub fn new(text: &'a str, at: usize, allowance: usize) -> Self {
         Cursor { text, bytes: text.as_bytes(), at, allowance }
+    }
+
+    /// What is left for the next value.
+    pub fn allowance(&self) -> usize {
+        self.allowance
     }
 
     pub fn byte(&self, at: usize) -> Option<u8> {
@@ -76,7 +86,9 @@ impl<'a> Cursor<'a> {
     pub fn space_length(&self, at: usize) -> usize {
         match self.byte(at) {
             Some(0..=0x20 | 0x7f) => 1,
-            Some(0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef) => self.char(at).filter(|c| is_odd_space(*c)).map_or(0, char::len_utf8),
+            Some(0xc2 | 0xe1 | 0xe2 | 0xe3 | 0xef) => {
+                self.char(at).filter(|c| is_odd_space(*c)).map_or(0, char::len_utf8)
+            }
             _ => 0,
         }
     }

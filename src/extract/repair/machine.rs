@@ -55,9 +55,11 @@ pub struct Document {
     pub values: Vec<Value>,
     pub changes: Vec<Change>,
     pub end: usize,
+    /// What is left of the allowance for looks ahead.
+    pub allowance: usize,
 }
 
-pub struct Machine<'a> {
+struct Machine<'a> {
     cursor: Cursor<'a>,
     assembly: Assembly,
     frames: Vec<Frame>,
@@ -69,17 +71,18 @@ pub struct Machine<'a> {
 /// Reads the value that begins at `from` and, with `several`, all that follow it with commas or white space between.
 /// # Errors
 /// Nested deeper than 512.
-pub fn read(text: &str, from: usize, several: bool) -> Result<Document, TooDeep> {
+pub fn read(text: &str, from: usize, several: bool, allowance: usize) -> Result<Document, TooDeep> {
     let mut machine = Machine {
-        cursor: Cursor::new(text, from),
+        cursor: Cursor::new(text, from, allowance),
         assembly: Assembly::default(),
         frames: Vec::new(),
         first_key: 0,
         truncated: false,
     };
     let end = machine.document(several)?;
+    let allowance = machine.cursor.allowance();
     let (values, changes) = machine.assembly.finish();
-    Ok(Document { values, changes, end })
+    Ok(Document { values, changes, end, allowance })
 }
 
 impl Machine<'_> {
@@ -99,7 +102,8 @@ impl Machine<'_> {
                 end = self.cursor.at;
                 continue;
             }
-            let begins = matches!(next, Some('{' | '[')) || comma && next.is_some_and(|c| Quote::of(c).is_some() || c.is_alphanumeric());
+            let begins = matches!(next, Some('{' | '['))
+                || comma && next.is_some_and(|c| Quote::of(c).is_some() || c.is_alphanumeric());
             if !several || !begins || self.truncated {
                 break;
             }
@@ -211,7 +215,9 @@ impl Machine<'_> {
                 return self.open(if c == '｛' { Frame::Object } else { Frame::Array }, c.len_utf8());
             }
             ',' | '，' | '}' | ']' | '｝' | '］' => return Ok(self.no_value(c)),
-            ')' if self.frames.contains(&Frame::Call) || self.frames.contains(&Frame::Tuple) => return Ok(self.no_value(c)),
+            ')' if self.frames.contains(&Frame::Call) || self.frames.contains(&Frame::Tuple) => {
+                return Ok(self.no_value(c));
+            }
             _ => {}
         }
         if let Some(read) = self.string(c, role) {
@@ -263,7 +269,10 @@ impl Machine<'_> {
         let letters = self.cursor.bytes[at..].iter().take(2).take_while(|b| b"bBrRuUfF".contains(b)).count();
         let quote = self.cursor.byte(at + letters);
         let within = self.cursor.char(at + letters + 1);
-        if letters > 0 && matches!(quote, Some(b'"' | b'\'')) && !within.is_none_or(|c| matches!(c, ',' | ':' | '}' | ']')) {
+        if letters > 0
+            && matches!(quote, Some(b'"' | b'\''))
+            && !within.is_none_or(|c| matches!(c, ',' | ':' | '}' | ']'))
+        {
             self.cursor.at += letters;
             let mut read = quoted(&mut self.cursor, role);
             read.note("prefix_removed", false);
@@ -370,7 +379,9 @@ impl Machine<'_> {
         self.skip(true);
         let Some(frame) = self.frames.last().copied() else { return Ok(State::After) };
         let Some(c) = self.cursor.char(self.cursor.at) else { return Ok(self.end_of_text()) };
-        if matches!(c, '}' | ']' | ')' | '｝' | '］') && let Some(state) = self.closer(c) {
+        if matches!(c, '}' | ']' | ')' | '｝' | '］')
+            && let Some(state) = self.closer(c)
+        {
             return Ok(state);
         }
         if self.ellipsis(c, frame) {
@@ -393,7 +404,9 @@ impl Machine<'_> {
         let start = self.cursor.at;
         let dots = match c {
             '…' => c.len_utf8(),
-            '.' if self.cursor.starts(start, "...") => self.cursor.bytes[start..].iter().take_while(|b| **b == b'.').count(),
+            '.' if self.cursor.starts(start, "...") => {
+                self.cursor.bytes[start..].iter().take_while(|b| **b == b'.').count()
+            }
             _ => return false,
         };
         let mut end = start + dots;
@@ -461,7 +474,12 @@ impl Machine<'_> {
                 }
                 Some(c) if Quote::of(c).is_some() || c.is_alphanumeric() || matches!(c, '[' | '{' | '-' | '_') => {}
                 Some(_) => {
-                    self.assembly.change_container("text_removed", excerpt(&self.cursor.text[start..self.cursor.at]), Value::Null, true);
+                    self.assembly.change_container(
+                        "text_removed",
+                        excerpt(&self.cursor.text[start..self.cursor.at]),
+                        Value::Null,
+                        true,
+                    );
                     return Ok(State::After);
                 }
             }
@@ -530,7 +548,10 @@ impl Machine<'_> {
                 Ok(State::After)
             }
             _ if self.cursor.starts(self.cursor.at, "```") => Ok(self.end_of_text()),
-            _ if self.frames.last() == Some(&Frame::Bare) && self.frames.len() == 1 && !self.cursor.key_follows(self.cursor.at) => {
+            _ if self.frames.last() == Some(&Frame::Bare)
+                && self.frames.len() == 1
+                && !self.cursor.key_follows(self.cursor.at) =>
+            {
                 Ok(self.close())
             }
             _ => {
@@ -609,7 +630,13 @@ impl Machine<'_> {
             let before = key.map_or_else(|| excerpt(&self.cursor.text[tail..self.cursor.at]), Value::from);
             // A call's bracket holds nothing that could be lost.
             let lossy = frame != Some(Frame::Call) || self.frames.len() > 1;
-            self.assembly.change_at(place, if lossy { "truncated" } else { "bracket_added" }, before, Value::Null, lossy);
+            self.assembly.change_at(
+                place,
+                if lossy { "truncated" } else { "bracket_added" },
+                before,
+                Value::Null,
+                lossy,
+            );
             self.truncated |= lossy;
         }
         while !self.frames.is_empty() {

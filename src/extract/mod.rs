@@ -4,5 +4,7 @@
 pub mod attempt;
 pub mod coerce;
 pub mod formats;
+pub mod parse;
+pub mod repair;
 pub mod schema;
 pub mod validate;

@@ -2,3 +2,4 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod normalise;

@@ -1,0 +1,14 @@
+//! Local values in their international form: numbers, money, dates, times and names from a list, as people write them in
+//! Korean and English. Only where the schema asks for such a value and the text gives evidence; free strings are left alone.
+//! Next: `number`, `time`, `choose`.
+
+mod counters;
+mod decimal;
+mod digits;
+mod english;
+mod korean;
+mod number;
+mod phrase;
+mod text;
+
+pub use number::{NumberReading, number};

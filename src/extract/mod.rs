@@ -2,4 +2,7 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod formats;
 pub mod normalise;
+pub mod schema;
+pub mod validate;

@@ -1,0 +1,100 @@
+//! What a field may be called: its key in words, its title, its aliases, without regard to case, width and how words are joined.
+//! JSON Pointers' segments too, since they are names written down.
+
+use serde_json::Value;
+
+/// A name without what writers vary: case, full-width forms, `_`, `-`, spaces, Markdown's marks. `fullName`, `Full Name` and
+/// `full_name` fold to one.
+pub fn fold(name: &str) -> String {
+    name.chars().map(half_width).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The ordinary form of a full-width letter, digit or mark.
+pub fn half_width(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3000}' => ' ',
+        c => c,
+    }
+}
+
+/// The words of a key: `unit_price` and `unitPrice` are both "unit price".
+pub fn words(key: &str) -> String {
+    let mut words = String::new();
+    let mut before = ' ';
+    let mut characters = key.chars().peekable();
+    while let Some(c) = characters.next() {
+        let joins = c == '_' || c == '-' || c.is_whitespace();
+        // `HTTPServer` is two words as well: the last capital before a small letter begins one.
+        let next_small = characters.peek().is_some_and(|n| n.is_lowercase());
+        let begins =
+            c.is_uppercase() && (before.is_lowercase() || before.is_numeric() || before.is_uppercase() && next_small);
+        if (joins || begins) && !words.is_empty() && !words.ends_with(' ') {
+            words.push(' ');
+        }
+        if !joins {
+            words.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    words.trim_end().to_string()
+}
+
+/// All names of a property, its key first: key, key in words, title, `alias`, `aliases` and `x-aliases`.
+pub(super) fn names(key: &str, schema: &Value) -> Vec<String> {
+    let text = |keyword: &str| schema.get(keyword).and_then(Value::as_str);
+    let list =
+        |keyword: &str| schema.get(keyword).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let said = text("title").into_iter().chain(text("alias")).chain(list("aliases")).chain(list("x-aliases"));
+    let mut names = vec![key.to_string()];
+    for name in [words(key)].into_iter().chain(said.map(str::to_string)) {
+        if !name.trim().is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// A JSON Pointer one segment further in.
+pub fn join(pointer: &str, segment: &str) -> String {
+    format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A pointer's last segment as it was written in the value.
+pub(super) fn last(pointer: &str) -> Option<String> {
+    pointer.rsplit_once('/').map(|(_, name)| name.replace("~1", "/").replace("~0", "~"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_ways_of_joining_words_fold_to_one_name() {
+        for name in ["full_name", "fullName", "Full Name", "FULL-NAME", "ｆｕｌｌ　ｎａｍｅ", "**Full name**"]
+        {
+            assert_eq!(fold(name), "fullname", "{name}");
+        }
+        assert_eq!(fold("중고 가격"), "중고가격");
+    }
+
+    #[test]
+    fn a_key_is_read_as_its_words() {
+        for (key, read) in [
+            ("unit_price", "unit price"),
+            ("unitPrice", "unit price"),
+            ("HTTPServer", "http server"),
+            ("line2Text", "line2 text"),
+            ("_id", "id"),
+            ("가격", "가격"),
+        ] {
+            assert_eq!(words(key), read);
+        }
+    }
+
+    #[test]
+    fn pointers_escape_what_separates() {
+        assert_eq!(join("/a", "b/c~d"), "/a/b~1c~0d");
+        assert_eq!(last("/a/b~1c~0d").as_deref(), Some("b/c~d"));
+    }
+}

@@ -1,0 +1,341 @@
+//! A value held against the schema: what is wrong, where, in words that a person and a model understand. Nothing is changed here.
+//! The validator is the `jsonschema` crate's, compiled once in `schema`.
+
+use std::io::{self, Write};
+
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use serde_json::Value;
+
+use super::attempt::Fault;
+use super::schema::{Kind, Kinds, Node, Schema, names};
+use crate::units::beginning;
+
+/// The most faults that are told of one value.
+pub const MOST_FAULTS: usize = 20;
+/// How deep a value may be nested; what is deeper is refused before anything walks it.
+pub const MOST_DEPTH: usize = 512;
+const MOST_EXCERPT: usize = 80;
+/// Of a list in words.
+const MOST_LISTED: usize = 12;
+
+/// What is wrong with a value, at most [`MOST_FAULTS`]; empty where it fits.
+pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
+    if !is_shallow(value, MOST_DEPTH) {
+        let (expected, found) = (format!("at most {MOST_DEPTH} levels of nesting"), "more".to_string());
+        return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
+    }
+    if schema.validator().is_valid(value) {
+        return Vec::new();
+    }
+    let mut faults = Vec::new();
+    for error in schema.validator().iter_errors(value) {
+        tell(&error, value, schema, &mut faults, 0);
+        if faults.len() >= MOST_FAULTS {
+            break;
+        }
+    }
+    faults
+}
+
+fn tell(error: &ValidationError<'_>, value: &Value, schema: &Schema, faults: &mut Vec<Fault>, depth: usize) {
+    // Of several ways that all fail, the one that the value was meant for, where that can be seen, tells more than "none of them".
+    if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } = error.kind()
+        && depth < 8
+        && let Some(meant) = meant(error, context)
+    {
+        for inner in meant.iter().take(MOST_FAULTS) {
+            tell(inner, value, schema, faults, depth + 1);
+        }
+        return;
+    }
+    if faults.len() >= MOST_FAULTS {
+        return;
+    }
+    let (mut expected, mut found) = told(error);
+    let mut path = error.instance_path().as_str().to_string();
+    if let ValidationErrorKind::Required { property } = error.kind() {
+        let key = property.as_str().unwrap_or_default();
+        path = names::join(&path, key);
+        let at = error.schema_path().as_str();
+        let beside = at.strip_suffix("/required").map(|object| names::join(&format!("{object}/properties"), key));
+        let described = beside.and_then(|at| schema.document().pointer(&at)).map(|s| described(s, schema.document()));
+        expected = described.flatten().unwrap_or_else(|| "a value".into());
+        found = "nothing".into();
+    }
+    let excerpt = excerpt(error.instance());
+    let fault = Fault { path, expected, found, excerpt, offset: None };
+    if !faults.contains(&fault) {
+        faults.push(fault);
+    }
+}
+
+/// The only alternative whose kind the value has.
+fn meant<'c>(
+    error: &ValidationError<'_>,
+    context: &'c [Vec<ValidationError<'static>>],
+) -> Option<&'c Vec<ValidationError<'static>>> {
+    let here = error.instance_path().as_str();
+    let of_another_kind = |inner: &ValidationError<'_>| {
+        inner.instance_path().as_str() == here && matches!(inner.kind(), ValidationErrorKind::Type { .. })
+    };
+    let mut left = context.iter().filter(|errors| !errors.iter().any(of_another_kind));
+    left.next().filter(|_| left.next().is_none())
+}
+
+/// What an error of the validator's expected and found.
+pub(super) fn told(error: &ValidationError<'_>) -> (String, String) {
+    use ValidationErrorKind as E;
+    let instance = error.instance().as_ref();
+    let mut found = in_words(instance);
+    let count = |what: &str, value: &Value| match value {
+        Value::Array(items) => format!("{} {what}", items.len()),
+        Value::Object(fields) => format!("{} {what}", fields.len()),
+        Value::String(text) => format!("{} {what}", text.chars().count()),
+        _ => in_words(value),
+    };
+    let expected = match error.kind() {
+        E::Type { kind } => match kind {
+            TypeKind::Single(one) => kind_in_words(&one.to_string()).to_string(),
+            TypeKind::Multiple(several) => {
+                let kinds: Vec<String> =
+                    several.iter().map(|one| kind_in_words(&one.to_string()).to_string()).collect();
+                either(&kinds)
+            }
+        },
+        E::Enum { options } => one_of(options.as_array().into_iter().flatten()),
+        E::Constant { expected_value } => in_words(expected_value),
+        E::Format { format } => format_in_words(format).to_string(),
+        E::Required { property } => format!("the field {property}"),
+        E::AdditionalProperties { unexpected } | E::UnevaluatedProperties { unexpected } => {
+            found =
+                format!("the fields {}", listed(unexpected.iter().map(|name| Value::from(name.as_str()).to_string())));
+            "no fields but those of the schema".into()
+        }
+        E::AdditionalItems { limit } => {
+            found = count("items", instance);
+            format!("at most {limit} items")
+        }
+        E::UnevaluatedItems { .. } => "no items but those of the schema".into(),
+        E::MinItems { limit } | E::MinProperties { limit } | E::MinLength { limit } => {
+            let what = what_is_counted(instance);
+            found = count(what, instance);
+            format!("at least {limit} {what}")
+        }
+        E::MaxItems { limit } | E::MaxProperties { limit } | E::MaxLength { limit } => {
+            let what = what_is_counted(instance);
+            found = count(what, instance);
+            format!("at most {limit} {what}")
+        }
+        E::Minimum { limit } => format!("at least {limit}"),
+        E::Maximum { limit } => format!("at most {limit}"),
+        E::ExclusiveMinimum { limit } => format!("more than {limit}"),
+        E::ExclusiveMaximum { limit } => format!("less than {limit}"),
+        E::MultipleOf { multiple_of } => format!("a multiple of {multiple_of}"),
+        E::Pattern { pattern } => format!("text that matches {pattern}"),
+        E::UniqueItems => "items that differ from each other".into(),
+        E::Contains => "an item of the kind that the schema's `contains` asks for".into(),
+        E::FalseSchema => "nothing here".into(),
+        E::Not { .. } => "no value of the kind that the schema's `not` names".into(),
+        E::OneOfMultipleValid { .. } => "a value that fits one of the alternatives alone".into(),
+        E::AnyOf { context } | E::OneOfNotValid { context } => {
+            let ways: Vec<String> =
+                context.iter().filter_map(|errors| errors.first()).map(|inner| told(inner).0).collect();
+            either(&ways)
+        }
+        E::PropertyNames { error } => {
+            let (expected, name) = told(error);
+            found = format!("the field name {name}");
+            format!("field names that are {expected}")
+        }
+        _ => beginning(&error.to_string(), 200).to_string(),
+    };
+    (expected, found)
+}
+
+fn what_is_counted(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "items",
+        Value::Object(_) => "fields",
+        _ => "characters",
+    }
+}
+
+/// A value in words: `an integer, 42`, `the text "abc"`, `a list of 3 items`.
+pub fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(is) => is.to_string(),
+        Value::Number(n) => format!("the number {n}"),
+        Value::String(text) if text.is_empty() => "empty text".into(),
+        Value::String(text) => {
+            let short = beginning(text, MOST_EXCERPT / 2);
+            let more = if short.len() < text.len() { "…" } else { "" };
+            format!("the text {}{more}", Value::from(short))
+        }
+        Value::Array(items) if items.is_empty() => "an empty list".into(),
+        Value::Array(items) => format!("a list of {}", items.len()),
+        Value::Object(fields) if fields.is_empty() => "an object without fields".into(),
+        Value::Object(fields) => format!(
+            "an object with the fields {}",
+            listed(fields.keys().map(|k| Value::from(beginning(k, 40)).to_string()))
+        ),
+    }
+}
+
+/// What a node asks for: `an integer`, `a date such as 2026-11-05`, `one of "new", "used"`.
+pub fn wanted(node: Node<'_>) -> String {
+    if let Some(choices) = node.choices() {
+        return one_of(choices.iter().map(|c| &c.value));
+    }
+    if node.branches().len() > 0 {
+        let ways: Vec<String> = node.branches().take(MOST_LISTED).map(|b| wanted_flat(b)).collect();
+        return either(&ways);
+    }
+    wanted_flat(node)
+}
+
+fn wanted_flat(node: Node<'_>) -> String {
+    if let Some(choices) = node.choices() {
+        return one_of(choices.iter().map(|c| &c.value));
+    }
+    if node.kinds() == Kinds::ANY {
+        return "a value".into();
+    }
+    let number = node.accepts(Kind::Number);
+    let kinds = node.kinds().iter().filter(|kind| !(number && *kind == Kind::Integer));
+    let words: Vec<String> = kinds
+        .map(|kind| match node.format() {
+            Some(format) if kind == Kind::String => format_in_words(format).to_string(),
+            _ => kind_in_words(kind.name()).to_string(),
+        })
+        .collect();
+    either(&words)
+}
+
+/// What a part of the document asks for, its reference followed once.
+fn described(schema: &Value, document: &Value) -> Option<String> {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| document.pointer(r.strip_prefix('#')?));
+    let schema = target.unwrap_or(schema);
+    if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
+        return Some(one_of(choices.iter()));
+    }
+    if let Some(format) =
+        schema.get("format").and_then(Value::as_str).filter(|_| schema.get("type") == Some(&"string".into()))
+    {
+        return Some(format_in_words(format).to_string());
+    }
+    Some(match schema.get("type")? {
+        Value::String(name) => kind_in_words(name).to_string(),
+        Value::Array(names) => {
+            either(&names.iter().filter_map(Value::as_str).map(|n| kind_in_words(n).to_string()).collect::<Vec<_>>())
+        }
+        _ => return None,
+    })
+}
+
+fn kind_in_words(name: &str) -> &str {
+    match name {
+        "boolean" => "true or false",
+        "integer" => "an integer",
+        "number" => "a number",
+        "string" => "text",
+        "array" => "a list",
+        "object" => "an object",
+        other => other,
+    }
+}
+
+fn format_in_words(format: &str) -> &str {
+    match format {
+        "date" => "a date such as 2026-11-05",
+        "date-time" => "a date and time such as 2026-11-05T14:00:00",
+        "time" => "a time such as 14:00:00",
+        "duration" => "a duration such as P1DT2H or PT30M",
+        "uuid" => "a UUID such as 6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "email" | "idn-email" => "an email address",
+        "uri" | "iri" => "a web address such as https://example.com/",
+        "ipv4" => "an IPv4 address",
+        "ipv6" => "an IPv6 address",
+        "hostname" | "idn-hostname" => "a host's name",
+        other => other,
+    }
+}
+
+fn one_of<'v>(choices: impl Iterator<Item = &'v Value>) -> String {
+    let words: Vec<String> = choices.map(excerpt).collect();
+    match words.as_slice() {
+        [one] => one.clone(),
+        several => format!("one of {}", listed(several.iter().cloned())),
+    }
+}
+
+/// `a, b or c`, each once.
+fn either(ways: &[String]) -> String {
+    let mut distinct: Vec<&str> = Vec::new();
+    for way in ways {
+        if !distinct.contains(&way.as_str()) && distinct.len() < MOST_LISTED {
+            distinct.push(way);
+        }
+    }
+    match distinct.split_last() {
+        None => "a value".into(),
+        Some((last, [])) => last.to_string(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+    }
+}
+
+fn listed(words: impl Iterator<Item = String>) -> String {
+    let mut words: Vec<String> = words.take(MOST_LISTED + 1).collect();
+    if words.len() > MOST_LISTED {
+        words[MOST_LISTED] = "…".into();
+    }
+    words.join(", ")
+}
+
+/// The beginning of a value as JSON, at most 80 characters, however large the value is.
+pub fn excerpt(value: &Value) -> String {
+    /// Takes so many bytes and then fails, which ends the writing.
+    struct Few(Vec<u8>);
+    impl Write for Few {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let room = 4 * MOST_EXCERPT + 4 - self.0.len();
+            if room == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let taken = bytes.len().min(room);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut few = Few(Vec::new());
+    let whole = serde_json::to_writer(&mut few, value).is_ok();
+    let text = String::from_utf8_lossy(&few.0);
+    if whole && text.chars().count() <= MOST_EXCERPT {
+        return text.into_owned();
+    }
+    text.chars().take(MOST_EXCERPT - 1).chain(['…']).collect()
+}
+
+/// Whether a value is nested at most so deep; the walk itself takes no stack.
+pub fn is_shallow(value: &Value, most: usize) -> bool {
+    let mut open = vec![(value, 0)];
+    while let Some((value, depth)) = open.pop() {
+        if depth > most {
+            return false;
+        }
+        match value {
+            Value::Array(items) => {
+                open.extend(items.iter().filter(|v| v.is_array() || v.is_object()).map(|v| (v, depth + 1)))
+            }
+            Value::Object(fields) => {
+                open.extend(fields.values().filter(|v| v.is_array() || v.is_object()).map(|v| (v, depth + 1)));
+            }
+            _ => {}
+        }
+    }
+    true
+}

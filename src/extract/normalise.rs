@@ -10,5 +10,7 @@ mod korean;
 mod number;
 mod phrase;
 mod text;
+mod time;
 
 pub use number::{NumberReading, number};
+pub use time::{TimeReading, Want, time};

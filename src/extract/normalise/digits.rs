@@ -43,10 +43,8 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
             }
         }
     }
-    if !grouped && text.at(end) == '.' && text.is_digit(end + 1) {
-        fraction = run(text, end + 1)?;
-        end += 1 + fraction.len();
-    } else if !grouped && text.at(end) == ',' && decimal_comma(text, place, end) {
+    let pointed = text.at(end) == '.' && text.is_digit(end + 1);
+    if !grouped && (pointed || (text.at(end) == ',' && decimal_comma(text, place, end))) {
         fraction = run(text, end + 1)?;
         end += 1 + fraction.len();
     }

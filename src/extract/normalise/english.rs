@@ -119,17 +119,17 @@ pub(super) fn numbers(text: &Text, place: usize) -> Vec<Words> {
         let from = if part == 0 { place } else { joint(text, place) };
         let Some(end) = reader.step(text, from, part == 0) else { break };
         place = end;
-        if let Some(value) = reader.value() {
-            if reader.words > 0 {
-                found.push(Words {
-                    value,
-                    divisor: reader.divisor.max(1),
-                    end,
-                    ordinal: reader.ordinal,
-                    digits: reader.digits,
-                    words: reader.words,
-                });
-            }
+        if let Some(value) = reader.value()
+            && reader.words > 0
+        {
+            found.push(Words {
+                value,
+                divisor: reader.divisor.max(1),
+                end,
+                ordinal: reader.ordinal,
+                digits: reader.digits,
+                words: reader.words,
+            });
         }
         if reader.finished {
             break;

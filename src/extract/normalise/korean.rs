@@ -265,7 +265,9 @@ impl Reader {
     }
 
     fn value(&self) -> Option<Decimal> {
-        if self.unsure || (self.pointed && self.fraction.is_empty()) {
+        // 10억 5천 is said for 10억 5천만 too: which of the two cannot be seen, unless words alone spell it out.
+        let colloquial = self.digits && (8..40).contains(&self.myriad) && self.unit == 3 && self.last.is_none();
+        if self.unsure || colloquial || (self.pointed && self.fraction.is_empty()) {
             return None;
         }
         let rest = self.group.plus(self.last.unwrap_or(Decimal::ZERO))?.plus(Decimal::parse("", &self.fraction)?)?;

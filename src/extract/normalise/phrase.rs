@@ -92,7 +92,9 @@ impl Prefix {
         }
         if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
             let number = text.skip_spaces(end);
-            if !numerals(text, number).is_empty() {
+            // 제일 is most, not number one.
+            let most = text.at(number) == '일' && !text.at(number + 1).is_alphanumeric();
+            if !most && !numerals(text, number).is_empty() {
                 (prefix.end, prefix.ordinal) = (number, true);
             }
         }
@@ -321,8 +323,8 @@ fn finish(
         }
     }
     let next = text.at(end);
-    let ends = !next.is_alphanumeric()
-        && !(matches!(next, '-' | '/' | '~' | '^' | '_' | '@' | ':') && text.at(end + 1) != ' ');
+    let joins = matches!(next, '-' | '/' | '~' | '^' | '_' | '@' | ':') && text.at(end + 1) != ' ';
+    let ends = !next.is_alphanumeric() && !joins;
     let amount = match amount {
         _ if !ends => return None,
         amount if !prefix.negative => amount,

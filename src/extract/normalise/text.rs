@@ -2,7 +2,7 @@
 //! What numbers and times are is not known here. Next: `number` and `time`.
 
 /// Longer texts are neither a number nor a time, so that everything built on this stays small.
-const LONGEST_BYTES: usize = 4096;
+const LONGEST_BYTES: usize = 1024;
 
 /// The folded text, by characters; a place in it is an index, and any index is allowed.
 pub(super) struct Text {
@@ -13,7 +13,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// None for a text that is blank or over 4 KiB.
+    /// None for a text that is blank or over 1 KiB.
     pub(super) fn new(text: &str) -> Option<Self> {
         if text.len() > LONGEST_BYTES || text.trim().is_empty() {
             return None;

@@ -1,7 +1,9 @@
 //! A date, a time or a length of time from Korean and English words or digits, held against now.
 //! `scan` finds what is said, `resolve` makes a moment of it, `span` reads lengths; the answer is in ISO form.
 
+mod english_words;
 mod facts;
+mod korean_words;
 mod resolve;
 mod scan;
 mod span;

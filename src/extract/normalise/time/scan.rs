@@ -5,7 +5,7 @@ use super::super::text::{Text, is_hangul};
 use super::super::{english, korean};
 use super::facts::{Facts, put};
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSED, ROUGHLY, WORDS, Week, Word, ZONES};
+use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
 use super::written;
 
 /// More words than this around a time are a text, not a time.
@@ -41,10 +41,9 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     if text.is_digit(place) || (text.at(place) == '\'' && text.is_digit(place + 1)) {
         return digits(text, place, facts, at).map(Some);
     }
-    if begins || matches!(text.meaning(place, WORDS), Some((Word::Part(_), _))) {
-        if let Some((word, end)) = text.meaning(place, WORDS) {
-            return said(facts, word).map(|()| Some(end));
-        }
+    // 3:20pm: of words glued to digits only the half of the day.
+    if let Some((word, end)) = word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_))) {
+        return said(facts, word).map(|()| Some(end));
     }
     if !begins {
         return Some(None);
@@ -117,7 +116,7 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
         return Some(clock.end);
     }
     // Before dates in digits, of which 3.1절 looks like one.
-    if let Some((word, end)) = text.meaning(place, WORDS) {
+    if let Some((word, end)) = word(text, place) {
         return said(facts, word).map(|()| end);
     }
     if let Some(date) = written::date(text, place) {
@@ -148,7 +147,7 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
 /// A number without a Korean unit: an hour, a day beside a month, a year.
 fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<usize> {
     let loose = text.skip_spaces(end);
-    let meridiem = matches!(text.meaning(loose, WORDS), Some((Word::Part(_), _)));
+    let meridiem = matches!(word(text, loose), Some((Word::Part(_), _)));
     let oclock = text.eat(loose, "o'clock").is_some();
     if (meridiem || oclock || at) && value <= 24 && facts.hour.is_none() {
         put(&mut facts.hour, value)?;
@@ -163,7 +162,7 @@ fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: boo
     let end = ordinal.unwrap_or(end);
     let after = text.skip_spaces(end);
     let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
-    let before_month = matches!(text.meaning(after, WORDS), Some((Word::Month(_), _)));
+    let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
     let is_day = before_month || facts.month.is_some() || ordinal.is_some();
     if is_day && facts.day.is_none() {
         facts.day = Some(value);
@@ -177,6 +176,10 @@ fn korean_unit(text: &Text, place: usize, facts: &mut Facts) -> Option<Option<us
     for numeral in korean::numerals(text, place).into_iter().rev() {
         let Some(value) = numeral.value.small() else { continue };
         let unit = text.skip_spaces(numeral.end);
+        // 이 일 is this matter.
+        if unit > numeral.end && numeral.end == place + 1 && matches!(text.at(place), '이' | '일') {
+            continue;
+        }
         let next = text.at(unit + 1);
         let (slot, good) = match text.at(unit) {
             '년' => (&mut facts.year, true),

@@ -124,6 +124,12 @@ fn part(text: &Text, place: usize, length: &mut Length, above: Option<Unit>) -> 
         return Some((Unit::Month, end));
     }
     for (count, end) in counts(text, place).into_iter().rev() {
+        // 이 일 후 is after this matter.
+        let this =
+            end == place + 1 && text.at(place) == '이' && text.at(end) == ' ' && text.at(text.skip_spaces(end)) == '일';
+        if this {
+            continue;
+        }
         let Some((unit, end)) = text.meaning(text.skip_spaces(end), UNITS).filter(|&(unit, _)| fits(unit)) else {
             continue;
         };
@@ -159,7 +165,7 @@ fn half_more(text: &Text, place: usize, unit: Unit, length: &mut Length) -> Opti
 impl Length {
     /// Whole counts stay in their unit; `1.5 hours` is 1 hour and 30 minutes, and half a month is refused.
     fn add(&mut self, count: Decimal, unit: Unit) -> Option<()> {
-        if unit == Unit::Year && !count.small().is_some_and(|years| years < LONGEST_YEARS) {
+        if unit == Unit::Year && count.small().is_none_or(|years| years >= LONGEST_YEARS) {
             return None;
         }
         let (slot, factor) = match unit {

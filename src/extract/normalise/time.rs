@@ -37,7 +37,7 @@ pub struct TimeReading {
     /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
     /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
     /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
-    /// `date_dropped`, `time_dropped`, `offset_dropped`, `roughly_dropped`.
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`.
     pub inferred: Vec<&'static str>,
 }
 
@@ -81,7 +81,7 @@ fn moment_value(facts: &Facts, now: DateTime, want: Want, inferred: &mut Vec<&'s
         if facts.has_clock() || facts.part.is_some() {
             inferred.push("time_dropped");
         }
-        return Some((moment.date.to_string(), moment.relative));
+        return Some((moment.day.to_string(), moment.relative));
     }
     // 내일 아침 is a part of a day, not a moment of it.
     if facts.part.is_some() && !facts.has_clock() {

@@ -20,6 +20,8 @@ fn note(inferred: &mut Inferred, what: &'static str) {
 /// A day, and the time of day where one is said.
 pub(super) struct Moment {
     pub(super) date: Date,
+    /// The day that was said: 5일 밤 12시 is the sixth's first moment, but the fifth's night.
+    pub(super) day: Date,
     pub(super) time: Option<Time>,
     /// The day was reckoned from now.
     pub(super) relative: bool,
@@ -29,18 +31,18 @@ pub(super) struct Moment {
 pub(super) fn moment(facts: &Facts, now: DateTime, inferred: &mut Inferred) -> Option<Moment> {
     if facts.now {
         let alone = !facts.has_date() && !facts.has_clock() && facts.shift.is_none() && facts.part.is_none();
-        return alone.then(|| Moment { date: now.date(), time: Some(now.time()), relative: true });
+        return alone.then(|| Moment { date: now.date(), day: now.date(), time: Some(now.time()), relative: true });
     }
     if let Some(shift) = facts.shift {
         return shifted(facts, shift, now, inferred);
     }
     if facts.has_date() {
         let (date, relative) = date(facts, now, inferred)?;
-        let Some(clock) = clock(facts)? else { return Some(Moment { date, time: None, relative }) };
+        let Some(clock) = clock(facts)? else { return Some(Moment { date, day: date, time: None, relative }) };
         let same_day = clock.at(date)?;
         // Of a day's two three o'clocks the one said; today the one still to come.
         let later = if clock.ambiguous { clock.later_half(date) } else { None };
-        let chosen = match later.filter(|_| date == now.date() && same_day <= now) {
+        let chosen = match later.filter(|_| relative && date == now.date() && same_day <= now) {
             Some(later) => later,
             None => same_day,
         };
@@ -51,7 +53,7 @@ pub(super) fn moment(facts: &Facts, now: DateTime, inferred: &mut Inferred) -> O
             // 밤 12시 and 밤 1시 are counted to the night that began on the day said.
             note(inferred, "day_inferred");
         }
-        return Some(Moment { date: chosen.date(), time: Some(chosen.time()), relative });
+        return Some(Moment { date: chosen.date(), day: date, time: Some(chosen.time()), relative });
     }
     if facts.week.is_some() || facts.year.is_some() || facts.month.is_some() || facts.months.is_some() {
         return None;
@@ -62,7 +64,7 @@ pub(super) fn moment(facts: &Facts, now: DateTime, inferred: &mut Inferred) -> O
         note(inferred, "meridiem_inferred");
     }
     let next = next_occurrence(&clock, now)?;
-    Some(Moment { date: next.date(), time: Some(next.time()), relative: true })
+    Some(Moment { date: next.date(), day: next.date(), time: Some(next.time()), relative: true })
 }
 
 /// The first time after now at which a clock shows this.
@@ -157,17 +159,17 @@ fn shifted(facts: &Facts, shift: Shift, now: DateTime, inferred: &mut Inferred) 
             if clock.ambiguous {
                 note(inferred, "meridiem_inferred");
             }
-            return Some(Moment { date: moment.date(), time: Some(moment.time()), relative: true });
+            return Some(Moment { date: moment.date(), day: date, time: Some(moment.time()), relative: true });
         }
         let hour = Time::new(now.hour(), 0, 0, 0).ok()?;
         let time = if length.coarse { None } else { Some(hour) };
-        return Some(Moment { date, time, relative: true });
+        return Some(Moment { date, day: date, time, relative: true });
     }
     if facts.has_clock() {
         return None;
     }
     let moment = date.to_datetime(now.time()).checked_add(SignedDuration::from_secs(sign * seconds)).ok()?;
-    Some(Moment { date: moment.date(), time: Some(moment.time()), relative: true })
+    Some(Moment { date: moment.date(), day: moment.date(), time: Some(moment.time()), relative: true })
 }
 
 /// The day that is said, and whether it was reckoned from today.

@@ -213,14 +213,19 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     attempts.into_iter().find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))
 }
 
-/// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`.
+/// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
 fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
     if let Some(end) = text.eat(text.skip_spaces(core.end), "분의") {
         let over = numerals(text, text.skip_spaces(end)).pop()?;
         return Some((quotient(over.value, core.value)?, over.end));
     }
-    if let Some((_, end)) = text.longest(core.end, &["과", "와"]) {
+    if let Some((_, end)) = text.longest(text.skip_spaces(core.end), &["과", "와"]) {
         let place = text.skip_spaces(end);
+        if let Some((over, (under, end))) =
+            literal(text, place).and_then(|over| Some((over, denominator(text, over.end)?)))
+        {
+            return Some((sum(core.value, quotient(over.value, under)?)?, end));
+        }
         let part = numerals(text, place).into_iter().rev().find_map(|under| {
             let over = text.eat(text.skip_spaces(under.end), "분의")?;
             let over = numerals(text, text.skip_spaces(over)).pop()?;

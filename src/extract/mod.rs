@@ -6,5 +6,6 @@ pub mod coerce;
 pub mod formats;
 pub mod parse;
 pub mod repair;
+pub mod normalise;
 pub mod schema;
 pub mod validate;

@@ -64,7 +64,53 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     if found.is_empty() {
         found.extend(word_among_prose(text, schema));
     }
+    if found.len() > 1 && commented(text, &found) {
+        return Vec::new();
+    }
+    name_left_out(text, &mut found);
     gather(text, found, schema)
+}
+
+/// The pieces of text before each value and behind the last, in the order in which the values stand.
+fn gaps(text: &str, found: &[Candidate]) -> Vec<(usize, Range<usize>)> {
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| found[*index].span.start);
+    let mut at = 0;
+    let mut gaps: Vec<_> = order
+        .iter()
+        .map(|index| {
+            let span = &found[*index].span;
+            let gap = at..span.start.max(at);
+            at = span.end.max(at);
+            (*index, gap)
+        })
+        .collect();
+    gaps.extend(order.last().map(|last| (*last, at..text.len())));
+    gaps
+}
+
+/// Whether comments stand between values: `repair` reads over them.
+fn commented(text: &str, found: &[Candidate]) -> bool {
+    gaps(text, found).iter().any(|(_, gap)| {
+        let gap = text[gap.clone()].trim_start_matches(|c: char| segments::blank(c) || c == ',');
+        gap.starts_with("//") || gap.starts_with("/*")
+    })
+}
+
+/// Records what stands around the values: prose is left out by right, what has a key in it is lost.
+pub fn name_left_out(text: &str, found: &mut [Candidate]) {
+    for (index, gap) in gaps(text, found) {
+        let fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
+        let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
+        if said.is_empty() {
+            continue;
+        }
+        let lossy = said.starts_with(':') || said.contains("\":") || said.contains("':");
+        let beginning = crate::units::beginning(said, 200);
+        let before = Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
+        found[index].changes.push(change("left_out", before, Value::Null, lossy));
+    }
 }
 
 /// `"{\"a\": 1}"`: a document in a string, where the schema wants no string.
@@ -86,7 +132,7 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
         number
             && text[..c.span.start]
                 .trim_end_matches(' ')
-                .ends_with(|c: char| c.is_alphanumeric() || ".,)\"".contains(c))
+                .ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
     };
     if found.iter().any(|c| !footnote(c)) {
         found.retain(|c| !footnote(c));
@@ -99,16 +145,14 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     if found.len() < 2 {
         return found;
     }
-    let listed = {
-        let mut at = 0;
-        let mut gaps = found.iter().map(|c| {
-            let gap = at..c.span.start.max(at);
-            at = c.span.end;
-            gap
-        });
-        let empty = |gap: &str| gap.trim_matches(|c: char| segments::blank(c) || c == ',').is_empty();
-        gaps.all(|gap| empty(&text[gap])) && empty(&text[last.span.end..])
-    };
+    let empty = |gap: &str| gap.trim_matches(|c: char| segments::blank(c) || c == ',').is_empty();
+    // Brackets behind the last were opened nowhere.
+    let stray = |gap: &str| empty(gap.trim_end_matches([']', '}', ' ', '\n']));
+    let gaps = gaps(text, &found);
+    let listed = gaps.iter().rev().enumerate().all(|(from_end, (_, gap))| {
+        let gap = &text[gap.clone()];
+        if from_end == 0 { stray(gap) } else { empty(gap) }
+    });
     let root = schema.map(Schema::root);
     let array = root.is_some_and(|root| root.accepts(Kind::Array) && !root.accepts(Kind::Object));
     if !(listed || array && found.iter().all(|c| !c.value.is_array())) {

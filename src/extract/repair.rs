@@ -22,7 +22,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::assembly::TooDeep;
-use super::parse::{Candidate, change, gather, segments, strict};
+use super::parse::{Candidate, change, gather, name_left_out, segments, strict};
 use super::schema::Schema;
 use super::schema::node::Kind;
 
@@ -44,6 +44,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     if found.is_empty() {
         return decoded(text, schema);
     }
+    name_left_out(text, &mut found);
     gather(text, found, schema)
 }
 
@@ -56,9 +57,11 @@ fn read_piece(
     allowance: &mut usize,
     found: &mut Vec<Candidate>,
 ) -> Result<(), TooDeep> {
-    let within = &text[..piece.end];
+    // A fence that ends and had no beginning.
+    let within = text[..piece.end].trim_end_matches(segments::blank);
+    let within = within.strip_suffix("```").filter(|rest| rest.len() > piece.start).unwrap_or(within);
     let mut at = piece.start;
-    let mut begins = lenient && may_begin(&text[piece.clone()], schema);
+    let mut begins = lenient && may_begin(within.get(at..).unwrap_or_default(), schema);
     while let Some(start) = if begins { Some(at) } else { next_bracket(within, at) } {
         begins = false;
         // Most values among broken ones are whole.
@@ -115,12 +118,13 @@ fn may_begin(piece: &str, schema: Option<&Schema>) -> bool {
         '｛' | '［' => true,
         '/' => text.starts_with("//") || text.starts_with("/*") || !text.contains(' '),
         '(' => text.trim_end().ends_with(')'),
-        '"' | '\'' | '`' | '“' | '‘' | '\\' => !prose,
+        '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '\\' => !prose,
         _ => {
             let name = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'));
             let called = name.len() < text.len() && !first.is_ascii_digit() && name.trim_start().starts_with('(');
             let argument = name.trim_start().trim_start_matches('(').trim_start();
-            called && argument.starts_with(['{', '[', '"', '\'', ')']) || !prose && is_word(text.trim_end())
+            let whole = text.trim_end().trim_end_matches(';').ends_with(')') && !argument.contains(' ');
+            called && (whole || argument.starts_with(['{', '[', '"', '\'', ')'])) || !prose && is_word(text.trim_end())
         }
     }
 }

@@ -15,7 +15,8 @@ pub struct Segment {
 /// fence stands within its strings.
 pub fn segments(text: &str) -> Vec<Segment> {
     let whole = Segment { content: 0..text.len(), fenced: false };
-    if text.trim_start_matches(blank).starts_with(['{', '[']) {
+    let trimmed = text.trim_start_matches(blank);
+    if trimmed.starts_with(['{', '[']) && !trimmed[1..].starts_with("```") {
         return vec![whole];
     }
     let mut fenced = Vec::new();
@@ -44,7 +45,7 @@ pub fn segments(text: &str) -> Vec<Segment> {
                 open = Some((mark, length, inline.map_or(at, |_| content + language(&line[indent + length..]))));
             }
             None => {}
-            Some((by, least, content)) if mark == by && length >= least && rest.is_empty() => {
+            Some((by, least, content)) if mark == by && length >= least && matches!(rest, "" | "}" | "]") => {
                 fenced.push(content..start);
                 open = None;
                 outside = at;
@@ -81,7 +82,11 @@ pub fn blank(c: char) -> bool {
 
 /// A line's fence: its mark, how many of them, and the indent before. None is a length of nought.
 fn fence(line: &str) -> (u8, usize, usize) {
-    let indent = line.len() - line.trim_start().len();
+    let mut indent = line.len() - line.trim_start().len();
+    // A fence within the brackets that belong within the fence.
+    if line[indent..].starts_with("{```") || line[indent..].starts_with("[```") {
+        indent += 1;
+    }
     let bytes = &line.as_bytes()[indent..];
     let Some(mark) = bytes.first().copied().filter(|b| matches!(b, b'`' | b'~')) else { return (0, 0, indent) };
     let length = bytes.iter().take_while(|b| **b == mark).count();

@@ -26,7 +26,7 @@ pub fn bare(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Bare> {
     text(cursor, role, in_call).map(Bare::Text)
 }
 
-/// JSON's numbers, and `.5`, `2.`, `1e`, `+1`, `0x1F`. A leading zero (`0123`) and a digit separator (`1_000`) make a text: a
+/// JSON's numbers, and `.5`, `2.`, `1e`, `+1`. A leading zero (`0123`), a digit separator (`1_000`) and a base (`0x1F`) make a text: a
 /// telephone or an item number loses by becoming a number, and a number can still be made of it where the schema asks for one.
 fn number(cursor: &mut Cursor, role: Role) -> Option<String> {
     let start = cursor.at;
@@ -34,16 +34,6 @@ fn number(cursor: &mut Cursor, role: Role) -> Option<String> {
     let digits = |cursor: &Cursor, from: usize| {
         from + cursor.bytes[from.min(cursor.bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).count()
     };
-    if cursor.byte(at) == Some(b'0') && matches!(cursor.byte(at + 1), Some(b'x' | b'X')) {
-        let from = at + 2;
-        let end = from + cursor.bytes[from..].iter().take_while(|b| b.is_ascii_hexdigit()).count();
-        let number = u64::from_str_radix(&cursor.text[from..end], 16).ok()?;
-        let minus = cursor.byte(start) == Some(b'-');
-        return ends(cursor, end, role).then(|| {
-            cursor.at = end;
-            format!("{}{number}", if minus { "-" } else { "" })
-        });
-    }
     let whole = at;
     at = digits(cursor, at);
     let whole_end = at;
@@ -102,6 +92,8 @@ fn ends(cursor: &mut Cursor, at: usize, role: Role) -> bool {
             match cursor.char(gap) {
                 None | Some(',' | ']' | '}' | ')' | '\n' | '[' | '{' | '，' | ':') => true,
                 Some(c) if Quote::of(c).is_some() => true,
+                // In an array the reference tools take two items: `[1 2, 3 apples]`.
+                Some(_) if role == Role::Item => true,
                 Some(c) if c.is_ascii_digit() || c == '-' => role != Role::Field || cursor.key_follows(gap),
                 Some('.') => cursor.starts(gap, "..."),
                 Some(_) => cursor.key_follows(gap),

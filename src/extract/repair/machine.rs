@@ -102,6 +102,20 @@ impl Machine<'_> {
                 end = self.cursor.at;
                 continue;
             }
+            // A key outside any object: `"a": 1, "b": 2`.
+            if matches!(next, Some(':' | '：')) && self.assembly.last().is_some_and(Value::is_string) {
+                let Some(Value::String(key)) = self.assembly.take_last() else { break };
+                self.assembly.change("bracket_added", Value::Null, Value::from("{"), true);
+                self.open(Frame::Bare, 0)?;
+                self.assembly.key(key);
+                self.colon();
+                self.run(State::Value)?;
+                if !self.frames.is_empty() {
+                    self.run(State::After)?;
+                }
+                end = self.cursor.at;
+                continue;
+            }
             let begins = matches!(next, Some('{' | '['))
                 || comma && next.is_some_and(|c| Quote::of(c).is_some() || c.is_alphanumeric());
             if !several || !begins || self.truncated {
@@ -146,6 +160,7 @@ impl Machine<'_> {
     }
 
     fn run(&mut self, mut state: State) -> Result<(), TooDeep> {
+        // Until the container that is being read, or the one value that is asked for, is complete.
         let floor = self.frames.len().saturating_sub(usize::from(!matches!(state, State::Value)));
         loop {
             state = match state {
@@ -290,7 +305,7 @@ impl Machine<'_> {
             }
             let next = self.cursor.gap_end(gap + 1, true);
             let Some(c) = self.cursor.char(next).filter(|c| Quote::of(*c).is_some()) else {
-                if matches!(self.cursor.char(next), None | Some(',' | '}' | ']')) {
+                if role == Role::Item || matches!(self.cursor.char(next), None | Some(',' | '}' | ']')) {
                     self.cursor.at = gap + 1;
                     read.note("plus_removed", false);
                 }

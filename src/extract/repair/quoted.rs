@@ -350,6 +350,7 @@ pub fn escaped_quoted(cursor: &mut Cursor) -> Read {
 /// is a path, a pattern or a formula more often than a slip.
 pub fn unescape(text: &str, read: &mut Read) {
     let bytes = text.as_bytes();
+    let cut = read.done.iter().any(|(kind, _)| *kind == "truncated");
     let mut from = 0;
     let mut at = 0;
     while at < bytes.len() {
@@ -389,8 +390,12 @@ pub fn unescape(text: &str, read: &mut Read) {
                 at += 6;
                 from = at;
             }
-            Some(b'u') if bytes.len() - at < 6 && bytes[at + 2..].iter().all(u8::is_ascii_hexdigit) => {
-                read.note("truncated", true);
+            // An escape that the end of the text cut off.
+            Some(b'u') if cut && bytes.len() - at < 6 && bytes[at + 2..].iter().all(u8::is_ascii_hexdigit) => {
+                at = bytes.len();
+                from = at;
+            }
+            None if cut => {
                 at = bytes.len();
                 from = at;
             }

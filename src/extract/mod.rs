@@ -2,10 +2,12 @@
 //! Text and JSON only, no tensors and no screen. Next: `attempt` for the trace, `schema` for what is asked for.
 
 pub mod attempt;
+pub mod chain;
 pub mod coerce;
 pub mod formats;
+pub mod normalise;
 pub mod parse;
 pub mod repair;
-pub mod normalise;
+pub mod rows;
 pub mod schema;
 pub mod validate;

@@ -12,6 +12,7 @@ mod evaluate;
 mod generate;
 mod ground;
 mod plan;
+mod repair;
 pub mod screen;
 pub mod signals;
 mod train;
@@ -75,6 +76,8 @@ enum Raw {
     Bleu(bleu::BleuArguments),
     /// Plain text out of a model
     Generate(generate::GenerateArguments),
+    /// A typed value out of what a model said, without a model
+    Repair(repair::RepairArguments),
 }
 
 /// Settings on the command line.
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
         Arguments { command: Some(Raw::Bleu(arguments)), .. } => bleu::bleu(arguments),
         Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
+        Arguments { command: Some(Raw::Repair(arguments)), .. } => repair::repair(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

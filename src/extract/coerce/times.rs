@@ -52,7 +52,11 @@ fn moment(number: &Number) -> Option<i128> {
         Some(n) if near.abs() <= WATERSHED => Some(i128::from(n) * 1_000_000),
         Some(n) => Some(i128::from(n) * 1_000),
         None if near.abs() <= WATERSHED => rounded(near),
-        None => rounded(near / 1e3),
+        None => {
+            // The fraction apart: it is of a millisecond, and the whole is known exactly.
+            let whole = near.floor();
+            (near.abs() < 1e15).then(|| whole as i128 * 1_000 + ((near - whole) * 1e3).round() as i128)
+        }
     }
 }
 
@@ -211,6 +215,10 @@ fn iso_duration(text: &str) -> Option<i128> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ','))?;
         let (number, tail) = rest.split_at(end);
         let unit = tail.chars().next()?;
+        // Only the last part may have a fraction.
+        if number.contains(['.', ',']) && tail.len() > unit.len_utf8() {
+            return None;
+        }
         let seconds = match (unit, in_clock) {
             ('Y', false) => 365 * 86_400,
             ('M', false) => 30 * 86_400,

@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod formats;
 pub mod parse;
+pub mod plain;
 pub mod repair;
 pub mod schema;
 pub mod validate;

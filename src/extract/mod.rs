@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod formats;
 pub mod normalise;
 pub mod parse;
+pub mod plain;
 pub mod repair;
 pub mod rows;
 pub mod schema;

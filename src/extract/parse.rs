@@ -100,7 +100,11 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 /// Records what stands around the values: prose is left out by right, what has a key in it is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate]) {
     for (index, gap) in gaps(text, found) {
-        let fence = |line: &str| line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~");
+        // A fence's line says nothing but its language.
+        let fence = |line: &str| {
+            let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
+            mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
+        };
         let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
         let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
         if said.is_empty() {
@@ -108,7 +112,8 @@ pub fn name_left_out(text: &str, found: &mut [Candidate]) {
         }
         let lossy = said.starts_with(':') || said.contains("\":") || said.contains("':");
         let beginning = crate::units::beginning(said, 200);
-        let before = Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
+        let before =
+            Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
         found[index].changes.push(change("left_out", before, Value::Null, lossy));
     }
 }
@@ -130,9 +135,7 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
     let footnote = |c: &Candidate| {
         let number = c.value.as_array().is_some_and(|items| items.len() == 1 && items[0].is_u64());
         number
-            && text[..c.span.start]
-                .trim_end_matches(' ')
-                .ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+            && text[..c.span.start].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
     };
     if found.iter().any(|c| !footnote(c)) {
         found.retain(|c| !footnote(c));

@@ -29,6 +29,9 @@ use super::schema::node::Kind;
 /// The values that can be read out of a text that is no strict JSON, fenced ones first, else in their order; several that are nothing but a
 /// list come as an array before they come alone. None where nothing in the text looks like JSON, or it is nested deeper than 512.
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    if !text.contains('"') && text.contains("&quot;") {
+        return decoded(text, schema);
+    }
     let mut found = Vec::new();
     let pieces = segments::segments(text);
     let only = pieces.len() == 1;
@@ -40,9 +43,6 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
             return Vec::new();
         }
-    }
-    if found.is_empty() {
-        return decoded(text, schema);
     }
     name_left_out(text, &mut found);
     gather(text, found, schema)
@@ -140,9 +140,6 @@ fn is_word(text: &str) -> bool {
 
 /// Quotes that were written as HTML writes them.
 fn decoded(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
-    if text.contains('"') || !text.contains("&quot;") {
-        return Vec::new();
-    }
     let plain = text
         .replace("&quot;", "\"")
         .replace("&apos;", "'")

@@ -78,7 +78,7 @@ fn number(cursor: &mut Cursor, role: Role) -> Option<String> {
 /// Whether a number or a word can end here, or is the beginning of a text: `2 apples`, `12:20`, `true story`.
 fn ends(cursor: &mut Cursor, at: usize, role: Role) -> bool {
     match cursor.char(at) {
-        None | Some(',' | ']' | '}' | ')' | '\n' | '[' | '{' | '，' | '"') => {
+        None | Some(',' | ']' | '}' | ')' | '\n' | '[' | '{' | '，' | '｝' | '］' | '"') => {
             // Digits in groups of three: `1,200` as a field's value is one number, not a number and a key.
             !(role == Role::Field && cursor.byte(at) == Some(b',') && grouped(cursor, at))
         }
@@ -162,6 +162,8 @@ pub fn text(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Read> {
     // Brackets that the text opened itself.
     let mut braces = 0_usize;
     let mut quote_skipped = false;
+    // Between quotes of its own.
+    let mut within = false;
     while let Some(c) = cursor.char(at) {
         let field = role == Role::Field;
         let stops = match c {
@@ -192,7 +194,7 @@ pub fn text(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Read> {
                 false
             }
             '[' if field && at > start => false,
-            '[' | ']' | '{' | '}' => true,
+            '[' | ']' | '{' | '}' | '｝' | '］' => true,
             ')' => in_call,
             ';' => role == Role::Root,
             '`' if cursor.starts(at, "```") => true,
@@ -202,11 +204,19 @@ pub fn text(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Read> {
             '\\' if role == Role::Key => matches!(cursor.byte(at + 1), Some(b'"')),
             _ if Quote::of(c).is_none() => false,
             _ if !field => true,
+            '"' if within => {
+                within = false;
+                false
+            }
             _ if quote_ends(cursor, at + c.len_utf8()) => {
                 quote_skipped = c == '"' || at > start;
                 true
             }
-            _ => cursor.key_follows(at),
+            _ if cursor.key_follows(at) => true,
+            _ => {
+                within = c == '"';
+                false
+            }
         };
         if stops {
             break;

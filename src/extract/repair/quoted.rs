@@ -203,7 +203,7 @@ fn find_end(cursor: &mut Cursor, from: usize, quote: Quote, role: Role) -> End {
             Some('=') => role == Role::Key,
             Some(';') => role == Role::Root,
             Some(n) if n.is_ascii_digit() => true,
-            Some(n) if is_delimiter(n) => !brackets.inside(n),
+            Some(n) if is_delimiter(n) => !(brackets.inside(n) && goes_on(cursor, gap + 1, quote)),
             Some(n) if Quote::of(n).is_some() => !closing(cursor, gap + n.len_utf8()),
             _ => false,
         };
@@ -239,6 +239,24 @@ fn find_end(cursor: &mut Cursor, from: usize, quote: Quote, role: Role) -> End {
 /// Whether a quote here begins a key.
 fn next_key(cursor: &mut Cursor, at: usize) -> bool {
     cursor.key_follows(at)
+}
+
+/// Whether a text goes on behind a quote within its brackets, `f("x") now"`: to a quote that ends it and begins nothing.
+fn goes_on(cursor: &mut Cursor, from: usize, quote: Quote) -> bool {
+    let horizon = cursor.horizon(from);
+    let mut at = from;
+    while at < horizon {
+        let Some(c) = cursor.char(at).filter(|c| *c != '\n') else { break };
+        if quote.closes(c) {
+            cursor.spent(at - from);
+            let before = cursor.before_blank(at, from);
+            let begins = cursor.char_before(before).is_none_or(|c| before == from || is_delimiter(c));
+            return !begins && closing(cursor, at + c.len_utf8());
+        }
+        at += c.len_utf8() + if c == '\\' { cursor.char(at + 1).map_or(0, char::len_utf8) } else { 0 };
+    }
+    cursor.spent(at - from);
+    false
 }
 
 /// Whether nothing but an end or a delimiter follows.

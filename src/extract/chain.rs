@@ -11,9 +11,9 @@ use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace};
 use super::coerce::coerce;
 use super::normalise::normalise;
 use super::parse::{self, Candidate, strict};
-use super::repair;
 use super::schema::{Kind, Kinds, Schema};
 use super::validate::{excerpt, validate};
+use super::{plain, repair};
 use crate::units::beginning;
 
 /// How far to go for a value.
@@ -156,6 +156,9 @@ impl Chain<'_> {
             let begun = Instant::now();
             tried.push(Stage::Repair);
             self.judge(repair::candidates(self.text, self.schema), Stage::Repair, &mut judged);
+            if unfit(&judged) {
+                self.judge(plain::candidates(self.text, self.schema), Stage::Repair, &mut judged);
+            }
             ms[1] = elapsed(begun);
         }
         let Some(best) = nearest(&judged) else { return self.nothing_read(tried, ms) };

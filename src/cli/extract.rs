@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::engine::{failed, usage};
+use super::repair::{escaped, read_schema};
 use super::writing::{GenerateRequest, Opened, open};
 use super::{CliError, result, say};
 use crate::disk::write_atomically;
@@ -23,7 +24,7 @@ use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
 use crate::extract::report::{Row, RowResult, Share, Summary};
-use crate::extract::schema::Schema;
+use crate::extract::rows::moment;
 use crate::model::generate::Decoding;
 use crate::task::local::Local;
 use crate::task::text::Stops;
@@ -124,8 +125,7 @@ pub struct ExtractArguments {
 /// # Errors
 /// Wrong use or files (2); a provider that fails, or a value that is refused (1).
 pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
-    let schema = read(&arguments.schema)?;
-    let schema = Schema::parse(&schema).map_err(|e| usage(format_args!("{}: {e}", shown(&arguments.schema))))?;
+    let schema = read_schema(&arguments.schema)?;
     let template = match &arguments.prompt {
         // A file's last line end is an editor's, not the prompt's.
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
@@ -147,7 +147,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         seed: arguments.seed,
         constrained: arguments.constrained,
         price: Price { prompt_per_million: arguments.prompt_price, completion_per_million: arguments.completion_price },
-        ..Ask::new(schema, "", now(arguments.now.as_deref())?)
+        ..Ask::new(schema, "", now(arguments.now.as_deref(), "--now")?)
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.
     let work = match &arguments.file {
@@ -251,7 +251,7 @@ fn one(ask: &Ask, whole: bool, provider: &mut dyn Provider) -> Result<(), CliErr
 /// A value as one line of JSON, for a script as it is, and safe for a terminal.
 fn json(value: &impl Serialize) -> Result<String, CliError> {
     let line = serde_json::to_string(value).map_err(failed)?;
-    Ok(if io::stdout().is_terminal() { printable(&line) } else { line })
+    Ok(if io::stdout().is_terminal() { escaped(&line) } else { line })
 }
 
 /// What `--report` writes.
@@ -287,7 +287,7 @@ fn many(
             (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
         };
         let now = match &row.now {
-            Some(time) => now(Some(time))?,
+            Some(time) => now(Some(time), &format!("row {line}: now"))?,
             None => ask.now,
         };
         let ask = Ask { prompt, text, now, ..ask.clone() };
@@ -393,12 +393,11 @@ fn utf8(bytes: Vec<u8>) -> Result<String, usize> {
 }
 
 /// What "tomorrow" counts from: as typed, or the clock's.
-fn now(typed: Option<&str>) -> Result<DateTime, CliError> {
-    let Some(typed) = typed else { return Ok(ZonedDateTime::now().datetime()) };
-    typed
-        .trim()
-        .parse()
-        .map_err(|_| usage(format_args!("`{}` is no time; expected one such as 2026-11-05T14:00", printable(typed))))
+fn now(typed: Option<&str>, name: &str) -> Result<DateTime, CliError> {
+    match typed {
+        Some(typed) => moment(typed).map_err(|what| usage(format_args!("{name}: {}", printable(&what)))),
+        None => Ok(ZonedDateTime::now().datetime()),
+    }
 }
 
 fn text(typed: Option<&str>) -> Result<String, CliError> {

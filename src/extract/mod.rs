@@ -3,10 +3,16 @@
 
 pub mod attempt;
 pub mod chain;
+pub mod coerce;
 pub mod fix;
 pub mod formats;
+pub mod normalise;
+pub mod parse;
+pub mod plain;
 pub mod prompt;
 pub mod provider;
+pub mod repair;
 pub mod report;
+pub mod rows;
 pub mod schema;
 pub mod validate;

@@ -17,6 +17,7 @@ use super::engine::{failed, usage};
 use super::repair::{escaped, read_schema};
 use super::writing::{GenerateRequest, Opened, open};
 use super::{CliError, result, say};
+use crate::config::parse;
 use crate::disk::write_atomically;
 use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask, FixMode, Told};
@@ -50,8 +51,11 @@ enum Mode {
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
     /// The JSON Schema of the value
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    schema: Option<PathBuf>,
+    /// A configuration whose model and section [extract] hold where an option is not given
     #[arg(long, value_name = "FILE")]
-    schema: PathBuf,
+    config: Option<PathBuf>,
     /// The prompt: {text} and {schema} are filled in, {json_schema} and {now} too
     #[arg(long, value_name = "FILE")]
     prompt: Option<PathBuf>,
@@ -66,9 +70,9 @@ pub struct ExtractArguments {
     /// With --provider openai: the server, such as http://127.0.0.1:8000/v1; the key is taken from OPENAI_API_KEY
     #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
     base_url: String,
-    /// Calls after the first
-    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_MAX_RETRIES)]
-    max_retries: u32,
+    /// Calls after the first [default: 1]
+    #[arg(long, value_name = "N")]
+    max_retries: Option<u32>,
     /// How the model is asked again
     #[arg(long, value_enum, default_value = "own")]
     fix_mode: Mode,
@@ -90,12 +94,12 @@ pub struct ExtractArguments {
     /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
-    /// The longest answer
-    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_MAX_NEW_TOKENS, value_parser = clap::value_parser!(u32).range(1..))]
-    max_new_tokens: u32,
-    /// Tokens of all calls of a text, beyond which no further one is made
-    #[arg(long, value_name = "N", default_value_t = fix::DEFAULT_TOKEN_BUDGET)]
-    token_budget: u64,
+    /// The longest answer [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_new_tokens: Option<u32>,
+    /// Tokens of all calls of a text, beyond which no further one is made [default: 16384]
+    #[arg(long, value_name = "N")]
+    token_budget: Option<u64>,
     /// How freely tokens are drawn; 0 takes the likeliest
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     temperature: f64,
@@ -125,8 +129,16 @@ pub struct ExtractArguments {
 /// # Errors
 /// Wrong use or files (2); a provider that fails, or a value that is refused (1).
 pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
-    let schema = read_schema(&arguments.schema)?;
-    let template = match &arguments.prompt {
+    let config = match &arguments.config {
+        Some(file) => Some(parse::load(file, &[])?),
+        None => None,
+    };
+    let set = config.as_ref().map(|c| c.extract.clone()).unwrap_or_default();
+    let Some(schema) = arguments.schema.as_ref().or(set.schema.as_ref()) else {
+        return Err(usage("no schema; give --schema FILE, or extract.schema in the configuration"));
+    };
+    let schema = read_schema(schema)?;
+    let template = match arguments.prompt.as_ref().or(set.prompt.as_ref()) {
         // A file's last line end is an editor's, not the prompt's.
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
         None => prompt::DEFAULT.to_string(),
@@ -136,13 +148,13 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     }
     let ask = Ask {
         prompt: template,
-        max_retries: arguments.max_retries,
+        max_retries: arguments.max_retries.unwrap_or(set.max_retries),
         fix_mode: match arguments.fix_mode {
             Mode::Own => FixMode::Own,
             Mode::Langchain => FixMode::Langchain,
         },
-        token_budget: arguments.token_budget,
-        max_new_tokens: arguments.max_new_tokens,
+        token_budget: arguments.token_budget.unwrap_or(set.token_budget),
+        max_new_tokens: arguments.max_new_tokens.unwrap_or(set.max_new_tokens),
         temperature: arguments.temperature,
         seed: arguments.seed,
         constrained: arguments.constrained,
@@ -154,9 +166,10 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         Some(path) => Work::Rows(rows(path, arguments.limit)?),
         None => Work::Text(text(arguments.text.as_deref())?),
     };
+    let model = arguments.model.clone();
     match arguments.provider {
         Who::Openai => {
-            let Some(model) = &arguments.model else {
+            let Some(model) = &model else {
                 return Err(usage("--provider openai needs --model, the server's name for the model"));
             };
             if arguments.adapter.is_some() {
@@ -166,11 +179,11 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
             let total_limit = Duration::from_secs(arguments.timeout);
             let settings = Settings { total_limit, ..Settings::new(&arguments.base_url, model, key) };
             let mut provider = OpenAi::new(settings).map_err(usage)?;
-            run(&arguments, &ask, work, &mut provider)
+            run(&arguments, &ask, work, model, &mut provider)
         }
         Who::Local => {
             let request = GenerateRequest {
-                model: arguments.model.clone().unwrap_or_else(|| DEMO_MODEL.to_string()),
+                model: model.or(config.map(|c| c.model.source)).unwrap_or_else(|| DEMO_MODEL.to_string()),
                 adapter: arguments.adapter.clone(),
                 chat: (arguments.chat || arguments.raw).then_some(arguments.chat),
                 how: Decoding::default(),
@@ -184,7 +197,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
             if ask.constrained {
                 provider.check(&ask.schema).map_err(usage)?;
             }
-            let done = run(&arguments, &ask, work, &mut provider);
+            let done = run(&arguments, &ask, work, &request.model, &mut provider);
             if ask.constrained && provider.decoded > Duration::ZERO {
                 let share = provider.masked.as_secs_f64() / provider.decoded.as_secs_f64();
                 say(format_args!("the grammar took {:.1} % of the decoding time", 100.0 * share));
@@ -206,10 +219,16 @@ enum Work {
     Rows(Vec<(u64, Row)>),
 }
 
-fn run(arguments: &ExtractArguments, ask: &Ask, work: Work, provider: &mut dyn Provider) -> Result<(), CliError> {
+fn run(
+    arguments: &ExtractArguments,
+    ask: &Ask,
+    work: Work,
+    model: &str,
+    provider: &mut dyn Provider,
+) -> Result<(), CliError> {
     match work {
         Work::Text(text) => one(&Ask { text, ..ask.clone() }, arguments.trace, provider),
-        Work::Rows(rows) => many(ask, rows, arguments, provider),
+        Work::Rows(rows) => many(ask, rows, arguments, model, provider),
     }
 }
 
@@ -260,7 +279,7 @@ struct Report<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     provider: &'a str,
-    model: Option<&'a str>,
+    model: &'a str,
     adapter: Option<String>,
     constrained: bool,
     fix_mode: FixMode,
@@ -274,6 +293,7 @@ fn many(
     ask: &Ask,
     rows: Vec<(u64, Row)>,
     arguments: &ExtractArguments,
+    model: &str,
     provider: &mut dyn Provider,
 ) -> Result<(), CliError> {
     let total = rows.len();
@@ -318,7 +338,7 @@ fn many(
                 Who::Local => "local",
                 Who::Openai => "openai",
             },
-            model: arguments.model.as_deref().or((arguments.provider == Who::Local).then_some(DEMO_MODEL)),
+            model,
             adapter: arguments.adapter.as_ref().map(|a| a.display().to_string()),
             constrained: ask.constrained,
             fix_mode: ask.fix_mode,

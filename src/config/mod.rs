@@ -17,6 +17,9 @@ pub struct RunConfig {
     pub train: TrainConfig,
     pub memory: MemoryConfig,
     pub bleu: BleuConfig,
+    /// For logs that were written before there was this section.
+    #[serde(default)]
+    pub extract: ExtractConfig,
     pub log: LogConfig,
 }
 
@@ -288,6 +291,41 @@ impl Default for BleuConfig {
             num_beams: 1,
             length_penalty: 1.0,
             no_repeat_ngram_size: 0,
+        }
+    }
+}
+
+/// What the playground and `finetop extract --config` begin with; training knows nothing of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExtractConfig {
+    /// The JSON Schema of the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<PathBuf>,
+    /// Calls after the first.
+    pub max_retries: u32,
+    pub max_new_tokens: u32,
+    /// Tokens of all calls of a text, beyond which no further one is made.
+    pub token_budget: u64,
+    /// Of a million tokens, in whatever currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_price: Option<f64>,
+}
+
+impl Default for ExtractConfig {
+    fn default() -> Self {
+        ExtractConfig {
+            schema: None,
+            prompt: None,
+            max_retries: 1,
+            max_new_tokens: 256,
+            token_budget: 16_384,
+            prompt_price: None,
+            completion_price: None,
         }
     }
 }

@@ -125,7 +125,7 @@ const POSITIVE: Kind = Kind::Float { min: 0.0, above: true, below: f64::INFINITY
 const MODULES: Kind = Kind::Names(&["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]);
 const ALL_MODULES: &str = r#"["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]"#;
 
-static SETTINGS: [Setting; 42] = [
+static SETTINGS: [Setting; 49] = [
     Setting::new(
         "model",
         "source",
@@ -357,6 +357,42 @@ static SETTINGS: [Setting; 42] = [
         "no so many tokens come twice, the prompt's counted; 0 forbids nothing",
     )
     .free(),
+    Setting::new("extract", "schema", Kind::Path, "", "the JSON Schema of what is extracted")
+        .without_default(Default::Absent)
+        .free(),
+    Setting::new("extract", "prompt", Kind::Path, "", "the prompt's file; {text} and {schema} are filled in")
+        .without_default(Default::Absent)
+        .free(),
+    Setting::new(
+        "extract",
+        "max_retries",
+        Kind::Integer { min: 0, max: 100 },
+        "1",
+        "how often a model is asked again when its answer does not fit",
+    )
+    .free()
+    .also(&["retries"]),
+    Setting::new("extract", "max_new_tokens", COUNT, "256", "the longest answer").free().also(&["max_tokens"]),
+    Setting::new(
+        "extract",
+        "token_budget",
+        COUNT,
+        "16384",
+        "tokens of all calls of a text, beyond which no further one is made",
+    )
+    .free(),
+    Setting::new(
+        "extract",
+        "prompt_price",
+        NOT_NEGATIVE,
+        "",
+        "what a million prompt tokens cost, in whatever currency",
+    )
+    .without_default(Default::Absent)
+    .free(),
+    Setting::new("extract", "completion_price", NOT_NEGATIVE, "", "what a million tokens of an answer cost")
+        .without_default(Default::Absent)
+        .free(),
     Setting::new("log", "dir", Kind::Path, r#""runs""#, "the folder in which each run gets one of its own")
         .free()
         .also(&["output_dir", "logging_dir"]),
@@ -404,6 +440,7 @@ pub fn nearest_section(name: &str) -> Option<&'static str> {
         "training" | "trainer" | "optimizer" | "optim" => "train",
         "dataset" | "datasets" => "data",
         "logging" | "output" => "log",
+        "extraction" | "playground" => "extract",
         name => return nearest_name(name, sections()),
     };
     Some(meant)

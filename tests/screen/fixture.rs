@@ -60,6 +60,7 @@ pub fn config() -> RunConfig {
         },
         memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
         bleu: BleuConfig { run_after_training: false, ..BleuConfig::default() },
+        extract: ExtractConfig::default(),
         log: LogConfig { dir: "/home/kim/runs".into() },
     }
 }

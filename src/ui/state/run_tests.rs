@@ -45,6 +45,7 @@ fn config(eval_steps: usize) -> RunConfig {
         },
         memory: MemoryConfig { limit: MemoryLimit::Auto, on_oom: OnOom::Ask, head_chunk: 256 },
         bleu: BleuConfig { run_after_training: false, ..BleuConfig::default() },
+        extract: ExtractConfig::default(),
         log: LogConfig { dir: "runs".into() },
     }
 }

@@ -446,11 +446,11 @@ impl Machine<'_> {
 
     fn key(&mut self, c: char) -> Result<State, TooDeep> {
         let start = self.cursor.at;
-        if self.assembly.len() == 0 {
+        if self.assembly.count() == 0 {
             self.first_key = start;
         }
         match c {
-            '{' | '[' if self.frames.contains(&Frame::Array) || self.assembly.len() > 0 => {
+            '{' | '[' if self.frames.contains(&Frame::Array) || self.assembly.count() > 0 => {
                 self.assembly.change_container("bracket_added", Value::Null, Value::from("}"), true);
                 return Ok(self.close());
             }
@@ -478,7 +478,7 @@ impl Machine<'_> {
         let next = self.cursor.char(self.cursor.at);
         if !colon {
             match next {
-                Some(',' | '}' | '，') if self.assembly.len() == 0 => {
+                Some(',' | '}' | '，') if self.assembly.count() == 0 => {
                     self.assembly.object_to_array();
                     self.assembly.change_container("set_to_array", Value::from("{"), Value::from("["), false);
                     if let Some(frame) = self.frames.last_mut() {

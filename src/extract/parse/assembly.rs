@@ -128,7 +128,7 @@ impl Assembly {
     }
 
     /// How many items or fields the innermost container holds; outside any, how many values there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         match self.open.last() {
             None => self.roots.len(),
             Some(Open::Array(items) | Open::Group(items)) => items.len(),

@@ -200,10 +200,11 @@ fn records(text: &str, lines: &[Line], node: Node<'_>) -> Vec<std::ops::Range<us
     let first = named.iter().flatten().next().copied();
     let least =
         lines.iter().zip(&named).filter(|(_, key)| key.is_some()).map(|(line, _)| line.indent).min().unwrap_or(0);
+    let each_marked = marks_fields(lines, &named);
     let mut starts: Vec<usize> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         let again = named[at].is_some() && named[at] == first;
-        let mark = line.marked && line.indent <= least && named[at].is_some() && !marks_fields(lines, &named);
+        let mark = line.marked && line.indent <= least && named[at].is_some() && !each_marked;
         if again || mark {
             starts.push(at);
         }

@@ -125,7 +125,7 @@ fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>
         // Within a line, a name behind another word is a name only if nothing is left over between.
         let comma = near[..at].trim_end().ends_with([',', ';', '|', '.', '，']) || near[..at].trim().is_empty();
         let property = node.called(bare)?;
-        (first && comma || !first).then_some((start + at, property))
+        (!first || comma).then_some((start + at, property))
     })
 }
 
@@ -146,7 +146,7 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
     let text = unquoted(said);
     if !node.accepts(Kind::String)
         && let Ok((value, _)) = strict::value(text)
-        && !(value.is_null() && !node.accepts(Kind::Null))
+        && (!value.is_null() || node.accepts(Kind::Null))
     {
         return value;
     }

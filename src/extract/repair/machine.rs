@@ -66,6 +66,8 @@ struct Machine<'a> {
     /// Where the innermost object's first key begins, should it turn out to be a set's item.
     first_key: usize,
     truncated: bool,
+    /// Where the last comment ended: what stands in one is not looked through for more values.
+    comment_end: usize,
 }
 
 /// Reads the value that begins at `from` and, with `several`, all that follow it with commas or white space between.
@@ -78,6 +80,7 @@ pub fn read(text: &str, from: usize, several: bool, allowance: usize) -> Result<
         frames: Vec::new(),
         first_key: 0,
         truncated: false,
+        comment_end: 0,
     };
     let end = machine.document(several)?;
     let allowance = machine.cursor.allowance();
@@ -124,7 +127,8 @@ impl Machine<'_> {
             self.run(State::Value)?;
             end = self.cursor.at;
         }
-        Ok(end.max(self.redundant(end)))
+        let end = end.max(self.comment_end);
+        Ok(self.redundant(end))
     }
 
     /// White space, comments and commas between values outside any container; whether there was a comma or a new line.
@@ -194,6 +198,7 @@ impl Machine<'_> {
             let Some(end) = self.cursor.comment_end(start, length) else { return };
             self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, false);
             self.cursor.at = end;
+            self.comment_end = end;
         }
     }
 
@@ -441,11 +446,11 @@ impl Machine<'_> {
 
     fn key(&mut self, c: char) -> Result<State, TooDeep> {
         let start = self.cursor.at;
-        if self.assembly.len() == 0 {
+        if self.assembly.count() == 0 {
             self.first_key = start;
         }
         match c {
-            '{' | '[' if self.frames.contains(&Frame::Array) || self.assembly.len() > 0 => {
+            '{' | '[' if self.frames.contains(&Frame::Array) || self.assembly.count() > 0 => {
                 self.assembly.change_container("bracket_added", Value::Null, Value::from("}"), true);
                 return Ok(self.close());
             }
@@ -473,7 +478,7 @@ impl Machine<'_> {
         let next = self.cursor.char(self.cursor.at);
         if !colon {
             match next {
-                Some(',' | '}' | '，') if self.assembly.len() == 0 => {
+                Some(',' | '}' | '，') if self.assembly.count() == 0 => {
                     self.assembly.object_to_array();
                     self.assembly.change_container("set_to_array", Value::from("{"), Value::from("["), false);
                     if let Some(frame) = self.frames.last_mut() {

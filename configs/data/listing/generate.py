@@ -27,15 +27,15 @@ CONDITIONS = {
         "new": ["brand new, still sealed", "never opened", "unused, in its box"],
         "like_new": ["used only twice", "like new", "barely used, no marks"],
         "good": ["in good shape", "works well", "well kept"],
-        "worn": ["has some scratches", "shows its age but works", "a bit worn"],
-        "broken": ["does not turn on, for parts", "broken, needs repair", "cracked"],
+        "fair": ["has some scratches", "shows its age but works", "a bit worn"],
+        "poor": ["does not turn on, for parts", "broken, needs repair", "cracked"],
     },
     "ko": {
         "new": ["새 제품이고 미개봉이에요", "한 번도 안 쓴 새것입니다", "포장도 안 뜯었어요"],
         "like_new": ["두 번밖에 안 썼어요", "거의 새것이에요", "사용감이 거의 없어요"],
         "good": ["상태 좋아요", "잘 작동합니다", "깨끗하게 썼어요"],
-        "worn": ["기스가 좀 있어요", "사용감 있지만 잘 됩니다", "오래 썼지만 쓸 만해요"],
-        "broken": ["고장나서 부품용이에요", "전원이 안 켜져요", "수리가 필요해요"],
+        "fair": ["기스가 좀 있어요", "사용감 있지만 잘 됩니다", "오래 썼지만 쓸 만해요"],
+        "poor": ["고장나서 부품용이에요", "전원이 안 켜져요", "수리가 필요해요"],
     },
 }
 ENGLISH = [

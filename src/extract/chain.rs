@@ -41,12 +41,11 @@ pub fn read(text: &str, schema: Option<&Schema>, now: DateTime, reading: Reading
     let begun = Instant::now();
     let chain = Chain { text, schema, now, reading, keep: true };
     let Outcome { steps, result } = chain.run();
-    let mut input = Value::from(text);
     let mut attempts: Vec<Attempt> = Vec::with_capacity(steps.len());
     for step in steps {
         let reads_text = matches!(step.stage, Stage::Parse | Stage::Repair);
-        let taken = if reads_text { Value::from(text) } else { std::mem::take(&mut input) };
-        input.clone_from(&step.output);
+        let before = attempts.last().filter(|_| !reads_text).map(|before| before.output.clone());
+        let taken = before.unwrap_or_else(|| text.into());
         attempts.push(Attempt {
             n: attempts.len() + 1,
             stage: step.stage,
@@ -257,13 +256,12 @@ impl Chain<'_> {
         })
     }
 
-    fn told(&self, chosen: Judged, others: Option<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
+    fn told(&self, mut chosen: Judged, others: Option<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
         let mut steps = Vec::new();
         for (stage, ms) in tried.into_iter().zip(ms) {
             if stage == chosen.stage {
                 let changes = chosen.found.iter().cloned().chain(others.clone()).collect();
-                let output = if self.keep { chosen.read.clone() } else { Value::Null };
-                steps.push(Step { stage, output, errors: Vec::new(), changes, ms });
+                steps.push(Step { stage, output: chosen.read.take(), errors: Vec::new(), changes, ms });
                 break;
             }
             steps.push(self.unread(stage, ms));

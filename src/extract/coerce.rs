@@ -293,8 +293,8 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
     let takes = |kind| node.accepts(kind);
     match value {
         Value::String(text) => {
-            // The narrower type first: "42" is an integer where both are allowed.
             if takes(Kind::Integer)
+                && !takes(Kind::Number)
                 && let Some(read) = scalars::integer(text)
             {
                 return Some((read.value, "string_to_integer", !read.exact));
@@ -302,7 +302,8 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
             if takes(Kind::Number)
                 && let Some(read) = scalars::number(text)
             {
-                return Some((read, "string_to_number", false));
+                let rounded = scalars::is_rounded(text, &read);
+                return Some((read, "string_to_number", rounded));
             }
             if takes(Kind::Boolean)
                 && let Some(read) = scalars::boolean(text)

@@ -54,7 +54,20 @@ pub fn number(text: &str) -> Option<Value> {
     let plain = text.replace('_', "");
     // As precise as it was written, where it is whole.
     let whole = plain.parse::<i64>().ok().map(Value::from);
+    let whole = whole.or_else(|| plain.parse::<u64>().ok().map(Value::from));
     whole.or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number))
+}
+
+/// Whether digits of the text are gone from the number that was read out of it: more than a double holds.
+pub fn is_rounded(text: &str, read: &Value) -> bool {
+    let digits = |text: &str| {
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+        all.trim_matches('0').to_string()
+    };
+    // Fifteen digits always survive.
+    let (said, kept) = (digits(text), digits(&read.to_string()));
+    said.len() > 15 && said != kept
 }
 
 fn has_single_underscores(text: &str) -> bool {
@@ -117,6 +130,18 @@ mod tests {
         for bad in ["", "1,000", "nan", "inf", "-Infinity", "1e400", "1__0", "_1", "1 000", " 1_0", "e", "+", "0x10"] {
             assert_eq!(number(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn digits_that_a_double_does_not_hold_are_noticed() {
+        let rounded = |text: &str| is_rounded(text, &number(text).unwrap());
+        assert!(rounded("0.12345678901234567890") && rounded("123456789012345678901"));
+        assert!(
+            !rounded("0.1")
+                && !rounded("18446744073709551615")
+                && !rounded("1000000000000000000000000")
+                && !rounded("1.50")
+        );
     }
 
     #[test]

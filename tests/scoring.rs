@@ -197,9 +197,12 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
     let again = of(&file);
     assert_ne!(again.peak_bytes, Some(5));
     assert_eq!(words(&again), words(&was));
-    // Other decoding is another report beside it.
+    // Other decoding is another report beside it, and so are other weights of the same model.
     done(&finetop(at, &[&eval[..], &["--set", "bleu.num_beams=2"]].concat()));
     assert_eq!(of(&at.join("runs/bleu/base-test-2.json")).subject.decoding.num_beams, 2);
+    done(&finetop(at, &[&eval[..], &["--set", "adapter.quantization=q4_0"]].concat()));
+    let packed = of(&at.join("runs/bleu/base-test-3.json")).subject.weights.unwrap();
+    assert_eq!((packed.method.as_str(), packed.quantization.as_str(), packed.dtype.as_str()), ("qlora", "q4_0", "f32"));
     assert_eq!(words(&of(&file)), words(&was));
 }
 

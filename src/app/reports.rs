@@ -202,8 +202,14 @@ mod tests {
     fn header(name: &str, adapter: &str) -> Header {
         let adapter = AdapterName { name: adapter.into(), step: None, sha256: None };
         let (split, split_sha256) = ("test".into(), "a".into());
-        let subject =
-            Subject { model: "m".into(), adapter, split, split_sha256, decoding: Decoding::greedy(64, false) };
+        let subject = Subject {
+            model: "m".into(),
+            weights: None,
+            adapter,
+            split,
+            split_sha256,
+            decoding: Decoding::greedy(64, false),
+        };
         Header { schema: SCHEMA, name: name.into(), subject, rows_total: 8, started_unix_ms: 0 }
     }
 

@@ -178,6 +178,7 @@ fn report(
     let here = loss.filter(|_| request.split == "eval").map(|l| l.per_token());
     let wanted = Wanted {
         folder: request.reports.clone(),
+        weights: scoring::weights(config),
         adapter: name,
         split: request.split.into(),
         rows: request.rows.clone(),

@@ -16,12 +16,32 @@ pub const SCHEMA: u32 = 1;
 pub struct Subject {
     /// As `model.source`.
     pub model: String,
+    /// How the base is held; none in a report that does not say, which is equal to no other then.
+    #[serde(default)]
+    pub weights: Option<BaseWeights>,
     pub adapter: AdapterName,
     /// `eval` or `test`.
     pub split: String,
     /// SHA-256 of the split's file.
     pub split_sha256: String,
     pub decoding: Decoding,
+}
+
+impl Subject {
+    /// Whether the same text comes out: an adapter is known by its weights, whatever it was called by.
+    pub fn generates_as(&self, other: &Subject) -> bool {
+        let adapter = AdapterName { sha256: self.adapter.sha256.clone(), ..other.adapter.clone() };
+        self.weights.is_some() && Subject { adapter, ..self.clone() } == *other
+    }
+}
+
+/// What the base's weights are when they are multiplied, as the settings name it: other ones give other texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseWeights {
+    /// As `adapter.method`, `adapter.quantization` and `model.dtype`.
+    pub method: String,
+    pub quantization: String,
+    pub dtype: String,
 }
 
 /// The adapter that generated, or the base alone.

@@ -134,7 +134,8 @@ impl Part {
     pub fn open(folder: &Path, header: Header) -> Result<Self, ReportError> {
         fs::create_dir_all(folder).map_err(file(folder))?;
         let path = part_path(folder, &header.name);
-        let kept = read_part(&path)?.filter(|(h, ..)| h.subject == header.subject && h.rows_total == header.rows_total);
+        let kept = read_part(&path)?
+            .filter(|(h, ..)| h.subject.generates_as(&header.subject) && h.rows_total == header.rows_total);
         let Some((header, rows, whole)) = kept else {
             write_atomically(&path, |w| writeln!(w, "{}", json(&header)?)).map_err(file(&path))?;
             let opened = OpenOptions::new().append(true).open(&path).map_err(file(&path))?;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::reports::{self, Part, ReportError};
-use crate::config::BleuConfig;
+use crate::config::{BleuConfig, RunConfig};
 use crate::data::dataset::{DatasetError, TestSplit};
 use crate::data::tokenizer::Tokenizer;
 use crate::eval::EvalError;
-use crate::eval::report::{AdapterName, Decoding, Header, Report, SCHEMA, Scored, Subject};
+use crate::eval::report::{AdapterName, BaseWeights, Decoding, Header, Report, SCHEMA, Scored, Subject};
 use crate::eval::{Metric, Stats, bleu::Bleu};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
@@ -59,6 +59,7 @@ pub struct Model<'a> {
 pub struct Wanted {
     /// Where the report goes.
     pub folder: PathBuf,
+    pub weights: BaseWeights,
     pub adapter: AdapterName,
     /// `eval` or `test`, and its file.
     pub split: String,
@@ -83,6 +84,15 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Of the rows that are there, longest prompts first: not the score of the split.
     pub partial_bleu: Option<f64>,
+}
+
+/// How the settings say that the base is held.
+pub fn weights(config: &RunConfig) -> BaseWeights {
+    BaseWeights {
+        method: config.adapter.method.name().into(),
+        quantization: config.adapter.quantization.name().into(),
+        dtype: config.model.dtype.name().into(),
+    }
 }
 
 /// How the settings say that texts are generated.
@@ -114,7 +124,7 @@ fn place(wanted: &Wanted, subject: &Subject) -> (String, Option<Report>) {
     for n in 1.. {
         let name = if n == 1 { first.clone() } else { format!("{first}-{n}") };
         match reports::read(&reports::path(&wanted.folder, &name)) {
-            Ok(report) if report.subject == *subject => return (name, Some(report)),
+            Ok(report) if report.subject.generates_as(subject) => return (name, Some(report)),
             Ok(_) => {}
             // One that cannot be read is somebody's all the same.
             Err(ReportError::Content { .. }) => {}
@@ -137,6 +147,7 @@ pub fn report(
     let split = crate::data::dataset::read_test_rows(&wanted.rows, wanted.strict)?;
     let subject = Subject {
         model: model.source.to_owned(),
+        weights: Some(wanted.weights.clone()),
         adapter: wanted.adapter.clone(),
         split: wanted.split.clone(),
         split_sha256: reports::sha256(&wanted.rows)?,

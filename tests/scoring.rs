@@ -211,6 +211,33 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
 }
 
 #[test]
+fn rows_that_cannot_be_used_are_left_out_of_the_score_and_told() {
+    let place = prepared(3, "");
+    let at = place.path();
+    let mut rows = fs::read_to_string(at.join("test.jsonl")).unwrap();
+    rows += &format!("{{\"prompt\": \"{}\", \"references\": [\"x\"]}}\nno row\n", "many words ".repeat(2000));
+    fs::write(at.join("test.jsonl"), &rows).unwrap();
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run"]));
+    let run = at.join("run");
+    for name in ["step-000002-test", "base-test"] {
+        let report = report(&run, name);
+        assert_eq!((report.rows.len(), report.rows_total, report.rows_skipped), (3, 3, Some(2)));
+    }
+    let told = |line: &str| {
+        let warnings = events(&run, "warning");
+        warnings.iter().filter(|w| w["kind"] == "row_skipped" && w["detail"].as_str().unwrap().contains(line)).count()
+    };
+    assert_eq!((told("test.jsonl:4: the prompt has"), told("test.jsonl:5: ")), (1, 1));
+    let output = finetop(at, &["eval", "run", "--split", "test", "--metrics", "bleu", "--again"]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(done(&output).contains("(3 rows of test, 2 left out, adapter best"), "{output:?}");
+    assert!(error.contains("test.jsonl:4: ") && error.contains("2 rows cannot be used"), "{error}");
+    // Strict data has no such rows.
+    let strict = ["eval", "run", "--split", "test", "--metrics", "bleu", "--again", "--set", "data.strict=true"];
+    assert_eq!(finetop(at, &strict).status.code(), Some(2));
+}
+
+#[test]
 fn what_cannot_be_scored_is_told_by_file_and_line_and_takes_nothing_of_the_run() {
     let place = prepared(3, "");
     let at = place.path();

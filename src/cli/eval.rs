@@ -106,7 +106,8 @@ fn lines(evaluated: &Evaluated) -> String {
     let Evaluated { eval_loss, target_tokens, rows, split, duration_us, scores, report, .. } = evaluated;
     let took = format_duration(*duration_us as f64 / 1e6);
     let adapter = printable(&evaluated.adapter);
-    let of = format!("({rows} rows of {split}, adapter {adapter}, {took})");
+    let skipped = evaluated.rows_skipped.filter(|n| *n > 0).map_or_else(String::new, |n| format!(", {n} left out"));
+    let of = format!("({rows} rows of {split}{skipped}, adapter {adapter}, {took})");
     let mut lines = Vec::new();
     if let (Some(loss), Some(targets)) = (eval_loss, target_tokens) {
         lines.push(format!("eval_loss {loss:.4} nats per token over {targets} target tokens {of}"));

@@ -165,6 +165,9 @@ pub struct Report {
     pub subject: Subject,
     /// Rows of the split; more than `rows` has as long as it is being made.
     pub rows_total: u64,
+    /// Lines of the split's file that are no rows of it, since they could not be read or continued: no score counts them.
+    #[serde(default)]
+    pub rows_skipped: Option<u64>,
     /// Over all rows, with intervals once it is whole.
     pub scores: Vec<Score>,
     /// Tokens of the hypotheses over those of the nearest references, as BLEU counts them.
@@ -221,6 +224,7 @@ impl Report {
             created_unix_ms: header.started_unix_ms,
             subject: header.subject.clone(),
             rows_total: header.rows_total,
+            rows_skipped: None,
             scores: Vec::new(),
             length_ratio: None,
             eval_loss: None,

@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::planner::Planner;
-use super::scoring::{self, Model, Progress, ScoringError, Wanted};
+use super::scoring::{self, Model, Progress, ScoringError, Wanted, Word};
 use super::stage::Stage;
 use super::store::{self, RunFolder};
+use super::training::tell_skipped;
 use super::{replay, reports};
 use crate::config::RunConfig;
 use crate::data::tokenizer::Tokenizer;
@@ -135,7 +136,17 @@ impl After<'_, '_> {
             Model { decoder: &self.stage.decoder, adapter, tokenizer: self.tokenizer, source: &config.model.source };
         let last = Cell::new(None);
         let (orders, sink, steps) = (&mut *self.orders, &mut *self.sink, self.steps);
-        let made = scoring::report(model, &wanted, &held, &mut |progress: &Progress| {
+        let made = scoring::report(model, &wanted, &held, &mut |word: Word| {
+            let progress = match word {
+                Word::Progress(progress) => progress,
+                // The base's rows are the adapter's: once is enough.
+                Word::Skipped(split) => {
+                    if adapter.is_some() {
+                        tell_skipped(&wanted.rows, split.skipped, &split.problems, &mut *sink);
+                    }
+                    return ControlFlow::Continue(());
+                }
+            };
             look(orders, steps);
             if orders.stop() != Stop::No {
                 return ControlFlow::Break(());

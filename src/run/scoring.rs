@@ -14,7 +14,7 @@ use crate::eval::report::{AdapterName, BaseWeights, Decoding, Header, Report, SC
 use crate::eval::{Metric, Stats, bleu::Bleu};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
-use crate::task::score::{Heard, ScoreError, Scoring, generate_split};
+use crate::task::score::{Heard, ScoreError, Scoring, generate_split, leave_out};
 
 /// The least time between two words on progress.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -86,6 +86,13 @@ pub struct Progress {
     pub partial_bleu: Option<f64>,
 }
 
+/// What whoever waits hears.
+pub enum Word<'a> {
+    /// Before the first row: the split has lines that are left out.
+    Skipped(&'a TestSplit),
+    Progress(&'a Progress),
+}
+
 /// How the settings say that the base is held.
 pub fn weights(config: &RunConfig) -> BaseWeights {
     BaseWeights {
@@ -142,9 +149,9 @@ pub fn report(
     model: Model,
     wanted: &Wanted,
     held: &dyn Fn() -> Option<u64>,
-    listen: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    listen: &mut dyn FnMut(Word) -> ControlFlow<()>,
 ) -> Result<Option<Report>, ScoringError> {
-    let split = crate::data::dataset::read_test_rows(&wanted.rows, wanted.strict)?;
+    let mut split = crate::data::dataset::read_test_rows(&wanted.rows, wanted.strict)?;
     let subject = Subject {
         model: model.source.to_owned(),
         weights: Some(wanted.weights.clone()),
@@ -160,6 +167,11 @@ pub fn report(
         reports::write(&wanted.folder, &report)?;
         return Ok(Some(report));
     }
+    let row = |source| ScoringError::Row { path: wanted.rows.clone(), source: Box::new(source) };
+    leave_out(model.decoder, model.tokenizer, wanted.decoding.chat, &mut split, wanted.strict).map_err(row)?;
+    if split.skipped > 0 && listen(Word::Skipped(&split)).is_break() {
+        return Ok(None);
+    }
     let started_unix_ms = super::training::unix_ms();
     let header = Header { schema: SCHEMA, name, subject, rows_total: split.rows.len() as u64, started_unix_ms };
     let part = Part::open(&wanted.folder, header)?;
@@ -173,6 +185,7 @@ pub fn report(
     report.created_unix_ms = super::training::unix_ms();
     report.eval_loss = wanted.eval_loss;
     report.peak_bytes = peak_bytes;
+    report.rows_skipped = Some(split.skipped);
     report.rescore_with_intervals(&wanted.metrics)?;
     part.finish(&wanted.folder, &report)?;
     Ok(Some(report))
@@ -220,7 +233,7 @@ fn generate(
     split: &TestSplit,
     held: &dyn Fn() -> Option<u64>,
     making: &mut Making,
-    listen: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    listen: &mut dyn FnMut(Word) -> ControlFlow<()>,
 ) -> Result<bool, ScoringError> {
     let scoring = Scoring {
         decoder: model.decoder,
@@ -248,7 +261,7 @@ fn generate(
         }
         making.told = Some(Instant::now());
         making.peak_bytes = making.peak_bytes.max(held());
-        listen(&making.progress())
+        listen(Word::Progress(&making.progress()))
     });
     match (failed, done) {
         (Some(e), _) => Err(e.into()),

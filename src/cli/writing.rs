@@ -18,6 +18,7 @@ use crate::model::decoder::Decoder;
 use crate::model::device_memory;
 use crate::model::generate::{Decoding, Ended, Request, Totals};
 use crate::task;
+use crate::task::score::PromptError;
 use crate::task::text::Stops;
 use crate::task::write::{Progress, WriteError, Writer, prompt_tokens};
 use crate::units::printable;
@@ -43,6 +44,11 @@ struct Opened {
 
 fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
     request.how.check().map_err(usage)?;
+    if request.how.temperature <= 0.0 && (request.how.top_k.is_some() || request.how.top_p.is_some()) {
+        say(
+            "--top-k and --top-p say what is drawn from; without --temperature nothing is drawn, the likeliest token is taken",
+        );
+    }
     let files = fetch(&request.model)?;
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
     let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
@@ -82,13 +88,24 @@ fn refused(e: WriteError) -> CliError {
     }
 }
 
+/// The tokens of a prompt, of which there must be one.
+fn tokens(opened: &Opened, prompt: &str) -> Result<Vec<u32>, PromptError> {
+    let tokens = prompt_tokens(&opened.tokenizer, prompt, opened.chat)?;
+    let context = opened.decoder.spec.shape.max_position_embeddings;
+    match tokens.len() {
+        0 => Err(PromptError::Empty),
+        tokens if tokens >= context => Err(PromptError::TooLong { tokens, context }),
+        _ => Ok(tokens),
+    }
+}
+
 /// Continues a prompt; `out` gets the text piece by piece and answers whether anybody reads on. The last line on standard error tells the speed of
 /// decoding.
 /// # Errors
 /// A model or adapter that cannot be read, or a device that fails.
 pub fn one(request: &GenerateRequest, prompt: &str, out: &mut dyn FnMut(&str) -> bool) -> Result<(), CliError> {
     let opened = open(request)?;
-    let prompt = prompt_tokens(&opened.tokenizer, prompt, opened.chat).map_err(usage)?;
+    let prompt = tokens(&opened, prompt).map_err(usage)?;
     let (written, totals) = opened.writer(request).write(&prompt, out).map_err(refused)?;
     // Whoever read has gone: nobody wants to hear of speed either.
     let Some(written) = written else { return Ok(()) };
@@ -132,8 +149,7 @@ pub fn file(request: &GenerateRequest, rows: &Path, batch: usize) -> Result<(), 
     let prompts = read(rows)?;
     let opened = open(request)?;
     let requests = prompts.iter().map(|(row, prompt)| {
-        let tokens = prompt_tokens(&opened.tokenizer, prompt, opened.chat);
-        tokens
+        tokens(&opened, prompt)
             .map(|tokens| Request { tokens, row: *row })
             .map_err(|e| usage(format_args!("{}:{row}: {e}", printable(&rows.display().to_string()))))
     });

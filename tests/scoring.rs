@@ -238,6 +238,21 @@ fn rows_that_cannot_be_used_are_left_out_of_the_score_and_told() {
 }
 
 #[test]
+fn the_loss_before_training_is_no_loss_of_the_base_where_an_adapter_was_given() {
+    let place = prepared(3, "");
+    let at = place.path();
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "first"]));
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run", "--init-adapter", "first/best"]));
+    let run = at.join("run");
+    assert!(report(&run, "base-test").eval_loss.is_none() && report(&run, "step-000002-test").eval_loss.is_some());
+    done(&finetop(at, &["eval", "run", "--adapter", "none", "--split", "test", "--metrics", "bleu", "--again"]));
+    assert!(report(&run, "base-test").eval_loss.is_none());
+    // The same weights by another name are the same report.
+    let last = ["eval", "run", "--adapter", "last", "--split", "test", "--metrics", "bleu"];
+    assert!(done(&finetop(at, &last)).contains("run/bleu/step-000002-test.json (3 rows of test, adapter last"));
+}
+
+#[test]
 fn what_cannot_be_scored_is_told_by_file_and_line_and_takes_nothing_of_the_run() {
     let place = prepared(3, "");
     let at = place.path();

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::evaluate::{AdapterChoice, EvalRequest, Evaluated, Metric, evaluate};
 use super::{CliError, Overrides, result, run_folder};
 use crate::config::parse;
-use crate::run::after_training::eval_loss;
+use crate::run::after_training::{base_loss, eval_loss};
 use crate::run::{reports, store};
 use crate::units::{format_duration, printable};
 
@@ -67,7 +67,7 @@ fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
     let reports = run.map_or_else(|| config.log.dir.clone(), Path::to_path_buf).join(reports::FOLDER);
     let known_loss = match (run, adapter.step, &adapter.folder) {
         (Some(run), Some(step), _) => eval_loss(run, step),
-        (Some(run), None, None) => eval_loss(run, 0),
+        (Some(run), None, None) => base_loss(run),
         _ => None,
     };
     let (metrics, again) = (arguments.metrics.clone(), arguments.again);

@@ -38,6 +38,11 @@ pub fn eval_loss(run: &Path, step: u64) -> Option<f64> {
     found
 }
 
+/// The loss of the base alone: the eval before training is of it, unless the run started from an adapter.
+pub fn base_loss(run: &Path) -> Option<f64> {
+    store::init_adapter(run).is_none().then(|| eval_loss(run, 0))?
+}
+
 /// The checkpoint's name and weights, as reports name them.
 /// # Errors
 /// Weights that cannot be read.
@@ -84,7 +89,7 @@ pub fn score_run(
         if !config.bleu.compare_base {
             return Ok(true);
         }
-        after.report(None, base_name(), eval_loss(folder.path(), 0))
+        after.report(None, base_name(), base_loss(folder.path()))
     };
     let go_on = "finetop eval RUN --split test --metrics bleu goes on with it";
     match made() {

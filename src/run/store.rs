@@ -158,7 +158,7 @@ impl RunFolder {
 
     /// The adapter that the run started from, where it was given one.
     pub fn init_adapter(&self) -> Option<PathBuf> {
-        fs::read_link(self.path.join("init")).ok()
+        init_adapter(&self.path)
     }
 
     /// The steps of all whole checkpoints, ascending.
@@ -337,6 +337,11 @@ pub fn is_live(run: &Path) -> bool {
 pub fn checkpoints(run: &Path) -> Vec<u64> {
     let Ok(entries) = fs::read_dir(run.join("checkpoints")) else { return Vec::new() };
     let step = |name: &str| name.strip_prefix("step-")?.parse().ok();
+/// The adapter that a run started from, where it was given one.
+pub fn init_adapter(run: &Path) -> Option<PathBuf> {
+    fs::read_link(run.join("init")).ok()
+}
+
     let mut steps: Vec<u64> = entries.flatten().filter_map(|e| step(e.file_name().to_str()?)).collect();
     steps.sort_unstable();
     steps

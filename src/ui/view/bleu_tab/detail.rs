@@ -219,6 +219,9 @@ fn made(pen: &mut Pen<'_>, down: &mut Down, state: &State, report: &Report) {
     if !report.is_partial()
         && let Some(speed) = report.speed()
     {
+    if let Some(skipped) = report.rows_skipped.filter(|n| *n > 0) {
+        pieces.push(words([(&format!("  {} lines left out", format::count(skipped)), Role::Warn)]));
+    }
         piece("  tok/s ", format::rate(speed));
     }
     piece("  took ", format::took(report.duration_us));

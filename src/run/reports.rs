@@ -3,9 +3,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::disk::write_atomically;
+use crate::disk::{self, write_atomically};
 use crate::eval::report::{Header, Report, ReportRow, SCHEMA};
 
 /// The folder of reports in a run's.
@@ -19,6 +20,8 @@ pub enum ReportError {
     File { path: PathBuf, error: io::Error },
     #[error("{}: {what}", path.display())]
     Content { path: PathBuf, what: String },
+    #[error("{} is being written by another process", _0.display())]
+    Busy(PathBuf),
 }
 
 fn file(path: &Path) -> impl FnOnce(io::Error) -> ReportError + '_ {
@@ -82,6 +85,11 @@ fn read_part(path: &Path) -> Result<Option<(Header, Vec<ReportRow>, u64)>, Repor
     Ok(header.map(|h| (h, rows, whole)))
 }
 
+/// Whether a process is making the report of this file now; never of a whole one.
+pub fn is_being_made(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(PART) && disk::is_locked(path)
+}
+
 /// Where reports lie in a folder, whole ones and those that are being made.
 /// # Errors
 /// A folder that is there and cannot be read.
@@ -135,20 +143,22 @@ pub struct Part {
 }
 
 impl Part {
-    /// Opens the rows of a report: those of the same subject are kept and gone on from, those of another one are given up.
+    /// Opens the rows of a report: those of the same subject are kept and gone on from, those of another one are given up. They are
+    /// locked: two at once would write over each other.
     /// # Errors
-    /// A folder or file that cannot be written.
+    /// A folder or file that cannot be written; one that another process writes.
     pub fn open(folder: &Path, header: Header) -> Result<Self, ReportError> {
         fs::create_dir_all(folder).map_err(file(folder))?;
         let path = part_path(folder, &header.name);
+        let mut opened = locked(&path)?;
         let kept = read_part(&path)?
             .filter(|(h, ..)| h.subject.generates_as(&header.subject) && h.rows_total == header.rows_total);
         let Some((header, rows, whole)) = kept else {
-            write_atomically(&path, |w| writeln!(w, "{}", json(&header)?)).map_err(file(&path))?;
-            let opened = OpenOptions::new().append(true).open(&path).map_err(file(&path))?;
+            // Half a header reads as none: what was there is given up anyway.
+            let line = format!("{}\n", json(&header).map_err(file(&path))?);
+            opened.set_len(0).and_then(|()| opened.write_all(line.as_bytes())).map_err(file(&path))?;
             return Ok(Part { path, file: opened, header, rows: Vec::new() });
         };
-        let mut opened = OpenOptions::new().read(true).write(true).open(&path).map_err(file(&path))?;
         opened.set_len(whole).map_err(file(&path))?;
         opened.seek(SeekFrom::End(0)).map_err(file(&path))?;
         Ok(Part { path, file: opened, header, rows })
@@ -171,6 +181,22 @@ impl Part {
         drop(self.file);
         fs::remove_file(&self.path).map_err(file(&self.path))?;
         Ok(whole)
+    }
+}
+
+/// The file of rows, for this process alone.
+fn locked(path: &Path) -> Result<File, ReportError> {
+    let mut options = OpenOptions::new();
+    loop {
+        let opened = options.read(true).write(true).create(true).truncate(false).open(path).map_err(file(path))?;
+        if !disk::lock(&opened).map_err(file(path))? {
+            return Err(ReportError::Busy(path.into()));
+        }
+        // Whoever had it before may have finished it meanwhile, and so removed it: what is locked then is no file of this folder.
+        let same = fs::metadata(path).is_ok_and(|there| opened.metadata().is_ok_and(|here| here.ino() == there.ino()));
+        if same {
+            return Ok(opened);
+        }
     }
 }
 

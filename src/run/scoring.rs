@@ -39,7 +39,7 @@ impl ScoringError {
         match self {
             ScoringError::Row { source, .. } => !matches!(**source, ScoreError::Engine(_)),
             ScoringError::Data(_) | ScoringError::Eval(_) => true,
-            ScoringError::Report(_) => false,
+            ScoringError::Report(e) => matches!(e, ReportError::Busy(_)),
         }
     }
 }
@@ -135,7 +135,7 @@ fn place(wanted: &Wanted, subject: &Subject) -> (String, Option<Report>) {
             Ok(_) => {}
             // One that cannot be read is somebody's all the same.
             Err(ReportError::Content { .. }) => {}
-            Err(ReportError::File { .. }) => return (name, None),
+            Err(ReportError::File { .. } | ReportError::Busy(_)) => return (name, None),
         }
     }
     (first, None)

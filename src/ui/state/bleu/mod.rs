@@ -31,6 +31,8 @@ pub struct Found {
     /// Others are held beside it.
     pub is_baseline: bool,
 }
+    /// Somebody is generating its rows now.
+    pub being_made: bool,
 
 /// What was read at one time.
 #[derive(Debug, Clone, Default)]

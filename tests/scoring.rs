@@ -209,6 +209,10 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
     assert_eq!((packed.method.as_str(), packed.quantization.as_str(), packed.dtype.as_str()), ("qlora", "q4_0", "f32"));
     assert_eq!(words(&of(&file)), words(&was));
 }
+    // Too little memory for the model is no wrong use.
+    let short = finetop(at, &[&eval[..], &["--again", "--set", "memory.limit=\"2MiB\""]].concat());
+    let error = String::from_utf8(short.stderr).unwrap();
+    assert!(short.status.code() == Some(1) && error.contains("out of memory"), "{error}");
 
 #[test]
 fn rows_that_cannot_be_used_are_left_out_of_the_score_and_told() {

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::engine::{failed, fetch, usage};
+use super::engine::{failed, fetch, unopened, usage};
 use super::{CliError, say};
 use crate::config::RunConfig;
 use crate::data::dataset::{Dataset, DatasetOptions, RowProblem};
@@ -129,9 +129,9 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
         }
     }
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
-    let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(usage)?;
+    let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(unopened)?;
     decoder.head.set_chunk(config.memory.head_chunk);
-    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(unopened)?;
     let started = Instant::now();
     let loss = rows.map(|rows| loss(&decoder, adapter.as_ref(), &rows, request.split)).transpose()?;
     let report = match request.scored().is_empty() {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{failed, fetch, usage};
+use super::engine::{failed, fetch, unopened, usage};
 use super::{CliError, result, say};
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::data::tokenizer::Tokenizer;
@@ -52,14 +52,14 @@ fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
     let files = fetch(&request.model)?;
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
     let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
-    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
+    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(unopened)?;
     if let Some(limit) = device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes) {
         match decoder.device.is_cpu() {
             true => decoder.ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
             false => decoder.ledger.set_limit(limit, device_memory::held_bytes, || None),
         }
     }
-    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(unopened)?;
     let trained_so = adapter.as_ref().and_then(|a| a.chat).unwrap_or(false);
     if request.chat.is_none() && trained_so {
         say(

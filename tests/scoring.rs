@@ -206,13 +206,14 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
     assert_eq!(of(&at.join("runs/bleu/base-test-2.json")).subject.decoding.num_beams, 2);
     done(&finetop(at, &[&eval[..], &["--set", "adapter.quantization=q4_0"]].concat()));
     let packed = of(&at.join("runs/bleu/base-test-3.json")).subject.weights.unwrap();
+    assert_eq!(packed.sampled_sha256, was.subject.weights.as_ref().unwrap().sampled_sha256);
     assert_eq!((packed.method.as_str(), packed.quantization.as_str(), packed.dtype.as_str()), ("qlora", "q4_0", "f32"));
     assert_eq!(words(&of(&file)), words(&was));
-}
     // Too little memory for the model is no wrong use.
     let short = finetop(at, &[&eval[..], &["--again", "--set", "memory.limit=\"2MiB\""]].concat());
     let error = String::from_utf8(short.stderr).unwrap();
     assert!(short.status.code() == Some(1) && error.contains("out of memory"), "{error}");
+}
 
 #[test]
 fn rows_that_cannot_be_used_are_left_out_of_the_score_and_told() {

@@ -20,6 +20,7 @@ use crate::memory::probe;
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::device_memory;
+use crate::model::source::ModelFiles;
 use crate::run::after_training::{adapter_name, base_name, held};
 use crate::run::reports;
 use crate::run::scoring::{self, Model, Progress, Wanted, Word};
@@ -136,7 +137,10 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
     let loss = rows.map(|rows| loss(&decoder, adapter.as_ref(), &rows, request.split)).transpose()?;
     let report = match request.scored().is_empty() {
         true => None,
-        false => Some(report(request, (&decoder, adapter.as_ref(), &tokenizer), loss.map(|(l, _)| l))?),
+        false => {
+            let model = Opened { files: &files, decoder: &decoder, adapter: adapter.as_ref(), tokenizer: &tokenizer };
+            Some(report(request, &model, loss.map(|(l, _)| l))?)
+        }
     };
     rows_skipped = report.as_ref().map_or(rows_skipped, |r| r.rows_skipped);
     let (rows, known) = (report.as_ref().map(|r| r.rows.len() as u64), loss.map(|(_, rows)| rows));
@@ -186,12 +190,17 @@ fn loss(
     Ok((loss, rows.len() as u64))
 }
 
-fn report(
-    request: &EvalRequest,
-    (decoder, adapter, tokenizer): (&Decoder, Option<&Adapter>, &Tokenizer),
-    loss: Option<SplitLoss>,
-) -> Result<Report, CliError> {
+/// A model that was opened, and its files.
+struct Opened<'a> {
+    files: &'a ModelFiles,
+    decoder: &'a Decoder,
+    adapter: Option<&'a Adapter>,
+    tokenizer: &'a Tokenizer,
+}
+
+fn report(request: &EvalRequest, model: &Opened, loss: Option<SplitLoss>) -> Result<Report, CliError> {
     let config = &request.config;
+    let Opened { decoder, adapter, tokenizer, .. } = *model;
     let name = match &request.adapter.folder {
         Some(folder) => adapter_name(&request.adapter.name, request.adapter.step, folder).map_err(usage)?,
         None => base_name(),
@@ -200,7 +209,7 @@ fn report(
     let here = loss.filter(|_| request.split == "eval").map(|l| l.per_token());
     let wanted = Wanted {
         folder: request.reports.clone(),
-        weights: scoring::weights(config),
+        weights: scoring::weights(config, model.files).map_err(failed)?,
         adapter: name,
         split: request.split.into(),
         rows: request.rows.clone(),

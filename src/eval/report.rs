@@ -35,13 +35,15 @@ impl Subject {
     }
 }
 
-/// What the base's weights are when they are multiplied, as the settings name it: other ones give other texts.
+/// What the base's weights are when they are multiplied: other ones give other texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseWeights {
     /// As `adapter.method`, `adapter.quantization` and `model.dtype`.
     pub method: String,
     pub quantization: String,
     pub dtype: String,
+    /// SHA-256 of the sizes of the model's files and of pieces of them: a source may name another model tomorrow.
+    pub sampled_sha256: String,
 }
 
 /// The adapter that generated, or the base alone.

@@ -126,7 +126,7 @@ impl After<'_, '_> {
         let config = &self.stage.config;
         let wanted = Wanted {
             folder: self.folder.path().join(reports::FOLDER),
-            weights: scoring::weights(config),
+            weights: scoring::weights(config, self.stage.files)?,
             adapter: name,
             split: "test".into(),
             rows: self.rows.into(),

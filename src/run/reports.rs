@@ -6,6 +6,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use crate::disk::{self, write_atomically};
 use crate::eval::report::{Header, Report, ReportRow, SCHEMA};
 
@@ -213,19 +215,74 @@ fn json(value: &impl serde::Serialize) -> io::Result<String> {
     serde_json::to_string(value).map_err(io::Error::other)
 }
 
+/// Pieces of a large file that are looked at, and their size: no model is trained, merged or packed anew without a trace in all of them.
+const PIECES: u64 = 64;
+const PIECE_BYTES: u64 = 64 << 10;
+
+/// SHA-256 in hexadecimal of the sizes of files and of pieces spread over each: reading all of a large model would take longer than loading it.
+/// # Errors
+/// A file that cannot be read.
+pub fn sampled_sha256<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<String, ReportError> {
+    let mut sum = Sha256::new();
+    for path in paths {
+        let mut opened = File::open(path).map_err(file(path))?;
+        let bytes = opened.metadata().map_err(file(path))?.len();
+        sum.update(bytes.to_le_bytes());
+        let last = bytes.saturating_sub(PIECE_BYTES);
+        let mut piece = Vec::new();
+        for n in 0..PIECES {
+            piece.clear();
+            let at = (u128::from(last) * u128::from(n) / u128::from(PIECES - 1)) as u64;
+            opened.seek(SeekFrom::Start(at)).map_err(file(path))?;
+            (&mut opened).take(PIECE_BYTES).read_to_end(&mut piece).map_err(file(path))?;
+            sum.update(&piece);
+            if last == 0 {
+                break;
+            }
+        }
+    }
+    Ok(hexadecimal(sum))
+}
+
+fn hexadecimal(sum: Sha256) -> String {
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// SHA-256 of a file in hexadecimal.
 /// # Errors
 /// A file that cannot be read.
 pub fn sha256(path: &Path) -> Result<String, ReportError> {
-    use sha2::{Digest, Sha256};
     let mut opened = File::open(path).map_err(file(path))?;
     let mut sum = Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
         let read = opened.read(&mut piece).map_err(file(path))?;
         if read == 0 {
-            return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hexadecimal(sum));
         }
         sum.update(&piece[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_tells_files_of_any_size_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("weights");
+        let of = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            sampled_sha256([path.as_path()]).unwrap()
+        };
+        let large: Vec<u8> = (0..9u32 << 20).map(|n| (n % 251) as u8).collect();
+        let mut end = large.clone();
+        *end.last_mut().unwrap() ^= 1;
+        // Every 100,000th value is another one, as it would be everywhere.
+        let other: Vec<u8> = large.iter().enumerate().map(|(at, b)| b ^ u8::from(at.is_multiple_of(100_000))).collect();
+        let sums = [of(&large), of(&end), of(&other), of(&large[..large.len() - 1]), of(b"ab"), of(b"")];
+        assert_eq!(sums.iter().collect::<std::collections::BTreeSet<_>>().len(), sums.len());
+        assert_eq!(of(&large), sums[0]);
     }
 }

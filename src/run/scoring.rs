@@ -14,6 +14,7 @@ use crate::eval::report::{AdapterName, BaseWeights, Decoding, Header, Report, SC
 use crate::eval::{Metric, Stats, bleu::Bleu};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
+use crate::model::source::{ModelFiles, Weights};
 use crate::task::score::{Heard, ScoreError, Scoring, generate_split, leave_out};
 
 /// The least time between two words on progress.
@@ -93,13 +94,20 @@ pub enum Word<'a> {
     Progress(&'a Progress),
 }
 
-/// How the settings say that the base is held.
-pub fn weights(config: &RunConfig) -> BaseWeights {
-    BaseWeights {
+/// The base as it is held: the model's files, and what the settings make of them.
+/// # Errors
+/// Files that cannot be read.
+pub fn weights(config: &RunConfig, files: &ModelFiles) -> Result<BaseWeights, ReportError> {
+    let parts = match &files.weights {
+        Weights::Gguf(path) => std::slice::from_ref(path),
+        Weights::Safetensors { files, .. } => files,
+    };
+    Ok(BaseWeights {
         method: config.adapter.method.name().into(),
         quantization: config.adapter.quantization.name().into(),
         dtype: config.model.dtype.name().into(),
-    }
+        sampled_sha256: reports::sampled_sha256(parts.iter().map(PathBuf::as_path))?,
+    })
 }
 
 /// How the settings say that texts are generated.

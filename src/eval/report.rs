@@ -16,12 +16,34 @@ pub const SCHEMA: u32 = 1;
 pub struct Subject {
     /// As `model.source`.
     pub model: String,
+    /// How the base is held; none in a report that does not say, which is equal to no other then.
+    #[serde(default)]
+    pub weights: Option<BaseWeights>,
     pub adapter: AdapterName,
     /// `eval` or `test`.
     pub split: String,
     /// SHA-256 of the split's file.
     pub split_sha256: String,
     pub decoding: Decoding,
+}
+
+impl Subject {
+    /// Whether the same text comes out: an adapter is known by its weights, whatever it was called by.
+    pub fn generates_as(&self, other: &Subject) -> bool {
+        let adapter = AdapterName { sha256: self.adapter.sha256.clone(), ..other.adapter.clone() };
+        self.weights.is_some() && Subject { adapter, ..self.clone() } == *other
+    }
+}
+
+/// What the base's weights are when they are multiplied: other ones give other texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseWeights {
+    /// As `adapter.method`, `adapter.quantization` and `model.dtype`.
+    pub method: String,
+    pub quantization: String,
+    pub dtype: String,
+    /// SHA-256 of the sizes of the model's files and of pieces of them: a source may name another model tomorrow.
+    pub sampled_sha256: String,
 }
 
 /// The adapter that generated, or the base alone.
@@ -145,6 +167,9 @@ pub struct Report {
     pub subject: Subject,
     /// Rows of the split; more than `rows` has as long as it is being made.
     pub rows_total: u64,
+    /// Lines of the split's file that are no rows of it, since they could not be read or continued: no score counts them.
+    #[serde(default)]
+    pub rows_skipped: Option<u64>,
     /// Over all rows, with intervals once it is whole.
     pub scores: Vec<Score>,
     /// Tokens of the hypotheses over those of the nearest references, as BLEU counts them.
@@ -160,8 +185,8 @@ pub struct Report {
     pub rows: Vec<ReportRow>,
 }
 
-/// What may be asked of a report besides BLEU: names as `--metrics` takes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What may be asked of a report: names as `--metrics` takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scored {
     Bleu,
     Chrf,
@@ -169,6 +194,17 @@ pub enum Scored {
 }
 
 impl Scored {
+    pub const ALL: [Scored; 3] = [Scored::Bleu, Scored::Chrf, Scored::Ter];
+
+    /// The score's name in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scored::Bleu => "BLEU",
+            Scored::Chrf => "chrF2",
+            Scored::Ter => "TER",
+        }
+    }
+
     /// The metric with sacrebleu's defaults.
     pub fn metric(self) -> Box<dyn Metric> {
         match self {
@@ -190,6 +226,7 @@ impl Report {
             created_unix_ms: header.started_unix_ms,
             subject: header.subject.clone(),
             rows_total: header.rows_total,
+            rows_skipped: None,
             scores: Vec::new(),
             length_ratio: None,
             eval_loss: None,
@@ -241,11 +278,13 @@ impl Report {
         self.score_with(metrics, |rows| rows.score())
     }
 
-    /// The same, each score with the interval of sacrebleu's bootstrap.
+    /// The same, each score with the interval of sacrebleu's bootstrap. What the report has been scored by before stays, made anew.
     /// # Errors
     /// As [`Report::rescore`].
     pub fn rescore_with_intervals(&mut self, metrics: &[Scored]) -> Result<(), EvalError> {
-        self.score_with(metrics, |rows| with_interval(rows, BOOTSTRAP_SAMPLES, SEED))
+        let mut all = Scored::ALL.to_vec();
+        all.retain(|scored| metrics.contains(scored) || self.score(scored.name()).is_some());
+        self.score_with(&all, |rows| with_interval(rows, BOOTSTRAP_SAMPLES, SEED))
     }
 
     fn score_with(

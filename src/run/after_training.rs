@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::planner::Planner;
-use super::scoring::{self, Model, Progress, ScoringError, Wanted};
+use super::scoring::{self, Model, Progress, ScoringError, Wanted, Word};
 use super::stage::Stage;
 use super::store::{self, RunFolder};
+use super::training::tell_skipped;
 use super::{replay, reports};
 use crate::config::RunConfig;
 use crate::data::tokenizer::Tokenizer;
@@ -35,6 +36,11 @@ pub fn eval_loss(run: &Path, step: u64) -> Option<f64> {
         _ => {}
     });
     found
+}
+
+/// The loss of the base alone: the eval before training is of it, unless the run started from an adapter.
+pub fn base_loss(run: &Path) -> Option<f64> {
+    store::init_adapter(run).is_none().then(|| eval_loss(run, 0))?
 }
 
 /// The checkpoint's name and weights, as reports name them.
@@ -83,7 +89,7 @@ pub fn score_run(
         if !config.bleu.compare_base {
             return Ok(true);
         }
-        after.report(None, base_name(), eval_loss(folder.path(), 0))
+        after.report(None, base_name(), base_loss(folder.path()))
     };
     let go_on = "finetop eval RUN --split test --metrics bleu goes on with it";
     match made() {
@@ -120,6 +126,7 @@ impl After<'_, '_> {
         let config = &self.stage.config;
         let wanted = Wanted {
             folder: self.folder.path().join(reports::FOLDER),
+            weights: scoring::weights(config, self.stage.files)?,
             adapter: name,
             split: "test".into(),
             rows: self.rows.into(),
@@ -134,7 +141,17 @@ impl After<'_, '_> {
             Model { decoder: &self.stage.decoder, adapter, tokenizer: self.tokenizer, source: &config.model.source };
         let last = Cell::new(None);
         let (orders, sink, steps) = (&mut *self.orders, &mut *self.sink, self.steps);
-        let made = scoring::report(model, &wanted, &held, &mut |progress: &Progress| {
+        let made = scoring::report(model, &wanted, &held, &mut |word: Word| {
+            let progress = match word {
+                Word::Progress(progress) => progress,
+                // The base's rows are the adapter's: once is enough.
+                Word::Skipped(split) => {
+                    if adapter.is_some() {
+                        tell_skipped(&wanted.rows, split.skipped, &split.problems, &mut *sink);
+                    }
+                    return ControlFlow::Continue(());
+                }
+            };
             look(orders, steps);
             if orders.stop() != Stop::No {
                 return ControlFlow::Break(());

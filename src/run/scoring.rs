@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::reports::{self, Part, ReportError};
-use crate::config::BleuConfig;
+use crate::config::{BleuConfig, RunConfig};
 use crate::data::dataset::{DatasetError, TestSplit};
 use crate::data::tokenizer::Tokenizer;
 use crate::eval::EvalError;
-use crate::eval::report::{AdapterName, Decoding, Header, Report, SCHEMA, Scored, Subject};
+use crate::eval::report::{AdapterName, BaseWeights, Decoding, Header, Report, SCHEMA, Scored, Subject};
 use crate::eval::{Metric, Stats, bleu::Bleu};
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
-use crate::task::score::{Heard, ScoreError, Scoring, generate_split};
+use crate::model::source::{ModelFiles, Weights};
+use crate::task::score::{Heard, ScoreError, Scoring, generate_split, leave_out};
 
 /// The least time between two words on progress.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -39,7 +40,7 @@ impl ScoringError {
         match self {
             ScoringError::Row { source, .. } => !matches!(**source, ScoreError::Engine(_)),
             ScoringError::Data(_) | ScoringError::Eval(_) => true,
-            ScoringError::Report(_) => false,
+            ScoringError::Report(e) => matches!(e, ReportError::Busy(_)),
         }
     }
 }
@@ -59,6 +60,7 @@ pub struct Model<'a> {
 pub struct Wanted {
     /// Where the report goes.
     pub folder: PathBuf,
+    pub weights: BaseWeights,
     pub adapter: AdapterName,
     /// `eval` or `test`, and its file.
     pub split: String,
@@ -83,6 +85,29 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Of the rows that are there, longest prompts first: not the score of the split.
     pub partial_bleu: Option<f64>,
+}
+
+/// What whoever waits hears.
+pub enum Word<'a> {
+    /// Before the first row: the split has lines that are left out.
+    Skipped(&'a TestSplit),
+    Progress(&'a Progress),
+}
+
+/// The base as it is held: the model's files, and what the settings make of them.
+/// # Errors
+/// Files that cannot be read.
+pub fn weights(config: &RunConfig, files: &ModelFiles) -> Result<BaseWeights, ReportError> {
+    let parts = match &files.weights {
+        Weights::Gguf(path) => std::slice::from_ref(path),
+        Weights::Safetensors { files, .. } => files,
+    };
+    Ok(BaseWeights {
+        method: config.adapter.method.name().into(),
+        quantization: config.adapter.quantization.name().into(),
+        dtype: config.model.dtype.name().into(),
+        sampled_sha256: reports::sampled_sha256(parts.iter().map(PathBuf::as_path))?,
+    })
 }
 
 /// How the settings say that texts are generated.
@@ -114,11 +139,11 @@ fn place(wanted: &Wanted, subject: &Subject) -> (String, Option<Report>) {
     for n in 1.. {
         let name = if n == 1 { first.clone() } else { format!("{first}-{n}") };
         match reports::read(&reports::path(&wanted.folder, &name)) {
-            Ok(report) if report.subject == *subject => return (name, Some(report)),
+            Ok(report) if report.subject.generates_as(subject) => return (name, Some(report)),
             Ok(_) => {}
             // One that cannot be read is somebody's all the same.
             Err(ReportError::Content { .. }) => {}
-            Err(ReportError::File { .. }) => return (name, None),
+            Err(ReportError::File { .. } | ReportError::Busy(_)) => return (name, None),
         }
     }
     (first, None)
@@ -132,11 +157,12 @@ pub fn report(
     model: Model,
     wanted: &Wanted,
     held: &dyn Fn() -> Option<u64>,
-    listen: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    listen: &mut dyn FnMut(Word) -> ControlFlow<()>,
 ) -> Result<Option<Report>, ScoringError> {
-    let split = crate::data::dataset::read_test_rows(&wanted.rows, wanted.strict)?;
+    let mut split = crate::data::dataset::read_test_rows(&wanted.rows, wanted.strict)?;
     let subject = Subject {
         model: model.source.to_owned(),
+        weights: Some(wanted.weights.clone()),
         adapter: wanted.adapter.clone(),
         split: wanted.split.clone(),
         split_sha256: reports::sha256(&wanted.rows)?,
@@ -148,6 +174,11 @@ pub fn report(
         report.eval_loss = wanted.eval_loss.or(report.eval_loss);
         reports::write(&wanted.folder, &report)?;
         return Ok(Some(report));
+    }
+    let row = |source| ScoringError::Row { path: wanted.rows.clone(), source: Box::new(source) };
+    leave_out(model.decoder, model.tokenizer, wanted.decoding.chat, &mut split, wanted.strict).map_err(row)?;
+    if split.skipped > 0 && listen(Word::Skipped(&split)).is_break() {
+        return Ok(None);
     }
     let started_unix_ms = super::training::unix_ms();
     let header = Header { schema: SCHEMA, name, subject, rows_total: split.rows.len() as u64, started_unix_ms };
@@ -162,6 +193,7 @@ pub fn report(
     report.created_unix_ms = super::training::unix_ms();
     report.eval_loss = wanted.eval_loss;
     report.peak_bytes = peak_bytes;
+    report.rows_skipped = Some(split.skipped);
     report.rescore_with_intervals(&wanted.metrics)?;
     part.finish(&wanted.folder, &report)?;
     Ok(Some(report))
@@ -209,7 +241,7 @@ fn generate(
     split: &TestSplit,
     held: &dyn Fn() -> Option<u64>,
     making: &mut Making,
-    listen: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    listen: &mut dyn FnMut(Word) -> ControlFlow<()>,
 ) -> Result<bool, ScoringError> {
     let scoring = Scoring {
         decoder: model.decoder,
@@ -237,7 +269,7 @@ fn generate(
         }
         making.told = Some(Instant::now());
         making.peak_bytes = making.peak_bytes.max(held());
-        listen(&making.progress())
+        listen(Word::Progress(&making.progress()))
     });
     match (failed, done) {
         (Some(e), _) => Err(e.into()),

@@ -70,7 +70,7 @@ pub struct Stage<'a> {
     pub decoder: Decoder,
     pub rows: Rows,
     reader: Reader,
-    files: &'a ModelFiles,
+    pub files: &'a ModelFiles,
     /// Whether the run began with an adapter that was given.
     given_adapter: bool,
 }

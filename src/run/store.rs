@@ -5,18 +5,14 @@
 //! <run>/config.toml  events.jsonl  control.sock  checkpoints/step-000200/  best → checkpoints/…  last → checkpoints/…  bleu/
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use crate::config::RunConfig;
 use crate::config::parse::{self, ConfigError};
 use crate::disk;
 use crate::units::DateTime;
-
-/// How long a writer waits for the lock: watchers hold it for an instant when they look whether the run lives.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a run's folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +154,7 @@ impl RunFolder {
 
     /// The adapter that the run started from, where it was given one.
     pub fn init_adapter(&self) -> Option<PathBuf> {
-        fs::read_link(self.path.join("init")).ok()
+        init_adapter(&self.path)
     }
 
     /// The steps of all whole checkpoints, ascending.
@@ -329,8 +325,7 @@ fn no_run(path: &Path, missing: &'static str) -> StoreError {
 
 /// Whether a process is writing this run now.
 pub fn is_live(run: &Path) -> bool {
-    let Ok(file) = File::open(events(run)) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    disk::is_locked(&events(run))
 }
 
 /// The steps of all whole checkpoints of a run, ascending.
@@ -340,6 +335,11 @@ pub fn checkpoints(run: &Path) -> Vec<u64> {
     let mut steps: Vec<u64> = entries.flatten().filter_map(|e| step(e.file_name().to_str()?)).collect();
     steps.sort_unstable();
     steps
+}
+
+/// The adapter that a run started from, where it was given one.
+pub fn init_adapter(run: &Path) -> Option<PathBuf> {
+    fs::read_link(run.join("init")).ok()
 }
 
 /// The step that `best` or `last` points at, if its checkpoint is there.
@@ -352,18 +352,10 @@ pub fn linked(run: &Path, name: &str) -> Option<u64> {
 fn lock(run: &Path, new: bool) -> Result<File, StoreError> {
     let path = events(run);
     let file = OpenOptions::new().read(true).append(true).create(new).open(&path).map_err(at(&path))?;
-    let begun = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy(run.to_path_buf())),
-            // A file system without locks leaves it to people not to start twice.
-            Err(TryLockError::Error(e)) if e.kind() == io::ErrorKind::Unsupported => return Ok(file),
-            Err(TryLockError::Error(e)) => return Err(at(&path)(e)),
-        }
+    match disk::lock(&file) {
+        Ok(true) => Ok(file),
+        Ok(false) => Err(StoreError::Busy(run.to_path_buf())),
+        Err(e) => Err(at(&path)(e)),
     }
 }
 

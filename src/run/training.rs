@@ -11,7 +11,7 @@ use super::stage::{Change, Reader, Rows, Stage, of_engine, set_argument};
 use super::store::{RunFolder, StoreError};
 use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
 use crate::config::{OnOom, RunConfig, SchedulerType};
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, RowProblem};
 use crate::event::{
     CommandReply, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows,
     Stamped, Warning,
@@ -30,7 +30,7 @@ use crate::train::trainer::{Ended, Progress, TrainError, Trainer};
 use crate::units::format_bytes;
 
 /// Longest list of skipped rows that is told one by one.
-const TOLD_ROWS: usize = 20;
+pub const TOLD_ROWS: usize = 20;
 
 /// The job that trains with `config` on a model whose files are there. A new adapter starts from `init_adapter` where one is given; a
 /// resumed run has its checkpoint instead. While `interactive` holds, an out-of-memory may ask.
@@ -386,16 +386,22 @@ fn split_rows(split: &Dataset) -> SplitRows {
     }
 }
 
-fn tell_problems(split: &Dataset, sink: &mut dyn EventSink) {
-    let (stats, file) = (split.stats(), split.path().display());
-    for problem in split.problems().iter().take(TOLD_ROWS) {
+/// Warns of the lines of a file that are left out: each of the first ones, and how many there are.
+pub fn tell_skipped(file: &Path, skipped: u64, problems: &[RowProblem], sink: &mut dyn EventSink) {
+    let file = file.display();
+    for problem in problems.iter().take(TOLD_ROWS) {
         let detail = format!("{file}:{}: {}", problem.line, problem.what);
         sink.emit(RunEvent::Warning(Warning { kind: "row_skipped".into(), detail }));
     }
-    if stats.skipped > TOLD_ROWS as u64 {
-        let detail = format!("{file}: {} rows were skipped, {TOLD_ROWS} of them are named", stats.skipped);
+    if skipped > TOLD_ROWS as u64 {
+        let detail = format!("{file}: {skipped} rows were skipped, {TOLD_ROWS} of them are named");
         sink.emit(RunEvent::Warning(Warning { kind: "rows_skipped".into(), detail }));
     }
+}
+
+fn tell_problems(split: &Dataset, sink: &mut dyn EventSink) {
+    let (stats, file) = (split.stats(), split.path().display());
+    tell_skipped(split.path(), stats.skipped, split.problems(), sink);
     if stats.cut > 0 {
         let detail = format!("{file}: {} of {} rows were cut at data.max_seq_length", stats.cut, stats.rows);
         sink.emit(RunEvent::Warning(Warning { kind: "rows_cut".into(), detail }));

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::text::Stops;
 use super::write::WriteError;
-use crate::data::dataset::TestSplit;
-use crate::data::template::{ChatTemplate, Message};
+use crate::data::dataset::{KEPT_PROBLEMS, RowProblem, TestRow, TestSplit};
+use crate::data::template::{ChatTemplate, Message, TemplateError};
 use crate::data::tokenizer::Tokenizer;
 use crate::eval::Metric;
 use crate::eval::bleu::Bleu;
@@ -18,15 +18,22 @@ use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::generate::{self, Event, Request, Rules, generate_all};
 
+/// Why a prompt cannot be continued.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptError {
+    #[error(transparent)]
+    Text(#[from] WriteError),
+    #[error("the prompt has no token, and the model no token to start with")]
+    Empty,
+    #[error("the prompt has {tokens} tokens, the model's context is {context}")]
+    TooLong { tokens: usize, context: usize },
+}
+
 /// Why a split could not be generated.
 #[derive(Debug, thiserror::Error)]
 pub enum ScoreError {
     #[error("line {line}: {source}")]
-    Prompt { line: u64, source: WriteError },
-    #[error("line {line}: the prompt has no token, and the model no token to start with")]
-    NoPrompt { line: u64 },
-    #[error("line {line}: the prompt has {tokens} tokens, the model's context is {context}")]
-    TooLong { line: u64, tokens: usize, context: usize },
+    Prompt { line: u64, source: PromptError },
     #[error(transparent)]
     Engine(#[from] candle_core::Error),
 }
@@ -110,32 +117,80 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
     Ok(!totals.cancelled)
 }
 
-fn requests(scoring: &Scoring) -> Result<Vec<Request>, ScoreError> {
-    let Scoring { tokenizer, split, decoding, done, .. } = scoring;
-    let template = if decoding.chat { ChatTemplate::of(tokenizer) } else { None };
-    let context = scoring.decoder.spec.shape.max_position_embeddings;
-    let mut requests = Vec::new();
-    for (row, of) in split.rows.iter().enumerate().filter(|(row, _)| !done.contains(&(*row as u64))) {
-        let line = of.line;
-        let tokens = match (decoding.chat, &template) {
-            (false, _) => tokenizer.encode_prompt(&of.prompt).map_err(WriteError::from),
-            (true, Some(Ok(template))) => template
-                .render(&[Message::user(&of.prompt)], true)
-                .map_err(WriteError::from)
-                .and_then(|text| Ok(tokenizer.encode(&text)?)),
-            (true, Some(Err(e))) => Err(e.clone().into()),
-            (true, None) => Err(WriteError::NoTemplate),
-        };
-        let tokens = tokens.map_err(|source| ScoreError::Prompt { line, source })?;
-        if tokens.is_empty() {
-            return Err(ScoreError::NoPrompt { line });
+/// Takes the rows out of a split whose prompts this model cannot continue, and counts them with those that could not be read.
+/// # Errors
+/// The first of them, where the data is to be strict or no row is left.
+pub fn leave_out(
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    chat: bool,
+    split: &mut TestSplit,
+    strict: bool,
+) -> Result<(), ScoreError> {
+    let prompts = Prompts::new(decoder, tokenizer, chat);
+    let mut first = None;
+    let (mut skipped, mut problems) = (0, Vec::new());
+    split.rows.retain(|row| match prompts.tokens(row) {
+        Ok(_) => true,
+        Err(source) => {
+            skipped += 1;
+            problems.push(RowProblem { line: row.line, what: source.to_string() });
+            problems.truncate(KEPT_PROBLEMS);
+            first.get_or_insert(ScoreError::Prompt { line: row.line, source });
+            false
         }
-        if tokens.len() >= context {
-            return Err(ScoreError::TooLong { line, tokens: tokens.len(), context });
-        }
-        requests.push(Request { tokens, row: row as u64 });
+    });
+    match first {
+        Some(first) if strict || split.rows.is_empty() => return Err(first),
+        _ => {}
     }
-    Ok(requests)
+    split.skipped += skipped;
+    split.problems.append(&mut problems);
+    split.problems.sort_by_key(|problem| problem.line);
+    split.problems.truncate(KEPT_PROBLEMS);
+    Ok(())
+}
+
+/// Prompts as the tokens that this model continues.
+struct Prompts<'a> {
+    tokenizer: &'a Tokenizer,
+    chat: bool,
+    template: Option<Result<ChatTemplate, TemplateError>>,
+    context: usize,
+}
+
+impl<'a> Prompts<'a> {
+    fn new(decoder: &Decoder, tokenizer: &'a Tokenizer, chat: bool) -> Self {
+        let template = if chat { ChatTemplate::of(tokenizer) } else { None };
+        Prompts { tokenizer, chat, template, context: decoder.spec.shape.max_position_embeddings }
+    }
+
+    fn tokens(&self, row: &TestRow) -> Result<Vec<u32>, PromptError> {
+        let tokens = match (self.chat, &self.template) {
+            (false, _) => self.tokenizer.encode_prompt(&row.prompt).map_err(WriteError::from)?,
+            (true, Some(Ok(template))) => {
+                let text = template.render(&[Message::user(&row.prompt)], true).map_err(WriteError::from)?;
+                self.tokenizer.encode(&text).map_err(WriteError::from)?
+            }
+            (true, Some(Err(e))) => return Err(WriteError::from(e.clone()).into()),
+            (true, None) => return Err(WriteError::NoTemplate.into()),
+        };
+        match tokens.len() {
+            0 => Err(PromptError::Empty),
+            tokens if tokens >= self.context => Err(PromptError::TooLong { tokens, context: self.context }),
+            _ => Ok(tokens),
+        }
+    }
+}
+
+fn requests(scoring: &Scoring) -> Result<Vec<Request>, ScoreError> {
+    let prompts = Prompts::new(scoring.decoder, scoring.tokenizer, scoring.decoding.chat);
+    let missing = (0..).zip(&scoring.split.rows).filter(|(row, _)| !scoring.done.contains(row));
+    let request = |(row, of): (u64, &TestRow)| {
+        let tokens = prompts.tokens(of).map_err(|source| ScoreError::Prompt { line: of.line, source })?;
+        Ok(Request { tokens, row })
+    };
+    missing.map(request).collect()
 }
 
 fn how(scoring: &Scoring) -> generate::Decoding {

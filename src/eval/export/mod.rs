@@ -35,8 +35,14 @@ mod tests {
     pub fn report() -> Report {
         let adapter = AdapterName { name: "best".into(), step: Some(120), sha256: None };
         let decoding = Decoding::greedy(64, false);
-        let subject =
-            Subject { model: "m<1>".into(), adapter, split: "test".into(), split_sha256: "0".into(), decoding };
+        let subject = Subject {
+            model: "m<1>".into(),
+            weights: None,
+            adapter,
+            split: "test".into(),
+            split_sha256: "0".into(),
+            decoding,
+        };
         let header = Header {
             schema: SCHEMA,
             name: "test-best".into(),

@@ -1,5 +1,6 @@
 //! A token from logits: no-repeat n-grams, temperature, top-k and top-p in the order and with the meaning of transformers'
-//! `LogitsProcessor`s, then a draw. The draws are numbered, so that a row's sample does not depend on when it is computed.
+//! `LogitsProcessor`s, then a draw. The draws are numbered, so that a row's sample does not depend on when it is computed: that is why it is
+//! not candle-transformers' sampler, which draws from one stream, that draws here. It is the oracle in the tests.
 
 use candle_core::Result;
 
@@ -115,6 +116,37 @@ mod tests {
         assert_eq!(kept(&how(Some(0), Some(1.0))), [true; 4]);
         let equal = sampled(&[1.0, 1.0, 0.0], &how(Some(1), None), 200);
         assert!(equal[0] > 0 && equal[1] > 0 && equal[2] == 0);
+    }
+
+    #[test]
+    fn draws_are_spread_as_those_of_candles_sampler() {
+        use candle_core::{Device, Tensor};
+        use candle_transformers::generation::{LogitsProcessor, Sampling};
+
+        const DRAWS: usize = 20_000;
+        let logits: Vec<f32> = (0..40).map(|n| ((n * 17 % 40) as f32 * 0.37).sin() * 3.0 + n as f32 * 1e-3).collect();
+        let tensor = Tensor::new(logits.as_slice(), &Device::Cpu).unwrap();
+        // Where both limits are given candle sums up to p over all tokens, transformers (and finetop) over the k that are left.
+        let cases = [
+            (Sampling::All { temperature: 0.7 }, (0.7, None, None)),
+            (Sampling::All { temperature: 1.9 }, (1.9, None, None)),
+            (Sampling::TopK { k: 5, temperature: 1.0 }, (1.0, Some(5), None)),
+            (Sampling::TopP { p: 0.6, temperature: 1.0 }, (1.0, None, Some(0.6))),
+            (Sampling::TopP { p: 0.95, temperature: 0.8 }, (0.8, None, Some(0.95))),
+        ];
+        for (sampling, (temperature, top_k, top_p)) in cases {
+            let how = Decoding { temperature, top_k, top_p, ..Decoding::default() };
+            let ours = sampled(&logits, &how, DRAWS);
+            let mut candle = LogitsProcessor::from_sampling(7, sampling.clone());
+            let mut theirs = vec![0; logits.len()];
+            (0..DRAWS).for_each(|_| theirs[candle.sample(&tensor).unwrap() as usize] += 1);
+            for (token, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+                // Five standard deviations of the difference of two such counts.
+                let spread = 5.0 * ((a + b) as f64).sqrt() + 5.0;
+                assert!((*a as f64 - *b as f64).abs() < spread, "{sampling:?}, token {token}: {a} and {b}");
+                assert!(top_k.is_none() && top_p.is_none() || (*a == 0) == (*b == 0), "{sampling:?}, token {token}");
+            }
+        }
     }
 
     #[test]

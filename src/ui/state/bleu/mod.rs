@@ -15,6 +15,11 @@ use rows::Rows;
 
 /// While the tab is shown, so often it is looked whether there are other reports.
 pub const LOOK_MS: u64 = 2_000;
+/// Reading takes no more than one part in so many of the time: a long report in the making changes at every look, and whoever makes it
+/// needs the processor.
+const REST: u64 = 10;
+/// However long it took.
+const LONGEST_REST_MS: u64 = 20_000;
 /// An answer that has not come by then will not come.
 const LOST_MS: u64 = 60_000;
 
@@ -26,6 +31,8 @@ pub struct Found {
     /// The run that it is of, where that is not the one on the screen.
     pub run: Option<String>,
     pub report: Arc<Report>,
+    /// Somebody is generating its rows now.
+    pub being_made: bool,
     /// Beside the baseline of its data: none for the baseline itself, and where there is none.
     pub comparison: Option<Result<Comparison, String>>,
     /// Others are held beside it.
@@ -169,8 +176,10 @@ impl BleuView {
 
     /// The answer is there; the next question can wait.
     pub(in crate::ui) fn answered(&mut self, now_ms: u64) {
-        self.asked_ms = None;
-        self.next_ms = now_ms.saturating_add(LOOK_MS);
+        // The first time everything is read, which says nothing of the looks after it.
+        let asked = self.asked_ms.take().filter(|_| self.reading.is_some());
+        let took = asked.map_or(0, |asked| now_ms.saturating_sub(asked));
+        self.next_ms = now_ms.saturating_add(took.saturating_mul(REST).clamp(LOOK_MS, LONGEST_REST_MS));
     }
 
     /// Something happened that may have changed the reports: what is on its way may be too old.
@@ -192,5 +201,21 @@ impl BleuView {
         if !keep {
             self.rows.set_filter(typing.before);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_to_read_is_looked_for_less_often() {
+        let next = |took_ms: u64| {
+            let mut view = BleuView { reading: Some(Reading::default()), ..BleuView::default() };
+            assert!(view.is_due(1_000));
+            view.answered(1_000 + took_ms);
+            view.due_ms() - (1_000 + took_ms)
+        };
+        assert_eq!([0, 150, 1_200, 9_000].map(next), [LOOK_MS, LOOK_MS, 12_000, LONGEST_REST_MS]);
     }
 }

@@ -211,7 +211,14 @@ mod tests {
     fn report(rows: &[(f64, &str)]) -> Arc<Report> {
         let adapter = AdapterName { name: "none".into(), step: None, sha256: None };
         let decoding = Decoding::greedy(64, false);
-        let subject = Subject { model: "m".into(), adapter, split: "test".into(), split_sha256: "0".into(), decoding };
+        let subject = Subject {
+            model: "m".into(),
+            weights: None,
+            adapter,
+            split: "test".into(),
+            split_sha256: "0".into(),
+            decoding,
+        };
         let header =
             Header { schema: SCHEMA, name: "r".into(), subject, rows_total: rows.len() as u64, started_unix_ms: 0 };
         let row = |(at, (bleu, text)): (usize, &(f64, &str))| ReportRow {

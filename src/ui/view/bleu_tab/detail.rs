@@ -62,7 +62,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, found: &Found) {
     let inner = pen.panel(area, &printable(&report.name), &right);
     let mut down = Down { area: inner, row: 0 };
     if report.is_partial() {
-        making(pen, &mut down, report);
+        making(pen, &mut down, found);
     }
     scores(pen, &mut down, report);
     if let Some(bleu) = report.bleu()
@@ -80,8 +80,9 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State, found: &Found) {
     made(pen, &mut down, state, report);
 }
 
-/// How far a report in the making is.
-fn making(pen: &mut Pen<'_>, down: &mut Down, report: &Report) {
+/// How far a report in the making is, and when it will be there if somebody is at it.
+fn making(pen: &mut Pen<'_>, down: &mut Down, found: &Found) {
+    let report = &*found.report;
     let count = |n: u64| format::count(n);
     let text = format!("partial: {} of {} rows", count(report.rows.len() as u64), count(report.rows_total));
     let mut line = words([(&text, Role::Warn)]);
@@ -90,7 +91,10 @@ fn making(pen: &mut Pen<'_>, down: &mut Down, report: &Report) {
     }
     down.line(pen, &line);
     if let Some(line) = down.next() {
-        let eta = report.eta_seconds().map(|eta| format!("  ETA {}", format_duration(eta))).unwrap_or_default();
+        let eta = match found.being_made {
+            true => report.eta_seconds().map(|eta| format!("  ETA {}", format_duration(eta))).unwrap_or_default(),
+            false => "  stopped".to_owned(),
+        };
         let percent = format!(" {:.0} %{eta}", (share(report) * 100.0).floor());
         let bar = Rect { width: line.width.saturating_sub(percent.len() as u16), ..line };
         bars::gauge(pen, bar, share(report), Role::Done);
@@ -215,6 +219,9 @@ fn histogram(pen: &mut Pen<'_>, down: &mut Down, report: &Report) {
 /// How it was made, what that took, and how it is cited.
 fn made(pen: &mut Pen<'_>, down: &mut Down, state: &State, report: &Report) {
     let mut pieces: Vec<Words> = Vec::new();
+    if let Some(skipped) = report.rows_skipped.filter(|n| *n > 0) {
+        pieces.push(words([(&format!("  {} lines left out", format::count(skipped)), Role::Warn)]));
+    }
     let mut piece = |label: &str, value: String| pieces.push(words([(label, Role::Label), (&value, Role::Text)]));
     if !report.is_partial()
         && let Some(speed) = report.speed()

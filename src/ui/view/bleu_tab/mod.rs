@@ -82,7 +82,9 @@ fn nothing(pen: &mut Pen<'_>, body: Rect, state: &State, run: &RunStage) {
         lines.push(("when the run ends, its test split is generated and scored".to_owned(), Role::Label));
     } else {
         lines.push(("one is made with".to_owned(), Role::Label));
-        lines.push((format!("finetop eval {}", printable(&run.folder.display().to_string())), Role::Key));
+        let folder = printable(&run.folder.display().to_string());
+        lines.push((format!("finetop eval {folder}"), Role::Key));
+        lines.push(("  --split test --metrics bleu".to_owned(), Role::Key));
     }
     let problems = reading.problems.iter().map(|problem| (printable(problem), Role::Warn));
     lines.extend(problems);

@@ -145,10 +145,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         temperature: arguments.temperature,
         seed: arguments.seed,
         constrained: arguments.constrained,
-        price: Price {
-            prompt_per_million: arguments.prompt_price,
-            completion_per_million: arguments.completion_price,
-        },
+        price: Price { prompt_per_million: arguments.prompt_price, completion_per_million: arguments.completion_price },
         ..Ask::new(schema, "", now(arguments.now.as_deref())?)
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.
@@ -330,7 +327,8 @@ fn many(
             rows: &results,
         };
         let text = serde_json::to_string_pretty(&report).map_err(failed)? + "\n";
-        write_atomically(path, |out| out.write_all(text.as_bytes())).map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
+        write_atomically(path, |out| out.write_all(text.as_bytes()))
+            .map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
     }
     Ok(())
 }
@@ -367,7 +365,9 @@ fn tell(summary: &Summary, took: Duration) {
     let (prompt, completion) = (number(summary.prompt_tokens), number(summary.completion_tokens));
     let cost = summary.cost.map(|c| format!(", cost {c:.4}")).unwrap_or_default();
     let (calls, retries, took) = (summary.calls, summary.retries, format_duration(took.as_secs_f64()));
-    say(format_args!("{calls} calls, {retries} of them again; tokens: {prompt} of prompts, {completion} of answers{cost}; {took}"));
+    say(format_args!(
+        "{calls} calls, {retries} of them again; tokens: {prompt} of prompts, {completion} of answers{cost}; {took}"
+    ));
 }
 
 fn stage_name(stage: Stage) -> String {
@@ -394,9 +394,10 @@ fn utf8(bytes: Vec<u8>) -> Result<String, usize> {
 /// What "tomorrow" counts from: as typed, or the clock's.
 fn now(typed: Option<&str>) -> Result<DateTime, CliError> {
     let Some(typed) = typed else { return Ok(ZonedDateTime::now().datetime()) };
-    typed.trim().parse().map_err(|_| {
-        usage(format_args!("`{}` is no time; expected one such as 2026-11-05T14:00", printable(typed)))
-    })
+    typed
+        .trim()
+        .parse()
+        .map_err(|_| usage(format_args!("`{}` is no time; expected one such as 2026-11-05T14:00", printable(typed))))
 }
 
 fn text(typed: Option<&str>) -> Result<String, CliError> {

@@ -8,7 +8,8 @@ use super::fix::FixMode;
 use super::schema::Schema;
 
 /// The prompt where a person gives none.
-pub const DEFAULT: &str = "Extract a JSON value of this type from the text. Answer with the JSON alone.\n\n{schema}\n\nText:\n{text}";
+pub const DEFAULT: &str =
+    "Extract a JSON value of this type from the text. Answer with the JSON alone.\n\n{schema}\n\nText:\n{text}";
 
 /// How much of an answer, and of the text, is told again.
 const ANSWER_CHARS: usize = 2_000;

@@ -154,13 +154,7 @@ pub struct Summary {
 impl Summary {
     /// Of no rows.
     pub fn new() -> Self {
-        Summary {
-            schema: 1,
-            prompt_tokens: Some(0),
-            completion_tokens: Some(0),
-            cost: Some(0.0),
-            ..Summary::default()
-        }
+        Summary { schema: 1, prompt_tokens: Some(0), completion_tokens: Some(0), cost: Some(0.0), ..Summary::default() }
     }
 
     pub fn add(&mut self, row: &RowResult) {
@@ -234,7 +228,13 @@ mod tests {
             output: Value::Null,
             errors: Vec::new(),
             changes: if *changed {
-                vec![Change { path: String::new(), kind: "k".into(), before: Value::Null, after: Value::Null, lossy: false }]
+                vec![Change {
+                    path: String::new(),
+                    kind: "k".into(),
+                    before: Value::Null,
+                    after: Value::Null,
+                    lossy: false,
+                }]
             } else {
                 Vec::new()
             },
@@ -243,7 +243,8 @@ mod tests {
             completion_tokens: None,
             ms: 0.0,
         };
-        let error = value.is_none().then(|| Refusal { stage: Stage::Validate, message: "no".into(), errors: Vec::new() });
+        let error =
+            value.is_none().then(|| Refusal { stage: Stage::Validate, message: "no".into(), errors: Vec::new() });
         let totals = Totals { calls: 1, prompt_tokens: Some(3), completion_tokens: Some(2), ms: 5.0, cost: None };
         Trace { ok: value.is_some(), value, error, attempts: stages.iter().map(attempt).collect(), totals }
     }

@@ -40,7 +40,9 @@ impl<'a> Local<'a> {
         let unusable = |e: super::grammar::Unsupported| ProviderError::Unusable(e.to_string());
         let vocabulary = match self.vocabulary.take() {
             Some(vocabulary) => vocabulary,
-            None => Vocabulary::new(self.writer.tokenizer, self.writer.decoder.embedding.out_features).map_err(unusable)?,
+            None => {
+                Vocabulary::new(self.writer.tokenizer, self.writer.decoder.embedding.out_features).map_err(unusable)?
+            }
         };
         self.vocabulary.insert(vocabulary).grammar(schema).map_err(unusable)
     }
@@ -54,9 +56,9 @@ impl<'a> Local<'a> {
             let tokens = tokenizer.encode_prompt(&text).map_err(|e| local(&e))?;
             return Ok((text, tokens));
         }
-        let source = tokenizer.chat_template().ok_or_else(|| {
-            ProviderError::Unusable("this model has no chat template; ask it raw".into())
-        })?;
+        let source = tokenizer
+            .chat_template()
+            .ok_or_else(|| ProviderError::Unusable("this model has no chat template; ask it raw".into()))?;
         let template = ChatTemplate::new(source, tokenizer.bos_token(), Some(tokenizer.eos_token()));
         let template = template.map_err(|e| local(&e))?;
         let messages: Vec<Message> = request
@@ -91,7 +93,10 @@ impl Provider for Local<'_> {
         let context = self.writer.decoder.spec.shape.max_position_embeddings;
         if tokens.is_empty() || tokens.len() >= context {
             let found = tokens.len();
-            return Err(ProviderError::Local(format!("the prompt has {found} tokens; the model takes 1 to {}", context - 1)));
+            return Err(ProviderError::Local(format!(
+                "the prompt has {found} tokens; the model takes 1 to {}",
+                context - 1
+            )));
         }
         let writer = Writer {
             how: Decoding {
@@ -107,9 +112,8 @@ impl Provider for Local<'_> {
             text.push_str(piece);
             heard(Heard::Text(piece)).is_continue()
         };
-        let mask = grammar.as_ref().map(|grammar| {
-            move |_: usize, new: &[u32], logits: &mut [f32]| grammar.mask(new, logits)
-        });
+        let mask =
+            grammar.as_ref().map(|grammar| move |_: usize, new: &[u32], logits: &mut [f32]| grammar.mask(new, logits));
         let mask = mask.as_ref().map(|mask| mask as &Mask);
         let (written, totals) =
             writer.write_masked(&tokens, mask, &mut out).map_err(|e| ProviderError::Local(e.to_string()))?;

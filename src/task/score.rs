@@ -67,47 +67,46 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
     let (bleu, chrf) = (Bleu::default(), Chrf::default());
     let stops = Stops::new(scoring.decoding.stop.iter().cloned());
     let stop = |_: usize, tokens: &[u32]| stops.hit(scoring.tokenizer, tokens);
-    let totals =
-        generate_all(
-            scoring.decoder,
-            scoring.adapter,
-            &requests,
-            &how,
-            scoring.batch,
-            &Rules { stop: &stop, mask: None },
-            &mut |event| match event {
-                Event::Token { .. } => sink(Heard::Token),
-                Event::PutOff { rows } => sink(Heard::PutOff(rows)),
-                Event::Done(done) => {
-                    let request = &requests[done.index];
-                    let row = &scoring.split.rows[request.row as usize];
-                    // White space around it is no part of the answer.
-                    let hypothesis = stops.cut(&scoring.tokenizer.decode(&done.tokens)).trim().to_owned();
-                    let references: Vec<&str> = row.references.iter().map(String::as_str).collect();
-                    let of = |metric: &dyn Metric| metric.sentence(&metric.row(&hypothesis, &references)).score;
-                    let (bleu, chrf) = (of(&bleu), of(&chrf));
-                    let ended = match done.ended {
-                        generate::Ended::EndToken => report::Ended::EndToken,
-                        generate::Ended::Stop => report::Ended::StopString,
-                        generate::Ended::Limit => report::Ended::MaxNewTokens,
-                    };
-                    sink(Heard::Row(Box::new(ReportRow {
-                        row: request.row,
-                        line: row.line,
-                        prompt: row.prompt.clone(),
-                        references: row.references.clone(),
-                        hypothesis,
-                        bleu,
-                        chrf,
-                        prompt_tokens: request.tokens.len() as u64,
-                        tokens: done.tokens.len() as u64 + u64::from(ended == report::Ended::EndToken),
-                        ended,
-                        duration_us: done.duration.as_micros() as u64,
-                        elapsed_ms: (scoring.elapsed_before + began.elapsed()).as_millis() as u64,
-                    })))
-                }
-            },
-        )?;
+    let totals = generate_all(
+        scoring.decoder,
+        scoring.adapter,
+        &requests,
+        &how,
+        scoring.batch,
+        &Rules { stop: &stop, mask: None },
+        &mut |event| match event {
+            Event::Token { .. } => sink(Heard::Token),
+            Event::PutOff { rows } => sink(Heard::PutOff(rows)),
+            Event::Done(done) => {
+                let request = &requests[done.index];
+                let row = &scoring.split.rows[request.row as usize];
+                // White space around it is no part of the answer.
+                let hypothesis = stops.cut(&scoring.tokenizer.decode(&done.tokens)).trim().to_owned();
+                let references: Vec<&str> = row.references.iter().map(String::as_str).collect();
+                let of = |metric: &dyn Metric| metric.sentence(&metric.row(&hypothesis, &references)).score;
+                let (bleu, chrf) = (of(&bleu), of(&chrf));
+                let ended = match done.ended {
+                    generate::Ended::EndToken => report::Ended::EndToken,
+                    generate::Ended::Stop => report::Ended::StopString,
+                    generate::Ended::Limit => report::Ended::MaxNewTokens,
+                };
+                sink(Heard::Row(Box::new(ReportRow {
+                    row: request.row,
+                    line: row.line,
+                    prompt: row.prompt.clone(),
+                    references: row.references.clone(),
+                    hypothesis,
+                    bleu,
+                    chrf,
+                    prompt_tokens: request.tokens.len() as u64,
+                    tokens: done.tokens.len() as u64 + u64::from(ended == report::Ended::EndToken),
+                    ended,
+                    duration_us: done.duration.as_micros() as u64,
+                    elapsed_ms: (scoring.elapsed_before + began.elapsed()).as_millis() as u64,
+                })))
+            }
+        },
+    )?;
     Ok(!totals.cancelled)
 }
 

@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod fix;
 pub mod formats;
 pub mod normalise;
+pub mod origin;
 pub mod parse;
 pub mod plain;
 pub mod prompt;

@@ -55,10 +55,6 @@ impl<'a> Cursor<'a> {
         self.bytes.get(at..).is_some_and(|rest| rest.starts_with(what.as_bytes()))
     }
 
-    pub fn ended(&self) -> bool {
-        self.at >= self.bytes.len()
-    }
-
     /// The end of a look ahead that begins here.
     pub fn horizon(&self, from: usize) -> usize {
         let far = if self.allowance == 0 { SHORT_LOOK } else { self.bytes.len() };

@@ -4,6 +4,7 @@
 pub mod axis;
 pub mod bleu;
 pub mod chart;
+pub mod editor;
 pub mod field;
 pub mod knobs;
 pub mod log;

@@ -14,6 +14,7 @@ pub mod oom;
 pub mod outcome;
 mod palette;
 mod plan;
+pub mod playground;
 mod progress;
 mod runs;
 mod start;

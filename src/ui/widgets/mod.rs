@@ -4,6 +4,7 @@
 pub mod bars;
 pub mod canvas;
 pub mod chart;
+pub mod editor;
 pub mod field;
 pub mod pen;
 pub mod score;

@@ -287,7 +287,7 @@ impl Chain<'_> {
                 let found = self.text.get(e.offset..).map_or("the end", |rest| beginning(rest, 24));
                 let found =
                     if found.is_empty() { "the end of the text".to_string() } else { Value::from(found).to_string() };
-                let from = self.text.floor_char_boundary(e.offset.saturating_sub(20));
+                let from = beginning(self.text, e.offset.saturating_sub(20)).len();
                 let excerpt = self.text[from..].chars().take(80).collect();
                 Fault { path: String::new(), expected: e.expected.to_string(), found, excerpt, offset: Some(from) }
             }

@@ -5,8 +5,8 @@
 //! text, an escape without meaning keeps its backslash, a sentence without quotes keeps its commas. What was cut off is always marked
 //! lossy, and a key whose value never came is left out rather than given a null.
 //!
-//! No crate: of `jsonrepair` 0.1.0, `llm_json` 1.0.3 and `json-repair` 0.4.0 none reaches the two tools on their own rows, two panic on some,
-//! and none says what it changed. This is one pass with an explicit stack (`machine`), whose looks ahead have a common allowance (`cursor`),
+//! No crate: neither `jsonrepair` 0.1.0 nor `llm_json` 1.0.3 reaches the two tools on their own rows, the first panics on some, and neither
+//! says what it changed. This is one pass with an explicit stack (`machine`), whose looks ahead have a common allowance (`cursor`),
 //! so that no text takes more than linear time. Containers within containers beyond 512 are refused.
 //! Next: `machine`, `quoted`, `bare`.
 

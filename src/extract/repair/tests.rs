@@ -185,10 +185,7 @@ fn python_is_read() {
     all_give(json!({"a": [1, 2], "b": ["x"], "c": []}), &["{'a': (1, 2), 'b': ('x',), 'c': ()}"].map(|s| s));
     all_give(json!({"a": [1, 2]}), &["{'a': {1, 2}}"]);
     all_give(json!({"a": "x", "b": "y", "c": "z"}), &["{'a': b'x', 'b': u\"y\", 'c': r'z'}"]);
-    all_give(
-        json!({"a": "one\ntwo 'q' \"d\""}),
-        &["{\"a\": \"\"\"one\ntwo 'q' \"d\"\"\"\"}", "{\"a\": '''one\ntwo 'q' \"d\"'''}"].map(|s| s).split_at(1).1,
-    );
+    all_give(json!({"a": "one\ntwo 'q' \"d\""}), &["{\"a\": '''one\ntwo 'q' \"d\"'''}"]);
     all_give(json!({"a": "def f():\n  return 'x'"}), &["{\"a\": \"\"\"def f():\n  return 'x'\"\"\"}"]);
 }
 
@@ -366,7 +363,7 @@ proptest! {
             prop_assert_eq!(&found[0].value, &value);
             if value.is_object() || value.is_array() {
                 let repaired = super::machine::read(&text, 0, true, 1 << 20).unwrap();
-                prop_assert_eq!(&repaired.values, &[value.clone()]);
+                prop_assert_eq!(&repaired.values, std::slice::from_ref(&value));
                 prop_assert!(repaired.changes.iter().all(|c| !c.lossy), "{:?}", repaired.changes);
             }
         }

@@ -1,5 +1,5 @@
-//! Two texts word by word: what both have, what only the reference has, what only the hypothesis has; and which of several references is the
-//! nearest one. For people who look at a row; no score is made from it.
+//! Two texts word by word, or line by line: what both have, what only the reference has, what only the hypothesis has; and which of several
+//! references is the nearest one. For people who look at a row; no score is made from it.
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -51,20 +51,54 @@ fn split(text: &str) -> Vec<Word<'_>> {
 /// The way from a reference to a hypothesis: longest common subsequence of words, what is missing before what was added.
 pub fn words(reference: &str, hypothesis: &str) -> Vec<Piece> {
     let (a, b) = (split(reference), split(hypothesis));
-    let same = |i: usize, j: usize| a[i].text == b[j].text;
-    let head = (0..a.len().min(b.len())).take_while(|&i| same(i, i)).count();
-    let room = a.len().min(b.len()) - head;
-    let tail = (1..=room).take_while(|&i| same(a.len() - i, b.len() - i)).count();
-    let (a_end, b_end) = (a.len() - tail, b.len() - tail);
     let mut pieces = Pieces::default();
-    let both = |i: usize, j: usize| Word { text: b[j].text, spaced: a[i].spaced || b[j].spaced };
-    (0..head).for_each(|i| pieces.push(Side::Both, &both(i, i)));
+    for step in way(a.len(), b.len(), |i, j| a[i].text == b[j].text) {
+        match step {
+            Step::Both(i, j) => {
+                let spaced = a[i].spaced || b[j].spaced;
+                pieces.push(Side::Both, &Word { text: b[j].text, spaced });
+            }
+            Step::Reference(i) => pieces.push(Side::Reference, &a[i]),
+            Step::Hypothesis(j) => pieces.push(Side::Hypothesis, &b[j]),
+        }
+    }
+    pieces.0
+}
+
+/// The same by lines: a piece is a line, as it is written.
+pub fn lines(reference: &str, hypothesis: &str) -> Vec<Piece> {
+    let (a, b): (Vec<&str>, Vec<&str>) = (reference.lines().collect(), hypothesis.lines().collect());
+    let piece = |step| {
+        let (side, text) = match step {
+            Step::Both(_, j) => (Side::Both, b[j]),
+            Step::Reference(i) => (Side::Reference, a[i]),
+            Step::Hypothesis(j) => (Side::Hypothesis, b[j]),
+        };
+        Piece { side, text: text.to_owned() }
+    };
+    way(a.len(), b.len(), |i, j| a[i] == b[j]).into_iter().map(piece).collect()
+}
+
+/// A step on the way, with where it stands on the sides that have it.
+enum Step {
+    Both(usize, usize),
+    Reference(usize),
+    Hypothesis(usize),
+}
+
+/// The way through two sequences of these lengths, of which `same` says which parts are equal.
+fn way(a: usize, b: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Step> {
+    let head = (0..a.min(b)).take_while(|&i| same(i, i)).count();
+    let room = a.min(b) - head;
+    let tail = (1..=room).take_while(|&i| same(a - i, b - i)).count();
+    let (a_end, b_end) = (a - tail, b - tail);
+    let mut steps: Vec<Step> = (0..head).map(|i| Step::Both(i, i)).collect();
     let (rows, columns) = (a_end - head, b_end - head);
     if (rows + 1).saturating_mul(columns + 1) > MOST_CELLS {
-        a[head..a_end].iter().for_each(|word| pieces.push(Side::Reference, word));
-        b[head..b_end].iter().for_each(|word| pieces.push(Side::Hypothesis, word));
+        steps.extend((head..a_end).map(Step::Reference));
+        steps.extend((head..b_end).map(Step::Hypothesis));
     } else {
-        // common[i][j]: words that the rests from i and j on have in common.
+        // common[i][j]: parts that the rests from i and j on have in common.
         let mut common = vec![0u32; (rows + 1) * (columns + 1)];
         let at = |i: usize, j: usize| i * (columns + 1) + j;
         for i in (0..rows).rev() {
@@ -78,19 +112,19 @@ pub fn words(reference: &str, hypothesis: &str) -> Vec<Piece> {
         let (mut i, mut j) = (0, 0);
         while i < rows || j < columns {
             if i < rows && j < columns && same(head + i, head + j) {
-                pieces.push(Side::Both, &both(head + i, head + j));
+                steps.push(Step::Both(head + i, head + j));
                 (i, j) = (i + 1, j + 1);
             } else if i < rows && (j == columns || common[at(i + 1, j)] >= common[at(i, j + 1)]) {
-                pieces.push(Side::Reference, &a[head + i]);
+                steps.push(Step::Reference(head + i));
                 i += 1;
             } else {
-                pieces.push(Side::Hypothesis, &b[head + j]);
+                steps.push(Step::Hypothesis(head + j));
                 j += 1;
             }
         }
     }
-    (0..tail).for_each(|i| pieces.push(Side::Both, &both(a_end + i, b_end + i)));
-    pieces.0
+    steps.extend((0..tail).map(|i| Step::Both(a_end + i, b_end + i)));
+    steps
 }
 
 #[derive(Default)]
@@ -169,6 +203,14 @@ mod tests {
             assert_eq!(side(Side::Hypothesis), texts(reference), "{reference} / {hypothesis}");
             assert_eq!(side(Side::Reference), texts(hypothesis), "{reference} / {hypothesis}");
         }
+    }
+
+    #[test]
+    fn lines_are_told_by_the_side_that_has_them() {
+        let pieces = lines("{\n  \"age\": \"25\"\n}", "{\n  \"age\": 25\n}");
+        let told: Vec<(Side, &str)> = pieces.iter().map(|piece| (piece.side, piece.text.as_str())).collect();
+        let (was, is) = ((Side::Reference, "  \"age\": \"25\""), (Side::Hypothesis, "  \"age\": 25"));
+        assert_eq!(told, [(Side::Both, "{"), was, is, (Side::Both, "}")]);
     }
 
     #[test]

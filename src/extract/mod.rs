@@ -5,6 +5,7 @@ pub mod attempt;
 pub mod chain;
 pub mod fix;
 pub mod formats;
+pub mod origin;
 pub mod prompt;
 pub mod provider;
 pub mod report;

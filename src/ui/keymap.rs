@@ -449,6 +449,7 @@ impl Keymap {
             Action::Compare,
             Action::Copy,
         ];
+        const PLAY_MAKING: [Action; 4] = [Action::Clear, Action::NextPanel, Action::OpenHere, Action::Copy];
         const PLAY: [Action; 10] = [
             Action::RunTrial,
             Action::OpenHere,
@@ -463,6 +464,7 @@ impl Keymap {
         ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
+            _ if state.in_playground() && state.playground.running.is_some() => &PLAY_MAKING,
             _ if state.in_playground() => &PLAY,
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,

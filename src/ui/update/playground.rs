@@ -235,7 +235,8 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
         | Action::TabBleu
         | Action::Outcome => state.run().is_some(),
         Action::BackToStart if state.run().is_none() => true,
-        Action::Clear | Action::Refresh | Action::RunTrial | Action::OpenHere => true,
+        Action::OpenHere => !(on_panels && play.focus == Focus::Value),
+        Action::Clear | Action::Refresh | Action::RunTrial => true,
         _ => return None,
     })
 }
@@ -287,7 +288,7 @@ fn enter_selected(state: &mut State, types: bool) {
                 }
                 Some(trace) => {
                     play.outcomes = vec![Outcome { label, trace }];
-                    (play.side, play.attempt, play.page) = (0, 0, Page::Panels);
+                    (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
                     play.set_focus(Focus::Attempts);
                 }
                 None => notify(state, NoticeKind::Info, "of so many rows, the traces of those that passed are not kept"),

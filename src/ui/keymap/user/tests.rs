@@ -33,7 +33,7 @@ fn the_users_key_wins_over_the_tables_and_the_loser_says_what_it_keeps() {
     let (_, problems) = user(&[("save", &[Key::Char('e')])]);
     assert_eq!(problems, ["save: `e` is now save; eval has no key left"]);
     // It is no conflict when the other one has a new key in the same file, wherever it stands there.
-    assert_eq!(user(&[("save", &[Key::Char('e')]), ("eval", &[Key::F(5)])]).1, [""; 0]);
+    assert_eq!(user(&[("save", &[Key::Char('e')]), ("eval", &[Key::F(6)])]).1, [""; 0]);
 }
 
 #[test]

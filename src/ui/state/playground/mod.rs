@@ -301,7 +301,7 @@ impl Playground {
         self.put_schema(&trial.settings.schema_name, &trial.schema);
         self.outcomes = trial.outcomes.clone();
         self.failure = None;
-        (self.side, self.attempt, self.scroll) = (0, 0, 0);
+        (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
         self.set_focus(self.focus);
     }

@@ -44,7 +44,7 @@ fn split(body: Rect, state: &State) -> (Option<Rect>, Vec<(Focus, Rect)>) {
     let few = (rest.height / 4).max(5);
     let some = (rest.height * 2 / 5).clamp(5, 9);
     let (upper, lower, upper_height) = match play.focus {
-        Focus::Attempts => (Focus::Attempts, Focus::Detail, if compares { rest.height * 3 / 5 } else { rest.height / 2 }),
+        Focus::Attempts => (Focus::Attempts, below_attempts(play), if compares { rest.height * 3 / 5 } else { rest.height / 2 }),
         Focus::Detail => (Focus::Attempts, Focus::Detail, few),
         Focus::Value => (Focus::Attempts, Focus::Value, few),
         focus => (focus, Focus::Attempts, rest.height - some),
@@ -53,12 +53,18 @@ fn split(body: Rect, state: &State) -> (Option<Rect>, Vec<(Focus, Rect)>) {
     (Some(strip), vec![(upper, above), (lower, below)])
 }
 
+/// What came of the trial, until a person looks at its attempts one by one.
+fn below_attempts(play: &Playground) -> Focus {
+    let is_done = play.running.is_none() && !play.outcomes.is_empty();
+    if is_done && play.follows { Focus::Value } else { Focus::Detail }
+}
+
 fn all(body: Rect, play: &Playground, compares: bool) -> Vec<(Focus, Rect)> {
     let width = body.width * 9 / 20;
     let left = Rect { width, ..body };
     let right = Rect { x: body.x + width, width: body.width - width, ..body };
     let texts: Vec<Focus> = play.ring().into_iter().filter(|focus| play.editor(*focus).is_some()).collect();
-    let settings = (settings::height(play)).min(body.height / 3);
+    let settings = settings::height(play).min(body.height * 2 / 5);
     let [above, below] = cut(left, left.height - settings);
     let mut panels = Vec::new();
     let mut rest = above;

@@ -13,6 +13,7 @@ pub(crate) mod extract;
 mod generate;
 mod ground;
 mod plan;
+mod repair;
 pub mod screen;
 pub mod signals;
 mod train;
@@ -78,6 +79,8 @@ enum Raw {
     Extract(extract::ExtractArguments),
     /// Plain text out of a model
     Generate(generate::GenerateArguments),
+    /// A typed value out of what a model said, without a model
+    Repair(repair::RepairArguments),
 }
 
 /// Settings on the command line.
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
         Arguments { command: Some(Raw::Bleu(arguments)), .. } => bleu::bleu(arguments),
         Arguments { command: Some(Raw::Generate(arguments)), .. } => generate::generate(arguments),
         Arguments { command: Some(Raw::Extract(arguments)), .. } => extract::extract(arguments),
+        Arguments { command: Some(Raw::Repair(arguments)), .. } => repair::repair(arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

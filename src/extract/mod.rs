@@ -3,11 +3,17 @@
 
 pub mod attempt;
 pub mod chain;
+pub mod coerce;
 pub mod fix;
 pub mod formats;
+pub mod normalise;
 pub mod origin;
+pub mod parse;
+pub mod plain;
 pub mod prompt;
 pub mod provider;
+pub mod repair;
 pub mod report;
+pub mod rows;
 pub mod schema;
 pub mod validate;

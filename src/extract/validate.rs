@@ -30,7 +30,7 @@ pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
     }
     let mut faults = Vec::new();
     for error in schema.validator().iter_errors(value) {
-        tell(&error, value, schema, &mut faults, 0);
+        tell(&error, schema, &mut faults, 0);
         if faults.len() >= MOST_FAULTS {
             break;
         }
@@ -38,14 +38,14 @@ pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
     faults
 }
 
-fn tell(error: &ValidationError<'_>, value: &Value, schema: &Schema, faults: &mut Vec<Fault>, depth: usize) {
+fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, depth: usize) {
     // Of several ways that all fail, the one that the value was meant for, where that can be seen, tells more than "none of them".
     if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } = error.kind()
         && depth < 8
         && let Some(meant) = meant(error, context)
     {
         for inner in meant.iter().take(MOST_FAULTS) {
-            tell(inner, value, schema, faults, depth + 1);
+            tell(inner, schema, faults, depth + 1);
         }
         return;
     }

@@ -320,7 +320,7 @@ impl Default for Keymap {
         bind(group, NextPanel, "next_panel", &[Tab], "next", "the next panel");
         bind(group, PreviousPanel, "previous_panel", &[BackTab], "previous", "the panel before");
         bind(group, Examples, "examples", &[Char('x')], "examples", "answers and texts to begin with");
-        bind(group, Trials, "trials", &[Char('T')], "trials", "trials made before: put back, or run again");
+        bind(group, Trials, "trials", &[Char('H')], "trials", "trials made before: put back, or run again");
         bind(group, RowsFile, "rows_file", &[Char('B')], "rows", "a file of rows, and what they say together");
         bind(
             group,

@@ -274,7 +274,7 @@ fn hostile(size: (u16, u16)) -> State {
     update(&mut state, Message::Resized { width: size.0, height: size.1 });
     press(&mut state, Key::Char('6'));
     find(&mut state, finds);
-    hit(&mut state, &[Key::Char('T'), Key::Enter]);
+    hit(&mut state, &[Key::Char('H'), Key::Enter]);
     update(&mut state, Message::Paste(HOSTILE.repeat(20)));
     state
 }
@@ -289,7 +289,7 @@ pub fn states() -> Vec<State> {
     let mut examples = entered(no_run(), size);
     press(&mut examples, Key::Char('x'));
     let mut trials = entered(running(), size);
-    press(&mut trials, Key::Char('T'));
+    press(&mut trials, Key::Char('H'));
     let mut detail = done(size);
     focus(&mut detail, Focus::Detail);
     let mut value = compared(size);
@@ -351,7 +351,7 @@ fn the_playground_looks_as_stored_at_every_size() {
         let mut state = entered(no_run(), size);
         press(&mut state, Key::Char('x'));
         compare_at("play-examples", &state, size);
-        press(&mut state, Key::Char('T'));
+        press(&mut state, Key::Char('H'));
         compare_at("play-trials", &state, size);
     }
 }
@@ -381,9 +381,9 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     // What was typed is still there when it is entered again.
     press(&mut state, Key::Char('6'));
     press(&mut state, Key::Char('i'));
-    types(&mut state, "q6T");
+    types(&mut state, "q6H");
     hit(&mut state, &[Key::Esc, Key::Char('b'), Key::Char('6')]);
-    assert_eq!(state.playground.text.text(), "q6T");
+    assert_eq!(state.playground.text.text(), "q6H");
 }
 
 #[test]
@@ -588,11 +588,11 @@ fn the_adapters_of_a_run_are_chosen_from_and_base_stands_beside_one() {
 #[test]
 fn a_trial_that_was_made_before_is_put_back_or_run_again() {
     let mut state = entered(no_run(), (80, 24));
-    hit(&mut state, &[Key::Char('T'), Key::Down, Key::Enter]);
+    hit(&mut state, &[Key::Char('H'), Key::Down, Key::Enter]);
     assert_eq!(state.playground.text.text(), "John, 25, Seoul");
     assert_eq!(state.playground.prompt.text(), "{schema}\n{text}");
     assert_eq!(state.playground.outcomes[0].trace, saved());
-    let (ticket, ask) = ask_of(&hit(&mut state, &[Key::Char('T'), Key::F(5)])).expect("run again");
+    let (ticket, ask) = ask_of(&hit(&mut state, &[Key::Char('H'), Key::F(5)])).expect("run again");
     assert_eq!(ask.text, "두 번째\n글");
     tell(&mut state, ticket, News::Kept(Ok(Box::new(trial("neu", saved())))));
     assert_eq!(state.playground.finds.trials.len(), 3);

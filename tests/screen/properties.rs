@@ -165,7 +165,7 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
 const KEYS: [Key; 70] = [
     Key::Char('6'),
     Key::Char('6'),
-    Key::Char('T'),
+    Key::Char('H'),
     Key::Char('B'),
     Key::Char('c'),
     Key::F(5),

@@ -336,7 +336,7 @@ fn listed(branch: &NodeData) -> Option<Vec<Choice>> {
 fn index(core: &mut Core) {
     core.by_key = core.properties.iter().enumerate().map(|(at, field)| (field.key.clone(), at)).collect();
     let mut by_name: HashMap<String, Option<usize>> = HashMap::new();
-    let mut call = |name: &str, at: usize, by_name: &mut HashMap<String, Option<usize>>| {
+    let call = |name: &str, at: usize, by_name: &mut HashMap<String, Option<usize>>| {
         let entry = by_name.entry(fold(name)).or_insert(Some(at));
         if *entry != Some(at) {
             *entry = None;

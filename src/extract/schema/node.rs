@@ -224,7 +224,13 @@ impl<'s> Node<'s> {
 
     /// The property with exactly this key.
     pub fn property(self, key: &str) -> Option<Property<'s>> {
-        self.core().by_key.get(key).map(|at| self.property_at(*at))
+        let core = self.core();
+        // Of a few, comparing is quicker than hashing, and this is asked of every field.
+        let at = match core.properties.len() {
+            0..=12 => core.properties.iter().position(|field| field.key == key),
+            _ => core.by_key.get(key).copied(),
+        };
+        at.map(|at| self.property_at(at))
     }
 
     /// The property that this name means: by key, or by any of its names in whatever case, width and way of joining words. None where

@@ -1,0 +1,182 @@
+//! `finetop repair`: what a model said to a typed value, without a model. The chain is `extract`'s; here are the options, the files and
+//! what is printed.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::civil::DateTime;
+use serde_json::Value;
+
+use super::{CliError, result, say};
+use crate::extract::attempt::{Change, Refusal, Trace};
+use crate::extract::chain::repair_text;
+use crate::extract::rows::{Rows, moment};
+use crate::extract::schema::{MOST_BYTES, Schema};
+use crate::extract::validate::excerpt;
+use crate::units::printable;
+
+#[derive(Debug, Args)]
+pub struct RepairArguments {
+    /// A JSON Schema that the value has to fit; without one, the syntax alone is repaired
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+    /// The local time that "tomorrow" and dates without a year are told by, as in 2026-11-05T14:00; by default now
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+    /// Rows instead of standard input, an object a line: {"id", "input", "schema"?, "now"?}; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "trace")]
+    jsonl: Option<PathBuf>,
+    /// Print the whole trace instead of the value: each stage with what it took, made, changed and refused
+    #[arg(long)]
+    trace: bool,
+}
+
+/// Reads standard input, or the rows of a file, and prints the value or the answers.
+/// # Errors
+/// Wrong use; a text without a value that fits.
+pub fn repair(arguments: RepairArguments) -> Result<(), CliError> {
+    let now = match &arguments.now {
+        Some(text) => moment(text).map_err(|what| CliError::Usage(format!("--now: {what}")))?,
+        None => jiff::ZonedDateTime::now().datetime(),
+    };
+    let schema = arguments.schema.as_deref().map(read_schema).transpose()?;
+    match &arguments.jsonl {
+        Some(file) => rows(file, schema, now),
+        None => one(schema.as_ref(), now, arguments.trace),
+    }
+}
+
+/// A schema's file.
+/// # Errors
+/// One that cannot be read, or is no schema, with where.
+pub fn read_schema(file: &Path) -> Result<Schema, CliError> {
+    let name = file.display();
+    let wrong = |what: String| CliError::Usage(format!("{name}: {what}"));
+    let mut bytes = Vec::new();
+    let opened = File::open(file).and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    opened.map_err(|e| wrong(e.to_string()))?;
+    let text = utf8(bytes).map_err(wrong)?;
+    Schema::parse(&text).map_err(|e| wrong(e.to_string()))
+}
+
+fn one(schema: Option<&Schema>, now: DateTime, whole_trace: bool) -> Result<(), CliError> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).map_err(|e| CliError::Failed(format!("standard input: {e}")))?;
+    let text = utf8(bytes).map_err(|what| CliError::Usage(format!("standard input: {what}")))?;
+    let trace = repair_text(&text, schema, now);
+    if whole_trace {
+        let printed = serde_json::to_string_pretty(&trace).map_err(|e| CliError::Failed(e.to_string()))?;
+        result(escaped(&printed))?;
+        return if trace.ok { Ok(()) } else { Err(CliError::Told(1)) };
+    }
+    for change in trace.attempts.iter().flat_map(|a| &a.changes).filter(|c| c.lossy) {
+        say(printable(&loss(change)));
+    }
+    match trace {
+        Trace { value: Some(value), .. } => result(escaped(&value.to_string())).map(drop),
+        Trace { error, .. } => Err(CliError::Failed(error.map_or_else(|| "no value".into(), |e| refusal(&e)))),
+    }
+}
+
+/// A line for each thing that is wrong.
+fn refusal(refusal: &Refusal) -> String {
+    let fault = |path: &str, expected: &str, found: &str| {
+        let at = if path.is_empty() { "the value" } else { path };
+        format!("{}: expected {}, found {}", printable(at), printable(expected), printable(found))
+    };
+    let lines: Vec<String> = refusal.errors.iter().map(|f| fault(&f.path, &f.expected, &f.found)).collect();
+    let message = printable(&refusal.message);
+    match lines.first() {
+        None => message,
+        Some(first) if message.starts_with(first.as_str()) => lines.join("\n"),
+        Some(_) => format!("{message}\n{}", lines.join("\n")),
+    }
+}
+
+fn loss(change: &Change) -> String {
+    let at = if change.path.is_empty() { "the value" } else { &change.path };
+    let told = |value: &Value| if value.is_null() { String::new() } else { format!(" {}", excerpt(value)) };
+    format!(
+        "{at}: something may be missing or guessed ({}):{} became{}",
+        change.kind,
+        told(&change.before),
+        told(&change.after)
+    )
+}
+
+fn rows(file: &Path, schema: Option<Schema>, now: DateTime) -> Result<(), CliError> {
+    let is_input = file == Path::new("-");
+    let name = if is_input { "standard input".to_string() } else { file.display().to_string() };
+    let failed = |e: io::Error| CliError::Failed(format!("{name}: {e}"));
+    let mut lines: Box<dyn BufRead> = if is_input {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let opened = File::open(file).map_err(|e| CliError::Usage(format!("{name}: {e}")))?;
+        if fs::metadata(file).is_ok_and(|m| m.is_dir()) {
+            return Err(CliError::Usage(format!("{name} is a folder; expected a file with an object a line")));
+        }
+        Box::new(BufReader::new(opened))
+    };
+    let mut rows = Rows::new(name.clone(), schema, now);
+    let (mut line, mut number) = (Vec::new(), 0);
+    let mut out = io::stdout().lock();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(());
+        }
+        number += 1;
+        let row = line.trim_ascii();
+        if row.is_empty() {
+            continue;
+        }
+        let answer = serde_json::to_string(&rows.answer(row, number)).map_err(|e| CliError::Failed(e.to_string()))?;
+        // A row at a time, so that who reads along sees each as it is done.
+        match writeln!(out, "{}", escaped(&answer)).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(e) => return Err(CliError::Failed(format!("standard output: {e}"))),
+        }
+    }
+}
+
+fn utf8(bytes: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let line = e.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        format!("not UTF-8 at byte {}, in line {line}", at + 1)
+    })
+}
+
+/// The same JSON without characters that command a terminal: those that JSON lets stand (DEL, C1, bidirectional overrides) escaped.
+fn escaped(json: &str) -> String {
+    let commands = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !json.chars().any(commands) {
+        return json.to_string();
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if commands(c) { safe.push_str(&format!("\\u{:04x}", u32::from(c))) } else { safe.push(c) }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_is_the_same_json_without_commands() {
+        let value = serde_json::json!("a\u{9b}31m\u{202e}b\u{7f}\u{1b}");
+        let safe = escaped(&value.to_string());
+        assert!(safe.is_ascii());
+        assert_eq!(serde_json::from_str::<Value>(&safe).unwrap(), value);
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_says_where() {
+        assert_eq!(utf8(b"ab\nc\xff".to_vec()), Err("not UTF-8 at byte 5, in line 2".into()));
+    }
+}

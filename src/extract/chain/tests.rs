@@ -1,0 +1,123 @@
+use serde_json::json;
+
+use super::*;
+
+fn at() -> DateTime {
+    DateTime::constant(2026, 11, 30, 9, 0, 0, 0)
+}
+
+fn traced(text: &str, schema: &Value) -> Trace {
+    repair_text(text, Some(&Schema::from_value(schema).unwrap()), at())
+}
+
+fn stages(trace: &Trace) -> Vec<Stage> {
+    trace.attempts.iter().map(|a| a.stage).collect()
+}
+
+fn kinds(trace: &Trace) -> Vec<&str> {
+    trace.attempts.iter().flat_map(|a| &a.changes).map(|c| c.kind.as_str()).collect()
+}
+
+#[test]
+fn clean_json_is_parsed_and_nothing_else() {
+    let trace = traced(r#"{"a": 1}"#, &json!({"properties": {"a": {"type": "integer"}}}));
+    assert_eq!((trace.value.as_ref(), stages(&trace)), (Some(&json!({"a": 1})), vec![Stage::Parse]));
+    assert!(trace.ok && trace.attempts[0].changes.is_empty());
+}
+
+#[test]
+fn each_stage_takes_what_the_one_before_made() {
+    let schema = json!({"type": "object", "required": ["n", "price"], "properties": {"n": {"type": "integer"}, "price": {"type": "integer"}}});
+    let trace = traced("{'n': '7', 'price': '120만원',}", &schema);
+    assert_eq!(trace.value, Some(json!({"n": 7, "price": 1_200_000})));
+    assert_eq!(stages(&trace), [Stage::Parse, Stage::Repair, Stage::Coerce, Stage::Normalise]);
+    let attempts = &trace.attempts;
+    assert_eq!(attempts.iter().map(|a| a.n).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(attempts[0].errors.len(), 1);
+    assert_eq!(
+        (&attempts[1].input, &attempts[1].output),
+        (&json!("{'n': '7', 'price': '120만원',}"), &json!({"n": "7", "price": "120만원"}))
+    );
+    assert_eq!((&attempts[2].input, &attempts[2].output), (&attempts[1].output, &json!({"n": 7, "price": "120만원"})));
+    assert_eq!((attempts[2].errors.len(), attempts[2].errors[0].path.as_str()), (1, "/price"));
+    assert_eq!((&attempts[3].input, Some(&attempts[3].output)), (&attempts[2].output, trace.value.as_ref()));
+}
+
+#[test]
+fn a_missing_field_is_refused_with_its_place_and_never_invented() {
+    let trace = traced(r#"{"a": 1}"#, &json!({"required": ["b"], "properties": {"b": {"type": "integer"}}}));
+    assert!(!trace.ok && trace.value.is_none());
+    let refusal = trace.error.unwrap();
+    assert_eq!((refusal.stage, refusal.message.as_str()), (Stage::Validate, "/b: expected an integer, found nothing"));
+}
+
+#[test]
+fn of_several_values_the_one_that_fits_is_taken_and_the_others_are_named() {
+    let schema = json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}}});
+    let text = "First I thought {\"nom\": 1}, but it is {\"name\": \"Kim\"}.";
+    let trace = traced(text, &schema);
+    assert_eq!(trace.value, Some(json!({"name": "Kim"})));
+    let chosen = trace.attempts[0].changes.iter().find(|c| c.kind == "candidate_chosen").unwrap();
+    assert!(chosen.before.to_string().contains("nom") && !chosen.lossy);
+    let two = traced("{\"name\": \"Kim\"} or {\"name\": \"Lee\"}", &schema);
+    assert_eq!(two.value, Some(json!({"name": "Kim"})));
+    assert!(
+        two.attempts[0].changes.iter().any(|c| c.kind == "candidate_chosen" && c.lossy),
+        "which was meant is a guess"
+    );
+}
+
+#[test]
+fn free_text_is_a_string_whole_and_json_is_what_it_says() {
+    let text = json!({"type": "string"});
+    assert_eq!(traced(" Here: {\"a\": 1}, as asked.\n", &text).value, Some(json!(" Here: {\"a\": 1}, as asked.\n")));
+    assert_eq!(traced("\"a\"", &text).value, Some(json!("a")));
+    assert!(!traced("12", &text).ok && !traced("", &text).ok);
+    assert_eq!(traced("like new", &json!({"enum": ["LIKE_NEW", "USED"]})).value, Some(json!("LIKE_NEW")));
+    assert_eq!(traced("1,200", &json!({"type": "integer"})).value, Some(json!(1200)));
+}
+
+#[test]
+fn without_a_schema_the_syntax_alone_is_repaired() {
+    let trace = repair_text("{a: '1',}", None, at());
+    assert_eq!((trace.value.as_ref(), stages(&trace)), (Some(&json!({"a": "1"})), vec![Stage::Parse, Stage::Repair]));
+    let none = repair_text("", None, at());
+    assert_eq!(none.error.map(|e| e.message).as_deref(), Some("the text is empty"));
+}
+
+#[test]
+fn a_cut_answer_is_marked() {
+    let trace = traced(r#"{"name": "Ki"#, &json!({"properties": {"name": {"type": "string"}}}));
+    assert!(trace.ok && trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy), "{:?}", kinds(&trace));
+}
+
+#[test]
+fn numbers_that_json_values_cannot_hold_are_never_changed_silently() {
+    let trace = traced("123456789012345678901234567890", &json!({"type": "integer"}));
+    assert!(trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy));
+}
+
+#[test]
+fn langchains_way_stops_where_langchain_does() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {"n": {"type": "integer"}}})).unwrap();
+    let read = |text| read(text, Some(&schema), at(), Reading::Langchain);
+    assert!(read("```json\n{\"n\": \"7\"}\n```").ok);
+    assert!(!read("{'n': 7}").ok && !read("{\"n\": \"1,200\"}").ok);
+}
+
+#[test]
+fn no_input_is_too_odd() {
+    let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+    for text in [
+        "[".repeat(200_000),
+        "\"".repeat(200_001),
+        "\0\u{1b}[31m".into(),
+        "\\".repeat(100_001),
+        "{\"n\":".repeat(50_000),
+        "1".repeat(100_000),
+    ] {
+        let trace = traced(&text, &schema);
+        assert!(!trace.ok, "{}", &text[..10]);
+        assert!(trace.attempts.iter().flat_map(|a| &a.errors).all(|f| f.excerpt.chars().count() <= 80));
+    }
+}

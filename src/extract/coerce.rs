@@ -1,0 +1,343 @@
+//! A value brought to the schema's types by Pydantic's lax table, and to its shape where nothing is lost by it. What is refused is left
+//! as it is and named: local numbers and dates are `normalise`'s, the last word is `validate`'s.
+//! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`'.
+
+mod alternatives;
+mod listed;
+pub mod scalars;
+pub mod times;
+
+use serde_json::{Map, Number, Value};
+
+use super::attempt::{Change, Fault};
+use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
+use super::validate::{excerpt, in_words, wanted};
+
+/// How deep values are looked into; what is deeper stays as it is.
+const MOST_DEPTH: usize = 128;
+/// How many shapes may be put around a value one in the other (a list for one value, an object for its only field).
+const MOST_IMPLIED: usize = 2;
+/// The most faults that are told.
+const MOST_FAULTS: usize = 50;
+/// How much may be tried for each value in the input before alternatives are left alone: what they hold is tried once for each of them.
+const WORK_PER_VALUE: usize = 256;
+
+/// What became of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coerced {
+    pub value: Value,
+    pub changes: Vec<Change>,
+    /// What could not be converted, and was handed on as it is.
+    pub faults: Vec<Fault>,
+}
+
+/// Converts a value towards the schema.
+pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
+    let mut walk = Walk { budget: 1_000 + WORK_PER_VALUE * size(&value), ..Walk::default() };
+    walk.visit(&mut value, schema.root(), &Path::Root, 0);
+    Coerced { value, changes: walk.changes, faults: walk.faults }
+}
+
+/// How many values a value is made of.
+fn size(value: &Value) -> usize {
+    let (mut open, mut size) = (vec![value], 0);
+    while let Some(value) = open.pop() {
+        size += 1;
+        match value {
+            Value::Array(items) => open.extend(items),
+            Value::Object(fields) => open.extend(fields.values()),
+            _ => {}
+        }
+    }
+    size
+}
+
+/// Where a value is, as a list that lies on the stack: most places are never written down.
+enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl Path<'_> {
+    fn pointer(&self) -> String {
+        match self {
+            Path::Root => String::new(),
+            Path::Key(before, key) => names::join(&before.pointer(), key),
+            Path::Index(before, index) => format!("{}/{index}", before.pointer()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Walk {
+    changes: Vec<Change>,
+    faults: Vec<Fault>,
+    /// Required fields that are not there, and fields that may not be: the validator tells of them, alternatives are weighed by them.
+    misfits: usize,
+    /// Fields that the schema knows.
+    fields_set: usize,
+    implied: usize,
+    budget: usize,
+}
+
+impl Walk {
+    fn changed(&mut self, path: &Path<'_>, kind: &str, before: Value, after: Value, lossy: bool) {
+        self.changes.push(Change { path: path.pointer(), kind: kind.into(), before, after, lossy });
+    }
+
+    /// Puts another value in a value's place, and says so.
+    fn replace(&mut self, value: &mut Value, path: &Path<'_>, kind: &str, after: Value, lossy: bool) {
+        let before = std::mem::replace(value, after.clone());
+        self.changed(path, kind, before, after, lossy);
+    }
+
+    fn refuse(&mut self, value: &Value, node: Node<'_>, path: &Path<'_>) {
+        self.misfits += 1;
+        if self.faults.len() < MOST_FAULTS {
+            let (expected, found, excerpt) = (wanted(node), in_words(value), excerpt(value));
+            self.faults.push(Fault { path: path.pointer(), expected, found, excerpt, offset: None });
+        }
+    }
+
+    fn visit(&mut self, value: &mut Value, node: Node<'_>, path: &Path<'_>, depth: usize) {
+        self.budget = self.budget.saturating_sub(1);
+        if depth > MOST_DEPTH
+            || node.kinds() == Kinds::ANY && node.properties().len() == 0 && node.branches().len() == 0
+        {
+            return;
+        }
+        if let Some(choices) = node.choices() {
+            return self.choose(value, node, choices, path);
+        }
+        if node.branches().len() > 0 {
+            self.alternatives(value, node, path, depth);
+            // Fields told beside the alternatives hold for each.
+            if node.properties().len() > 0
+                && let Value::Object(fields) = value
+            {
+                self.fields(fields, node, path, depth);
+            }
+            return;
+        }
+        if !node.accepts(Kind::of(value)) && !self.converted(value, node, path, depth) {
+            return self.refuse(value, node, path);
+        }
+        match value {
+            Value::Object(fields) => self.fields(fields, node, path, depth),
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    match node.item(index) {
+                        Rest::Node(of_item) => self.visit(item, of_item, &Path::Index(path, index), depth + 1),
+                        Rest::Any => {}
+                        Rest::Forbidden => self.misfits += 1,
+                    }
+                }
+            }
+            Value::String(text) => {
+                let Some(format) = node.format() else { return };
+                if super::formats::fits(format, text) {
+                    return;
+                }
+                match times::text(format, text) {
+                    Some(read) => {
+                        self.replace(value, path, &format!("{}_read", format.replace('-', "_")), read.into(), false)
+                    }
+                    None => self.refuse(value, node, path),
+                }
+            }
+            Value::Number(number) if !node.accepts(Kind::Number) => {
+                if let Some(whole) = scalars::whole(number) {
+                    self.replace(value, path, "float_to_integer", Value::Number(whole), false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Brings a value of a kind that the node does not take to one that it takes. False where that cannot be.
+    fn converted(&mut self, value: &mut Value, node: Node<'_>, path: &Path<'_>, depth: usize) -> bool {
+        if let Some((after, kind, lossy)) = scalar(value, node) {
+            self.replace(value, path, kind, after, lossy);
+            return true;
+        }
+        self.reshaped(value, node, path, depth)
+    }
+
+    /// A list where one value is wanted, a value where a list is, a value for an object of one field: as long as it fits as it is.
+    fn reshaped(&mut self, value: &mut Value, node: Node<'_>, path: &Path<'_>, depth: usize) -> bool {
+        if self.implied >= MOST_IMPLIED || value.is_null() {
+            return false;
+        }
+        if let Value::Array(items) = value
+            && !node.accepts(Kind::Array)
+        {
+            if let [item] = items.as_mut_slice()
+                && (fits(item, node) || item.is_object() && node.accepts(Kind::Object))
+            {
+                let item = item.take();
+                self.replace(value, path, "value_unwrapped", item, false);
+                return true;
+            }
+        } else if node.accepts(Kind::Array) && node.prefix_items().len() == 0 {
+            let mut wrapped = Value::Array(vec![value.clone()]);
+            if let Rest::Node(item) = node.items()
+                && let Value::Array(items) = &mut wrapped
+            {
+                let mut trial = Walk { budget: self.budget, implied: self.implied + 1, ..Walk::default() };
+                items.iter_mut().for_each(|v| trial.visit(v, item, path, depth + 1));
+                self.budget = trial.budget;
+                if trial.misfits > 0 {
+                    return false;
+                }
+            }
+            self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), false);
+            return true;
+        }
+        // Text is left out: prose is not the value of a field that it does not name.
+        let mut properties = node.properties();
+        if let (Some(only), None) = (properties.next(), properties.next())
+            && node.accepts(Kind::Object)
+            && !value.is_string()
+            && !value.is_object()
+            && fits(value, only.node)
+        {
+            let object = Map::from_iter([(only.key.to_string(), value.clone())]);
+            self.replace(value, path, "field_implied", Value::Object(object), false);
+            return true;
+        }
+        false
+    }
+
+    fn fields(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>, depth: usize) {
+        if node.properties().len() > 0 {
+            self.rename(fields, node, path);
+        }
+        for (key, value) in fields.iter_mut() {
+            match node.field(key) {
+                Rest::Node(of_field) => {
+                    self.fields_set += 1;
+                    self.visit(value, of_field, &Path::Key(path, key), depth + 1);
+                }
+                Rest::Any => {}
+                Rest::Forbidden => self.misfits += 1,
+            }
+        }
+        for property in node.properties().filter(|p| !fields.contains_key(p.key)).collect::<Vec<_>>() {
+            let of_field = property.node;
+            let (kind, value) = match of_field.default() {
+                Some(default) => ("default_used", default.clone()),
+                None if property.required => {
+                    self.misfits += 1;
+                    continue;
+                }
+                // What may be left out or null and was left out is null: readers find the field either way.
+                None if of_field.accepts(Kind::Null) && of_field.kinds() != Kinds::ANY => ("null_filled", Value::Null),
+                None => continue,
+            };
+            self.changed(&Path::Key(path, property.key), kind, Value::Null, value.clone(), false);
+            fields.insert(property.key.to_string(), value);
+        }
+    }
+
+    /// Gives fields that are called by another of their names their keys.
+    fn rename(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>) {
+        let means = |key: &str| match node.property(key) {
+            Some(_) => None,
+            None => node.called(key).map(|p| p.key).filter(|meant| !fields.contains_key(*meant)),
+        };
+        let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
+        if meant.iter().all(Option::is_none) {
+            return;
+        }
+        let renamed = std::mem::take(fields);
+        for ((key, value), meant) in renamed.into_iter().zip(meant) {
+            // A second field that means the same stays what it is.
+            match meant.filter(|meant| !fields.contains_key(*meant)) {
+                Some(meant) => {
+                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), false);
+                    fields.insert(meant.to_string(), value);
+                }
+                None => drop(fields.insert(key, value)),
+            }
+        }
+    }
+}
+
+/// Whether a value has a kind, format and choice that the node takes, as it is. Of objects and lists the kind alone is looked at.
+fn fits(value: &Value, node: Node<'_>) -> bool {
+    if let Some(choices) = node.choices() {
+        return listed::chosen(value, choices).is_some();
+    }
+    if node.branches().len() > 0 {
+        return node.branches().any(|branch| fits_flat(value, branch));
+    }
+    fits_flat(value, node)
+}
+
+fn fits_flat(value: &Value, node: Node<'_>) -> bool {
+    let formatted = match (value, node.format()) {
+        (Value::String(text), Some(format)) => super::formats::fits(format, text),
+        _ => true,
+    };
+    let listed = node.choices().is_none_or(|choices| choices.iter().any(|c| listed::equal(&c.value, value)));
+    let items = match (value, node.items()) {
+        (Value::Array(items), Rest::Node(of_item)) => items.iter().all(|item| of_item.accepts(Kind::of(item))),
+        _ => true,
+    };
+    node.accepts(Kind::of(value)) && formatted && listed && items
+}
+
+/// A scalar as the kind that the node asks for, with the change's name and whether something may be lost.
+fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> {
+    let takes = |kind| node.accepts(kind);
+    match value {
+        Value::String(text) => {
+            if takes(Kind::Integer)
+                && !takes(Kind::Number)
+                && let Some(read) = scalars::integer(text)
+            {
+                return Some((read.value, "string_to_integer", !read.exact));
+            }
+            if takes(Kind::Number)
+                && let Some(read) = scalars::number(text)
+            {
+                let rounded = scalars::is_rounded(text, &read);
+                return Some((read, "string_to_number", rounded));
+            }
+            if takes(Kind::Boolean)
+                && let Some(read) = scalars::boolean(text)
+            {
+                return Some((read.into(), "string_to_boolean", false));
+            }
+            let none = ["null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word));
+            (takes(Kind::Null) && none).then_some((Value::Null, "string_to_null", false))
+        }
+        Value::Number(number) => {
+            if takes(Kind::Boolean)
+                && let Some(is) = number.as_f64().filter(|n| *n == 0.0 || *n == 1.0)
+            {
+                return Some(((is == 1.0).into(), "number_to_boolean", false));
+            }
+            let format = node.format().filter(|_| takes(Kind::String))?;
+            let read = times::number(format, number)?;
+            Some((read.into(), number_read(format), false))
+        }
+        Value::Bool(is) if takes(Kind::Integer) || takes(Kind::Number) => {
+            Some((Value::Number(Number::from(u8::from(*is))), "boolean_to_number", false))
+        }
+        _ => None,
+    }
+}
+
+fn number_read(format: &str) -> &'static str {
+    match format {
+        "date" => "unix_time_to_date",
+        "date-time" => "unix_time_to_date_time",
+        "time" => "seconds_to_time",
+        _ => "seconds_to_duration",
+    }
+}
+
+#[cfg(test)]
+mod tests;

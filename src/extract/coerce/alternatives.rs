@@ -1,0 +1,75 @@
+//! One of several ways (`anyOf`, `oneOf`), in Pydantic's smart mode: the value as it is before any conversion, then the way that sets
+//! most fields, then the least changed, then the first.
+
+use serde_json::Value;
+
+use super::super::schema::{Kind, Node};
+use super::{Path, Walk, fits_flat, size};
+
+/// What following one way came to; the least is the best.
+#[derive(PartialEq, PartialOrd)]
+struct Cost {
+    misfits: usize,
+    fields_unset: isize,
+    lossy: usize,
+    changes: usize,
+}
+
+impl Walk {
+    pub(super) fn alternatives(&mut self, value: &mut Value, node: Node<'_>, path: &Path<'_>, depth: usize) {
+        let scalar = !value.is_object() && !value.is_array();
+        if scalar && node.branches().any(|branch| branch.branches().len() == 0 && fits_flat(value, branch)) {
+            return;
+        }
+        // Null is no way for anything else, so that what may be null is mostly one way; text that says null has its own rule.
+        let null = Kind::Null.as_kinds();
+        let ways: Vec<Node<'_>> =
+            node.branches().filter(|b| b.kinds() != null && b.kinds().iter().next().is_some()).collect();
+        let of_kind: Vec<Node<'_>> = ways.iter().copied().filter(|b| b.accepts(Kind::of(value))).collect();
+        match (ways.as_slice(), of_kind.as_slice()) {
+            ([only], _) if !(scalar && node.accepts(Kind::Null)) => return self.visit(value, *only, path, depth),
+            (_, [only]) if !scalar => return self.visit(value, *only, path, depth),
+            _ => {}
+        }
+        let mut best: Option<(Cost, Value, Walk)> = None;
+        let copied = size(value);
+        for way in ways {
+            if self.budget < copied {
+                return self.refuse(value, node, path);
+            }
+            self.budget -= copied;
+            let (mut trial, mut made) =
+                (Walk { budget: self.budget, implied: self.implied, ..Walk::default() }, value.clone());
+            trial.visit(&mut made, way, path, depth);
+            self.budget = trial.budget;
+            let cost = Cost {
+                misfits: trial.misfits,
+                fields_unset: -(trial.fields_set as isize),
+                lossy: trial.changes.iter().filter(|c| c.lossy).count(),
+                // A default that was filled, and a null, is how the way is made, not what was done to the value.
+                changes: trial
+                    .changes
+                    .iter()
+                    .filter(|c| !matches!(c.kind.as_str(), "default_used" | "null_filled"))
+                    .count(),
+            };
+            if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
+                best = Some((cost, made, trial));
+            }
+        }
+        let Some((cost, made, trial)) = best else { return self.refuse(value, node, path) };
+        if cost.misfits > 0 && scalar {
+            return match (value.as_str(), node.accepts(Kind::Null)) {
+                (Some(text), true) if ["null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
+                    self.replace(value, path, "string_to_null", Value::Null, false);
+                }
+                _ => self.refuse(value, node, path),
+            };
+        }
+        *value = made;
+        self.changes.extend(trial.changes);
+        self.faults.extend(trial.faults);
+        self.misfits += trial.misfits;
+        self.fields_set += trial.fields_set;
+    }
+}

@@ -1,0 +1,74 @@
+//! Values of a list: an enum's or a constant's, by equal value, then by equal name in another writing.
+//! A name somewhere inside a sentence is `normalise`'s.
+
+use serde_json::Value;
+
+use super::super::schema::names::fold;
+use super::super::schema::{Choice, Node};
+use super::{Path, Walk, scalars};
+
+/// Equal as JSON Schema has it: `1` and `1.0` are one number.
+pub(super) fn equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => x == y || x.as_f64().is_some() && x.as_f64() == y.as_f64(),
+        _ => a == b,
+    }
+}
+
+/// The choice that a value is, or is called; with the change's name where it is not the very value.
+pub(super) fn chosen<'c>(value: &Value, choices: &'c [Choice]) -> Option<(&'c Value, Option<&'static str>)> {
+    if let Some(same) = choices.iter().find(|c| equal(&c.value, value)) {
+        return Some((&same.value, None));
+    }
+    let Value::String(text) = value else { return None };
+    let only = |matches: &dyn Fn(&Choice) -> bool| {
+        let mut found = choices.iter().filter(|c| matches(c));
+        found.next().filter(|first| found.all(|other| equal(&other.value, &first.value))).map(|c| &c.value)
+    };
+    let trimmed = text.trim();
+    if let Some(value) = only(&|c| c.value.as_str().is_some_and(|name| name.trim() == trimmed)) {
+        return Some((value, Some("choice_matched")));
+    }
+    let folded = fold(text);
+    // Signs alone fold to nothing, and are not equal for that; digits and words that only separators tell apart could be.
+    let named = |c: &Choice| {
+        let names = c.value.as_str().into_iter().chain(c.title.as_deref());
+        !folded.is_empty() && names.into_iter().any(|name| same_name(name, text, &folded))
+    };
+    if let Some(value) = only(&named) {
+        return Some((value, Some("choice_matched")));
+    }
+    let number = scalars::integer(text).map(|w| w.value).or_else(|| scalars::number(text))?;
+    only(&|c| c.value.is_number() && equal(&c.value, &number)).map(|value| (value, Some("string_to_choice")))
+}
+
+/// Whether two names are one, apart from case, width, marks around and the way of joining words. Inner signs count where there are
+/// digits or no words: `1.5` is not `15`, `C++` not `C`.
+fn same_name(name: &str, text: &str, folded: &str) -> bool {
+    let bare =
+        |s: &str| s.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,:;!?()[]{}“”‘’".contains(c)).to_lowercase();
+    if bare(name) == bare(text) {
+        return true;
+    }
+    let joins = |s: &str| s.trim().chars().all(|c| c.is_alphanumeric() || "_- \"'`*.".contains(c));
+    let digits = |s: &str| s.chars().any(|c| c.is_numeric());
+    fold(name) == folded && joins(name) && joins(text) && !digits(name)
+}
+
+impl Walk {
+    pub(super) fn choose(&mut self, value: &mut Value, node: Node<'_>, choices: &[Choice], path: &Path<'_>) {
+        if let Some((choice, kind)) = chosen(value, choices) {
+            if let Some(kind) = kind {
+                self.replace(value, path, kind, choice.clone(), false);
+            }
+            return;
+        }
+        if let Value::Array(items) = value
+            && let [item] = items.as_slice()
+            && let Some((choice, _)) = chosen(item, choices)
+        {
+            return self.replace(value, path, "value_unwrapped", choice.clone(), false);
+        }
+        self.refuse(value, node, path);
+    }
+}

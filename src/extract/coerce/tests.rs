@@ -1,0 +1,212 @@
+use serde_json::json;
+
+use super::*;
+
+fn coerced(value: &Value, schema: &Value) -> Coerced {
+    coerce(value.clone(), &Schema::from_value(schema).unwrap())
+}
+
+/// The value, where nothing was refused and nothing may be lost.
+fn taken(value: &Value, schema: &Value) -> Option<Value> {
+    let coerced = coerced(value, schema);
+    assert!(coerced.changes.iter().all(|c| !c.lossy), "{value}: {:?}", coerced.changes);
+    coerced.faults.is_empty().then_some(coerced.value)
+}
+
+fn kinds(coerced: &Coerced) -> Vec<(&str, &str)> {
+    coerced.changes.iter().map(|c| (c.path.as_str(), c.kind.as_str())).collect()
+}
+
+#[test]
+fn scalars_follow_pydantics_table() {
+    let table = [
+        ("integer", json!("42"), Some(json!(42))),
+        ("integer", json!(42.0), Some(json!(42))),
+        ("integer", json!(true), Some(json!(1))),
+        ("integer", json!(42.5), None),
+        ("integer", json!("1,200"), None),
+        ("integer", json!(null), None),
+        ("number", json!("1.5"), Some(json!(1.5))),
+        ("number", json!(false), Some(json!(0))),
+        ("number", json!(3), Some(json!(3))),
+        ("boolean", json!("yes"), Some(json!(true))),
+        ("boolean", json!(0.0), Some(json!(false))),
+        ("boolean", json!(2), None),
+        ("string", json!("12"), Some(json!("12"))),
+        ("string", json!(12), None),
+        ("string", json!(true), None),
+        ("null", json!("None"), Some(json!(null))),
+    ];
+    for (kind, value, expected) in table {
+        assert_eq!(taken(&value, &json!({"type": kind})), expected, "{kind} {value}");
+    }
+}
+
+#[test]
+fn each_change_says_where_and_what() {
+    let schema = json!({"properties": {"age": {"type": "integer"}, "when": {"type": "string", "format": "date-time"}}});
+    let coerced = coerced(&json!({"age": "25", "when": "2026-11-05 14:00"}), &schema);
+    assert_eq!(coerced.value, json!({"age": 25, "when": "2026-11-05T14:00:00"}));
+    assert_eq!(kinds(&coerced), [("/age", "string_to_integer"), ("/when", "date_time_read")]);
+    let change = &coerced.changes[0];
+    assert_eq!((&change.before, &change.after), (&json!("25"), &json!(25)));
+}
+
+#[test]
+fn what_is_refused_is_handed_on_and_named() {
+    let schema = json!({"properties": {"price": {"type": "integer"}, "at": {"type": "string", "format": "date"}}});
+    let coerced = coerced(&json!({"price": "120만원", "at": "내일"}), &schema);
+    assert_eq!(coerced.value, json!({"price": "120만원", "at": "내일"}));
+    let paths: Vec<&str> = coerced.faults.iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(paths, ["/price", "/at"]);
+    assert_eq!(
+        (coerced.faults[0].expected.as_str(), coerced.faults[0].found.as_str()),
+        ("an integer", "the text \"120만원\"")
+    );
+}
+
+#[test]
+fn an_integer_that_is_rounded_is_marked() {
+    let coerced = coerced(&json!("123456789012345678901234567890"), &json!({"type": "integer"}));
+    assert!(coerced.changes[0].lossy && coerced.faults.is_empty());
+}
+
+#[test]
+fn listed_values_match_in_another_writing() {
+    let schema = json!({"enum": ["NEW", "LIKE_NEW", "C++", "1.5", 3]});
+    for (value, choice) in [
+        (json!("new"), json!("NEW")),
+        (json!(" \"Like new.\" "), json!("LIKE_NEW")),
+        (json!("likeNew"), json!("LIKE_NEW")),
+        (json!("c++"), json!("C++")),
+        (json!("3"), json!(3)),
+        (json!(3.0), json!(3.0)),
+        (json!(["NEW"]), json!("NEW")),
+    ] {
+        assert_eq!(taken(&value, &schema), Some(choice), "{value}");
+    }
+    for bad in [json!("C"), json!("15"), json!("used"), json!(["NEW", "NEW"]), json!(""), json!("it is new")] {
+        assert_eq!(taken(&bad, &schema), None, "{bad}");
+    }
+    assert_eq!(taken(&json!("a"), &json!({"enum": ["A", "ä", "À", "a!"]})), None, "it could be two");
+}
+
+#[test]
+fn alternatives_prefer_the_value_as_it_is() {
+    let either = |kinds: &[&str]| json!({"anyOf": kinds.iter().map(|k| json!({"type": k})).collect::<Vec<_>>()});
+    assert_eq!(taken(&json!("1"), &either(&["integer", "string"])), Some(json!("1")));
+    assert_eq!(taken(&json!(1), &either(&["string", "integer"])), Some(json!(1)));
+    assert_eq!(taken(&json!("1"), &either(&["integer", "boolean"])), Some(json!(1)));
+    assert_eq!(taken(&json!("yes"), &either(&["integer", "boolean"])), Some(json!(true)));
+    assert_eq!(taken(&json!("25"), &either(&["integer", "null"])), Some(json!(25)));
+    assert_eq!(taken(&json!("none"), &either(&["integer", "null"])), Some(json!(null)));
+    assert_eq!(taken(&json!("None"), &either(&["string", "null"])), Some(json!("None")));
+    assert_eq!(taken(&json!("x"), &either(&["integer", "boolean"])), None);
+}
+
+#[test]
+fn alternatives_of_objects_are_told_apart_by_what_they_hold() {
+    let schema = json!({"anyOf": [
+        {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}}, "required": ["kind"]},
+        {"type": "object", "properties": {"kind": {"const": "dog"}, "lives": {"type": "integer"}}, "required": ["kind"]},
+        {"type": "object", "properties": {"lives": {"type": "integer"}, "name": {"type": "string"}, "tail": {"type": "boolean"}}},
+    ]});
+    assert_eq!(taken(&json!({"kind": "Dog", "lives": "9"}), &schema), Some(json!({"kind": "dog", "lives": 9})));
+    assert_eq!(
+        taken(&json!({"lives": "9", "name": "Tom", "tail": "no"}), &schema),
+        Some(json!({"lives": 9, "name": "Tom", "tail": false}))
+    );
+}
+
+#[test]
+fn shapes_change_where_nothing_is_lost() {
+    let numbers = json!({"type": "array", "items": {"type": "integer"}});
+    assert_eq!(taken(&json!(1), &numbers), Some(json!([1])));
+    assert_eq!(taken(&json!("7"), &numbers), Some(json!([7])));
+    assert_eq!(taken(&json!("seven"), &numbers), None);
+    assert_eq!(taken(&json!(["a"]), &json!({"type": "string"})), Some(json!("a")));
+    assert_eq!(taken(&json!(["a", "b"]), &json!({"type": "string"})), None);
+    assert_eq!(taken(&json!([1]), &json!({"type": "string", "format": "date"})), None);
+    let one = json!({"type": "object", "properties": {"foo": {"type": "number"}}, "required": ["foo"]});
+    assert_eq!(taken(&json!(1.5), &one), Some(json!({"foo": 1.5})));
+    assert_eq!(taken(&json!([{"foo": "1.5"}]), &one), Some(json!({"foo": 1.5})));
+    assert_eq!(taken(&json!("some words"), &one), None);
+    let around = json!({"$defs": {"A": {"type": "array", "items": {"$ref": "#/$defs/A"}}}, "$ref": "#/$defs/A"});
+    assert_eq!(taken(&json!(1), &around), None, "a list that only holds itself");
+}
+
+#[test]
+fn fields_are_found_by_their_other_names() {
+    let schema = json!({"type": "object", "additionalProperties": false, "properties": {
+        "full_name": {"type": "string", "title": "Name"}, "age": {"type": "integer", "aliases": ["나이"]},
+    }});
+    let coerced = coerced(&json!({"Full Name": "Kim", "나이": "25"}), &schema);
+    assert_eq!(coerced.value, json!({"full_name": "Kim", "age": 25}));
+    assert_eq!(kinds(&coerced)[..2], [("/full_name", "key_matched"), ("/age", "key_matched")]);
+    // The key itself is there: the other stays what it is.
+    let both = self::coerced(&json!({"age": 1, "Age": 2}), &schema);
+    assert_eq!(both.value, json!({"age": 1, "Age": 2}));
+}
+
+#[test]
+fn defaults_and_nulls_are_filled_and_nothing_else() {
+    let schema = json!({"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string"}, "colour": {"type": "string", "default": "red"}, "size": {"type": "integer"},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "any": {},
+    }});
+    let coerced = coerced(&json!({}), &schema);
+    assert_eq!(coerced.value, json!({"colour": "red", "note": null}));
+    assert_eq!(kinds(&coerced), [("/colour", "default_used"), ("/note", "null_filled")]);
+}
+
+#[test]
+fn alternatives_within_alternatives_take_bounded_work() {
+    let tree = json!({"$ref": "#/$defs/A", "$defs": {
+        "A": {"anyOf": [{"type": "object", "properties": {"x": {"$ref": "#/$defs/A"}, "a": {"type": "integer"}}},
+                        {"type": "object", "properties": {"x": {"$ref": "#/$defs/A"}, "b": {"type": "integer"}}}]},
+    }});
+    let mut value = json!(1);
+    for _ in 0..100 {
+        value = json!({"x": value});
+    }
+    let whole = size(&value);
+    let mut walk = Walk { budget: WORK_PER_VALUE * whole, ..Walk::default() };
+    walk.visit(&mut value, Schema::from_value(&tree).unwrap().root(), &Path::Root, 0);
+    assert!(walk.budget < whole && !walk.faults.is_empty(), "2^100 ways were not tried");
+}
+
+/// Of durations the writing differs (Pydantic counts years); that they are taken is compared here, their lengths by the script.
+#[test]
+fn pydantics_answers_are_ours() {
+    let rows = include_str!("../../../tests/fixtures/extract/pydantic_lax.jsonl");
+    let written = |value: &Value| match value {
+        Value::String(text) if text.contains(':') => {
+            let text = text.to_uppercase().replace("+00:00", "Z").replace("-00:00", "Z");
+            let minutes = text.find(':').unwrap_or(0);
+            let zone = text[minutes..].find(['Z', '+', '-']).map_or(text.len(), |at| minutes + at);
+            let (clock, zone) = text.split_at(zone);
+            let clock = if clock.contains('.') { clock.trim_end_matches('0').trim_end_matches('.') } else { clock };
+            Value::from(format!("{clock}{zone}"))
+        }
+        Value::String(text) => text.to_lowercase().into(),
+        Value::Number(n) => n.as_f64().into(),
+        other => other.clone(),
+    };
+    for line in rows.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let of = |kind: &str| match kind {
+            "integer" | "number" | "boolean" | "string" => json!({"type": kind}),
+            "optional" => json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+            "union" => json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+            "numbers" => json!({"anyOf": [{"type": "integer"}, {"type": "number"}, {"type": "boolean"}]}),
+            "array" => json!({"type": "array", "items": {"type": "integer"}}),
+            format => json!({"type": "string", "format": format}),
+        };
+        let kind = row["kind"].as_str().unwrap();
+        let made = coerced(&row["input"], &of(kind));
+        assert_eq!(made.faults.is_empty(), row.get("value").is_some(), "{line}: {:?}", made.changes);
+        if let Some(value) = row.get("value").filter(|_| kind != "duration") {
+            assert_eq!(written(&made.value), written(value), "{line}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Local values in their international form: numbers, money, dates, times and names from a list, as people write them in
+//! Korean and English. Only where the schema asks for such a value and the text gives evidence; free strings are left alone.
+//! Next: `walk` goes through a value; `number`, `time`, `choose` read one text each.
+
+mod choose;
+mod counters;
+mod decimal;
+mod digits;
+mod english;
+mod korean;
+mod number;
+mod phrase;
+mod text;
+mod time;
+mod walk;
+
+pub use choose::choose;
+pub use number::{NumberReading, number};
+pub use time::{TimeReading, Want, time};
+pub use walk::{Normalised, normalise};

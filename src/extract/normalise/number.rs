@@ -1,0 +1,152 @@
+//! The one number that a text gives: a phrase that is the whole text, or the only one among plain words.
+//! Exact or said to be rounded; a text with two different numbers is refused. Next: `phrase`, `decimal`.
+
+use serde_json::Number;
+
+use super::counters::LIMITS;
+use super::decimal::Decimal;
+use super::korean::numerals;
+use super::phrase::{Amount, Phrase, may_begin, phrase_at};
+use super::text::Text;
+
+/// A number read from a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberReading {
+    /// An integer where the number is whole and 64 bits hold it.
+    pub value: Number,
+    /// Whether the number is whole.
+    pub is_integer: bool,
+    /// What was read: `korean_number`, `grouped_number`, `money`, `number_words`, `scaled_number`, `percent`, `fraction`, `power`,
+    /// `ordinal`, `number_with_unit`, `number_in_sentence`, `plain_number`.
+    pub kind: &'static str,
+    /// The text says more than the number: that it is rough, that it is a percentage, or digits that a JSON number cannot hold.
+    pub lossy: bool,
+}
+
+/// Reads `text` as a number, Korean, English or international: `120만원`, `천이백만원`, `₩1,200`, `3.5억`, `twelve hundred`, `25살`.
+///
+/// The whole text must be understood, or be plain words around one number that has evidence of its own: a currency, a unit,
+/// grouped digits, digits with a number word, or bare digits that a copula introduces (`나이는 25`, `the answer is 42`).
+/// `25%` is 25. None otherwise, and for a text that gives two numbers or a bound (`100만원 이상`).
+pub fn number(text: &str) -> Option<NumberReading> {
+    let text = Text::new(text)?;
+    let start = opening(&text);
+    if let Some(phrase) = phrase_at(&text, start).filter(|phrase| closing(&text, phrase.end)) {
+        return reading(&phrase, phrase.kind);
+    }
+    if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
+        return json(Amount::Exact(Decimal::HALF), "korean_number", false);
+    }
+    in_sentence(&text)
+}
+
+/// Past quotes and brackets.
+fn opening(text: &Text) -> usize {
+    let mut place = 0;
+    while matches!(text.at(place), ' ' | '"' | '\'' | '(' | '[' | '“' | '*' | '`' | '=') {
+        place += 1;
+    }
+    place
+}
+
+/// Whether nothing but punctuation follows.
+fn closing(text: &Text, mut place: usize) -> bool {
+    while matches!(text.at(place), ' ' | '"' | '\'' | ')' | ']' | '”' | '*' | '`' | '.' | '!' | ',' | ';' | '。') {
+        place += 1;
+    }
+    place >= text.len()
+}
+
+fn reading(phrase: &Phrase, kind: &'static str) -> Option<NumberReading> {
+    json(phrase.amount, kind, phrase.rough || kind == "percent")
+}
+
+fn json(amount: Amount, kind: &'static str, lossy: bool) -> Option<NumberReading> {
+    match amount {
+        Amount::Exact(value) => {
+            let (number, exact) = value.to_json()?;
+            Some(NumberReading { value: number, is_integer: value.is_whole(), kind, lossy: lossy || !exact })
+        }
+        Amount::Rounded(value) => {
+            Some(NumberReading { value: Number::from_f64(value)?, is_integer: false, kind, lossy: true })
+        }
+    }
+}
+
+/// The only number among plain words.
+fn in_sentence(text: &Text) -> Option<NumberReading> {
+    if text.mentions(LIMITS) {
+        return None;
+    }
+    let mut found: Option<(Phrase, &'static str)> = None;
+    let mut place = 0;
+    while place < text.len() {
+        let phrase = if may_begin(text, place) { phrase_at(text, place) } else { None };
+        match phrase.and_then(|phrase| Some((phrase, weight(text, place, &phrase)?))) {
+            Some((phrase, Weight::Number(kind))) => {
+                if found.is_some_and(|(other, _)| other.amount != phrase.amount) {
+                    return None;
+                }
+                found = found.or(Some((phrase, kind)));
+                place = phrase.end.max(place + 1);
+            }
+            Some((_, Weight::Another)) => return None,
+            // Digits outside the number are another number, or a key, a date, a telephone.
+            _ if text.is_digit(place) => return None,
+            _ => place += 1,
+        }
+    }
+    let (phrase, kind) = found?;
+    reading(&phrase, kind)
+}
+
+enum Weight {
+    /// Stands for a number by itself.
+    Number(&'static str),
+    /// A number, but nothing says that it is the one asked for.
+    Another,
+}
+
+/// What a phrase counts for among words; none for a word that only looks like a number: 이 사람 is this person.
+fn weight(text: &Text, place: usize, phrase: &Phrase) -> Option<Weight> {
+    if phrase.digits {
+        if phrase.unit || phrase.shown {
+            return Some(Weight::Number(phrase.kind));
+        }
+        let said = introduced(text, place) && closing(text, phrase.end);
+        return Some(if said { Weight::Number("number_in_sentence") } else { Weight::Another });
+    }
+    let latin = text.at(place).is_ascii_alphabetic();
+    if latin {
+        let counts = phrase.unit || phrase.shown;
+        let one = phrase.amount == Amount::Exact(Decimal::whole(1));
+        return if counts { Some(Weight::Number(phrase.kind)) } else { (!one).then_some(Weight::Another) };
+    }
+    let lone = numerals(text, place).first().is_none_or(|numeral| {
+        let syllables = numeral.end - place;
+        // 둘레, 일 and 한 번 are words; 두 명, 다섯 개, 만원 are counted.
+        syllables == 1 && phrase.words == 1 && !matches!(text.at(place), '두' | '세' | '네' | '백' | '천' | '만')
+    });
+    (phrase.unit && !lone).then_some(Weight::Number(phrase.kind))
+}
+
+/// Whether the words before say that the number comes: `나이는`, `the total is`, `age:`.
+fn introduced(text: &Text, place: usize) -> bool {
+    let mut end = place;
+    while text.before(end) == ' ' && end > 0 {
+        end -= 1;
+    }
+    if matches!(text.before(end), ':' | '=' | '은' | '는') {
+        return true;
+    }
+    let mut start = end;
+    while start > 0 && text.before(start).is_ascii_alphabetic() {
+        start -= 1;
+    }
+    let copula = text.longest(start, &["is", "are", "was", "were", "be", "equals", "total"]);
+    copula.is_some_and(|(_, after)| after == end && after > start)
+}
+
+#[cfg(test)]
+#[path = "number_tests.rs"]
+mod tests;

@@ -1,0 +1,234 @@
+//! What texts are numbers, which number, and which are none.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn read(input: &str) -> Option<String> {
+    number(input).map(|reading| reading.value.to_string())
+}
+
+#[test]
+fn korean_amounts_become_plain_numbers() {
+    for (input, value) in [
+        ("120만원", "1200000"),
+        ("천이백만원", "12000000"),
+        ("1,200,000원", "1200000"),
+        ("３５０만원", "3500000"),
+        ("3.5억", "350000000"),
+        ("1억 2천만 원", "120000000"),
+        ("사만오천 원정", "45000"),
+        ("일만 이천", "12000"),
+        ("약 3만 5천원 정도입니다", "35000"),
+        ("₩ 89,000", "89000"),
+        ("KRW 1,200", "1200"),
+        ("-70만", "-700000"),
+        ("마이너스 육십", "-60"),
+        ("영하 12도", "-12"),
+        ("육점일사", "6.14"),
+        ("七百八十", "780"),
+        ("삼 분의 일쯤", "0.3333333333333333"),
+        ("이와 사분의 삼", "2.75"),
+        ("6과 1/4", "6.25"),
+        ("제로", "0"),
+        ("30프로", "30"),
+        ("두 다스", "24"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+}
+
+#[test]
+fn counted_things_are_their_number() {
+    for (input, value) in [
+        ("스물여섯 살", "26"),
+        ("세 명", "3"),
+        ("네 마리", "4"),
+        ("석 달", "3"),
+        ("열두 개", "12"),
+        ("십 사람", "10"),
+        ("백 조각", "100"),
+        ("두 시간 반", "2.5"),
+        ("첫 번째", "1"),
+        ("서른한째", "31"),
+        ("제 7", "7"),
+        ("31세", "31"),
+        ("172.5cm", "172.5"),
+        ("18 years old", "18"),
+        ("4th", "4"),
+        ("forty-second", "42"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+}
+
+#[test]
+fn international_numbers_are_read() {
+    for (input, value) in [
+        ("$2,450.75", "2450.75"),
+        ("-$18", "-18"),
+        ("3.456,70 €", "3456.7"),
+        ("4.2k", "4200"),
+        ("1.5M USD", "1500000"),
+        ("$7m", "7000000"),
+        ("6 million dollars", "6000000"),
+        ("eighteen hundred", "1800"),
+        ("three hundred and forty", "340"),
+        ("3/8", "0.375"),
+        ("4 1/2", "4.5"),
+        ("2^10", "1024"),
+        ("7e-2", "0.07"),
+        ("15 %", "15"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+}
+
+#[test]
+fn the_one_number_of_a_sentence_is_found() {
+    for (input, value) in [
+        ("가격은 85만원입니다.", "850000"),
+        ("나이는 27", "27"),
+        ("The total is 64.", "64"),
+        ("It comes to 3,200 won in all", "3200"),
+        ("보증금 5천만원", "50000000"),
+        ("총45만원", "450000"),
+        ("90만원 (900,000원)", "900000"),
+        ("this one costs $5", "5"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+}
+
+#[test]
+fn words_that_only_look_like_numbers_are_refused() {
+    for input in [
+        "서울",
+        "오이",
+        "이사",
+        "만나서",
+        "구두",
+        "네",
+        "사과 이상하다",
+        "이 사람은 친절하다",
+        "한 번 해보자",
+        "천만에요",
+        "만남",
+        "일기",
+        "사이",
+        "삼성",
+        "구청",
+        "someone",
+        "often",
+        "a",
+        "once more",
+        "제일",
+        "해",
+        "조용히",
+    ] {
+        assert_eq!(read(input), None, "{input}");
+    }
+}
+
+#[test]
+fn two_numbers_bounds_and_keys_are_refused() {
+    for input in [
+        "보증금 5천만원 월세 60만원",
+        "100만원 이상",
+        "100~200만원",
+        "3만원 또는 4만원",
+        "at least 5 dollars",
+        "two items for $5",
+        "전화 010-1234-5678",
+        "2026-11-05",
+        "14:30",
+        "A123",
+        "iPhone 15",
+        "COVID-19",
+        "192.168.0.1",
+        "v2.0",
+        "-+1",
+        "1,23",
+        "3.5m",
+        "11월 5일",
+        "",
+        "$",
+        "-",
+    ] {
+        assert_eq!(read(input), None, "{input}");
+    }
+}
+
+#[test]
+fn what_the_number_leaves_out_is_called_lossy() {
+    for (input, lossy, integer) in [
+        ("120만원", false, true),
+        ("약 120만원", true, true),
+        ("25%", true, true),
+        ("1/3", true, false),
+        ("1/4", false, false),
+        ("1.5", false, false),
+        ("123,456,789,012,345,678,901,234", true, true),
+    ] {
+        let reading = number(input).expect(input);
+        assert_eq!((reading.lossy, reading.is_integer), (lossy, integer), "{input}");
+    }
+}
+
+#[test]
+fn a_text_over_a_kibibyte_is_no_number() {
+    assert_eq!(read(&format!("{}1", "0".repeat(1100))), None);
+    assert_eq!(read(&"일 ".repeat(2000)), None);
+}
+
+/// `value` in Sino-Korean words.
+fn korean_words(mut value: u64, with_one: bool) -> String {
+    const DIGITS: [&str; 10] = ["", "일", "이", "삼", "사", "오", "육", "칠", "팔", "구"];
+    let mut groups = Vec::new();
+    for myriad in ["", "만", "억", "조", "경"] {
+        let group = value % 10_000;
+        value /= 10_000;
+        if group == 0 {
+            continue;
+        }
+        let mut words = String::new();
+        for (unit, name) in [(1000, "천"), (100, "백"), (10, "십"), (1, "")] {
+            let digit = (group / unit % 10) as usize;
+            if digit > 0 {
+                let silent = digit == 1 && unit > 1 && !with_one;
+                words += if silent { "" } else { DIGITS[digit] };
+                words += name;
+            }
+        }
+        groups.insert(0, words + myriad);
+    }
+    groups.concat()
+}
+
+proptest! {
+    #[test]
+    fn korean_words_read_back_as_the_number_they_say(value in 1u64..100_000_000_000_000_000, with_one: bool) {
+        let words = korean_words(value, with_one);
+        prop_assert_eq!(read(&words), Some(value.to_string()), "{}", words);
+        prop_assert_eq!(read(&format!("{words}원")), Some(value.to_string()));
+    }
+
+    #[test]
+    fn grouped_digits_read_back(value in 1000u64..1_000_000_000_000) {
+        let plain = value.to_string();
+        let mut grouped = String::new();
+        for (index, digit) in plain.chars().enumerate() {
+            if index > 0 && (plain.len() - index) % 3 == 0 {
+                grouped.push(',');
+            }
+            grouped.push(digit);
+        }
+        prop_assert_eq!(read(&grouped), Some(plain));
+    }
+
+    #[test]
+    fn no_text_panics(input in "\\PC{0,80}", pieces in proptest::collection::vec("[0-9]|만|억|점|일|십|분의|,|\\.|-|\\^|e|/| |half|million|and|k|원|%", 0..24)) {
+        let _ = number(&input);
+        let _ = number(&pieces.concat());
+    }
+}

@@ -1,0 +1,350 @@
+//! One number phrase: sign, currency, number, unit, particle (`약 -120만원 정도`), and how much evidence it gives.
+//! Which phrase of a text is its number is decided in `number`; the words themselves are read in `korean`, `english`, `digits`.
+
+use super::counters::{
+    CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
+    SPACED,
+};
+use super::decimal::Decimal;
+use super::digits::literal;
+use super::korean::{Determiner, numerals};
+use super::text::{Text, is_hangul};
+use super::{english, text};
+
+/// The phrase's number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Amount {
+    Exact(Decimal),
+    /// A fraction or power that no short decimal is equal to.
+    Rounded(f64),
+}
+
+/// A number with all that belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Phrase {
+    pub(super) amount: Amount,
+    pub(super) end: usize,
+    /// The kind of change that reading it is.
+    pub(super) kind: &'static str,
+    /// `약`, `about`: said to be rough.
+    pub(super) rough: bool,
+    /// A currency, percent sign or unit stands beside it.
+    pub(super) unit: bool,
+    /// Digits in groups or with a number word (`120만`, `2 million`): a number and no label.
+    pub(super) shown: bool,
+    pub(super) digits: bool,
+    /// Number words in it, Korean or English.
+    pub(super) words: usize,
+}
+
+/// A number before its unit is known.
+struct Core {
+    value: Decimal,
+    /// A third and the like, which no decimal is equal to: the nearest double.
+    rounded: Option<f64>,
+    end: usize,
+    kind: &'static str,
+    determiner: Determiner,
+    digits: bool,
+    shown: bool,
+    words: usize,
+    /// Only digits, so that `k` and `/4` may follow.
+    literal: bool,
+}
+
+/// The longest phrase that begins at `place` and ends where a word ends.
+pub(super) fn phrase_at(text: &Text, place: usize) -> Option<Phrase> {
+    let prefix = Prefix::read(text, place);
+    if let Some(end) = text.eat(prefix.end, "첫") {
+        let (_, end) = text.longest(text.skip_spaces(end), ORDINALS)?;
+        return finish(text, &prefix, Amount::Exact(Decimal::whole(1)), end, "korean_number", true, None);
+    }
+    let mut cores = cores(text, prefix.end);
+    cores.sort_by_key(|core| std::cmp::Reverse(core.end));
+    cores.iter().find_map(|core| with_unit(text, &prefix, core))
+}
+
+struct Prefix {
+    end: usize,
+    negative: bool,
+    money: bool,
+    rough: bool,
+    ordinal: bool,
+}
+
+impl Prefix {
+    fn read(text: &Text, place: usize) -> Self {
+        let mut prefix = Self { end: place, negative: false, money: false, rough: false, ordinal: false };
+        if let Some((_, end)) = text.longest(place, ROUGHLY_BEFORE) {
+            (prefix.end, prefix.rough) = (text.skip_spaces(end), true);
+        }
+        let mut signed = prefix.sign(text);
+        let sign = text.longest(prefix.end, SIGNS).or_else(|| {
+            // krw1,200 as well as krw 1,200: the word's end is looked for only before letters.
+            let code =
+                CODES.iter().position(|code| code.chars().enumerate().all(|(i, c)| text.at(prefix.end + i) == c))?;
+            let end = prefix.end + CODES[code].chars().count();
+            (!text.at(end).is_alphabetic()).then_some((code, end))
+        });
+        if let Some((_, end)) = sign {
+            (prefix.end, prefix.money) = (text.skip_spaces(end), true);
+            signed = signed || prefix.sign(text);
+        }
+        if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
+            let number = text.skip_spaces(end);
+            // 제일 is most, not number one.
+            let most = text.at(number) == '일' && !text.at(number + 1).is_alphanumeric();
+            if !most && !numerals(text, number).is_empty() {
+                (prefix.end, prefix.ordinal) = (number, true);
+            }
+        }
+        prefix
+    }
+
+    /// At most one sign: `-+1` is a slip, not a number.
+    fn sign(&mut self, text: &Text) -> bool {
+        const SIGN_WORDS: &[(&str, bool)] = &[
+            ("-", true),
+            ("+", false),
+            ("마이너스", true),
+            ("플러스", false),
+            ("영하", true),
+            ("minus", true),
+            ("negative", true),
+            ("plus", false),
+        ];
+        let Some((negative, end)) = text.meaning(self.end, SIGN_WORDS) else { return false };
+        self.negative = negative;
+        self.end = text.skip_spaces(end);
+        true
+    }
+}
+
+fn cores(text: &Text, place: usize) -> Vec<Core> {
+    let korean = numerals(text, place).into_iter().map(|numeral| Core {
+        value: numeral.value,
+        rounded: None,
+        end: numeral.end,
+        kind: if numeral.words > 0 {
+            "korean_number"
+        } else if numeral.grouped {
+            "grouped_number"
+        } else {
+            "plain_number"
+        },
+        determiner: numeral.determiner,
+        digits: numeral.digits,
+        shown: numeral.grouped || (numeral.digits && numeral.words > 0),
+        words: numeral.words,
+        literal: numeral.words == 0,
+    });
+    let english = english::numbers(text, place).into_iter().filter_map(|words| {
+        let value = words.value.divided(Decimal::whole(words.divisor))?;
+        Some(Core {
+            value: value.unwrap_or(Decimal::ZERO),
+            rounded: value.err(),
+            end: words.end,
+            kind: if words.ordinal { "ordinal" } else { "number_words" },
+            determiner: Determiner::No,
+            digits: words.digits,
+            shown: words.digits || words.words > 1,
+            words: words.words,
+            literal: false,
+        })
+    });
+    korean.chain(english).collect()
+}
+
+fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
+    if let Some((amount, end)) = fraction(text, core) {
+        return finish(text, prefix, amount, end, "fraction", true, Some(core));
+    }
+    if core.literal && text.at(core.end) == '^' {
+        let (amount, end) = power(text, core)?;
+        return finish(text, prefix, amount, end, "power", false, Some(core));
+    }
+    if let Some((zeros, end)) = suffix_letter(text, prefix, core) {
+        let value = core.value.shifted(zeros)?;
+        let core = Core { value, end, kind: "scaled_number", shown: true, literal: false, ..*core };
+        return with_unit(text, prefix, &core);
+    }
+    let after = text.skip_spaces(core.end);
+    let loose = |table: &[&str]| text.longest(after, table).map(|(_, end)| end);
+    let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";
+    let as_is = core.rounded.map_or(Amount::Exact(core.value), Amount::Rounded);
+    let mut attempts: Vec<(Amount, usize, &'static str, bool)> = Vec::new();
+    if let Some(end) = loose(CURRENCIES) {
+        attempts.push((as_is, end, if is_plain { "money" } else { core.kind }, true));
+    }
+    if let Some(end) = loose(PERCENTS) {
+        attempts.push((as_is, end, "percent", true));
+    }
+    if let Some(end) = loose(DOZENS) {
+        attempts.push((Amount::Exact(core.value.times(Decimal::whole(12))?), end, "korean_number", true));
+    }
+    let spaced = loose(SPACED).filter(|_| after > core.end);
+    if let Some(end) = loose(COUNTERS).or(spaced) {
+        let kind = if is_plain { "number_with_unit" } else { core.kind };
+        // 두 시간 반: half of the unit more.
+        if let Some(half) = text.eat(text.skip_spaces(end), "반") {
+            attempts.push((Amount::Exact(core.value.plus(Decimal::HALF)?), half, kind, true));
+        }
+        attempts.push((as_is, end, kind, true));
+    }
+    if let Some(end) = loose(ORDINALS) {
+        attempts.push((as_is, end, if is_plain { "ordinal" } else { core.kind }, true));
+    }
+    if let Some(end) = loose(NOUNS) {
+        attempts.push((as_is, end, if is_plain { "number_with_unit" } else { core.kind }, true));
+    }
+    if let Some((_, end)) = text.longest(core.end, &["st", "nd", "rd", "th"]).filter(|_| core.literal) {
+        attempts.push((as_is, end, "ordinal", true));
+    }
+    let kind = if prefix.money && is_plain {
+        "money"
+    } else if prefix.ordinal && is_plain {
+        "ordinal"
+    } else {
+        core.kind
+    };
+    if core.determiner != Determiner::Bound {
+        attempts.push((as_is, core.end, kind, prefix.money || prefix.ordinal));
+    }
+    attempts.into_iter().find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))
+}
+
+/// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
+fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
+    if let Some(end) = text.eat(text.skip_spaces(core.end), "분의") {
+        let over = numerals(text, text.skip_spaces(end)).pop()?;
+        return Some((quotient(over.value, core.value)?, over.end));
+    }
+    if let Some((_, end)) = text.longest(text.skip_spaces(core.end), &["과", "와"]) {
+        let place = text.skip_spaces(end);
+        if let Some((over, (under, end))) =
+            literal(text, place).and_then(|over| Some((over, denominator(text, over.end)?)))
+        {
+            return Some((sum(core.value, quotient(over.value, under)?)?, end));
+        }
+        let part = numerals(text, place).into_iter().rev().find_map(|under| {
+            let over = text.eat(text.skip_spaces(under.end), "분의")?;
+            let over = numerals(text, text.skip_spaces(over)).pop()?;
+            Some((quotient(over.value, under.value)?, over.end))
+        });
+        let (part, end) = part?;
+        return Some((sum(core.value, part)?, end));
+    }
+    if !core.literal || !core.value.is_whole() {
+        return None;
+    }
+    if let Some((under, end)) = denominator(text, core.end) {
+        return Some((quotient(core.value, under)?, end));
+    }
+    let place = text.skip_spaces(core.end);
+    let over = literal(text, place).filter(|over| place > core.end && over.value.is_whole())?;
+    let (under, end) = denominator(text, over.end)?;
+    Some((sum(core.value, quotient(over.value, under)?)?, end))
+}
+
+/// `/4`; not the middle of a date.
+fn denominator(text: &Text, place: usize) -> Option<(Decimal, usize)> {
+    let under = (text.at(place) == '/').then(|| literal(text, place + 1))??;
+    (under.value.is_whole() && !matches!(text.at(under.end), '/' | '^')).then_some((under.value, under.end))
+}
+
+fn quotient(over: Decimal, under: Decimal) -> Option<Amount> {
+    Some(over.divided(under)?.map_or_else(Amount::Rounded, Amount::Exact))
+}
+
+fn sum(whole: Decimal, part: Amount) -> Option<Amount> {
+    match part {
+        Amount::Exact(part) => Some(Amount::Exact(whole.plus(part)?)),
+        Amount::Rounded(part) => whole.to_json()?.0.as_f64().map(|whole| Amount::Rounded(whole + part)),
+    }
+}
+
+/// `2^10`, `1.1^-3`; doubled signs cancel out.
+fn power(text: &Text, core: &Core) -> Option<(Amount, usize)> {
+    let mut place = core.end + 1;
+    let mut negative = false;
+    while matches!(text.at(place), '-' | '+') && place < core.end + 3 {
+        negative ^= text.at(place) == '-';
+        place += 1;
+    }
+    let (exponent, end) = text.digits(place, 3)?;
+    // An even number of minus signs is none.
+    let exponent = i32::try_from(if negative { -exponent } else { exponent }).ok()?;
+    if (0..=64).contains(&exponent) {
+        let exact = (0..exponent).try_fold(Decimal::whole(1), |product, _| product.times(core.value));
+        if let Some(exact) = exact {
+            return Some((Amount::Exact(exact), end));
+        }
+    }
+    let value = core.value.to_json()?.0.as_f64()?.powi(exponent);
+    Some((Amount::Rounded(value), end))
+}
+
+/// `k`, `M`, `B`, `bn` right after the digits: how many zeros. Small letters that are units too count only beside a currency.
+fn suffix_letter(text: &Text, prefix: &Prefix, core: &Core) -> Option<(i32, usize)> {
+    if !core.literal || !core.digits {
+        return None;
+    }
+    const LETTERS: &[(&str, i32)] =
+        &[("k", 3), ("mn", 6), ("mil", 6), ("bn", 9), ("tn", 12), ("m", 6), ("b", 9), ("t", 12)];
+    let (zeros, end) = text.meaning(core.end, LETTERS)?;
+    let single = end == core.end + 1 && zeros > 3;
+    let capital = text.cased(core.end).is_ascii_uppercase() && zeros < 12;
+    let money = prefix.money || text.longest(text.skip_spaces(end), CURRENCIES).is_some();
+    (!single || capital || money).then_some((zeros, end))
+}
+
+/// Takes the particles after the phrase and looks whether a word ends there.
+fn finish(
+    text: &Text,
+    prefix: &Prefix,
+    amount: Amount,
+    end: usize,
+    kind: &'static str,
+    unit: bool,
+    core: Option<&Core>,
+) -> Option<Phrase> {
+    let digits = core.is_some_and(|core| core.digits);
+    let words = core.map_or(1, |core| core.words);
+    let mut end = end;
+    let mut rough = prefix.rough;
+    if is_hangul(text.at(end)) {
+        // 오이 is a cucumber, not five with a particle: a lone syllable takes only the full copula.
+        let free = unit || digits || words > 1;
+        let particles: &[&str] = if free { PARTICLES } else { &PARTICLES[..1] };
+        let (_, after) = text.longest(end, particles)?;
+        rough |= text.longest(end, ROUGHLY_AFTER).is_some();
+        end = after;
+    }
+    let loose = text.skip_spaces(end);
+    if let Some((_, after)) = text.longest(loose, ROUGHLY_AFTER) {
+        let copula = text.longest(after, &["입니다", "이에요", "예요"]).map_or(after, |(_, end)| end);
+        if !is_hangul(text.at(copula)) {
+            (end, rough) = (copula, true);
+        }
+    }
+    let next = text.at(end);
+    let joins = matches!(next, '-' | '/' | '~' | '^' | '_' | '@' | ':') && text.at(end + 1) != ' ';
+    let ends = !next.is_alphanumeric() && !joins;
+    let amount = match amount {
+        _ if !ends => return None,
+        amount if !prefix.negative => amount,
+        Amount::Exact(value) => Amount::Exact(value.negated()),
+        Amount::Rounded(value) => Amount::Rounded(-value),
+    };
+    let unit = unit || prefix.money;
+    let shown = core.is_some_and(|core| core.shown);
+    Some(Phrase { amount, end, kind, rough, unit, shown, digits, words })
+}
+
+/// Whether a phrase may begin at `place`: at a word's start, or with digits right after Hangul (총120만원).
+pub(super) fn may_begin(text: &Text, place: usize) -> bool {
+    let before = text.before(place);
+    let joined =
+        matches!(before, '-' | '.' | '/' | '_' | '#' | '@') && place > 1 && text.before(place - 1).is_alphanumeric();
+    !joined && (!before.is_alphanumeric() || (text::is_hangul(before) && text.is_digit(place)))
+}

@@ -1,0 +1,143 @@
+//! A date, a time or a length of time from Korean and English words or digits, held against now.
+//! `scan` finds what is said, `resolve` makes a moment of it, `span` reads lengths; the answer is in ISO form.
+
+mod english_words;
+mod facts;
+mod korean_words;
+mod resolve;
+mod scan;
+mod span;
+mod words;
+mod written;
+
+use jiff::civil::DateTime;
+
+use self::facts::Facts;
+use super::text::Text;
+
+/// The form that the schema asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// `2026-11-05`.
+    Date,
+    /// `2026-11-05T14:00:00`, with an offset where a zone is said.
+    DateTime,
+    /// `14:00:00`.
+    Time,
+    /// `PT2H30M`.
+    Duration,
+}
+
+/// A time read from a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeReading {
+    pub value: String,
+    /// What was read: `relative_time` (reckoned from now), `korean_time`, `written_time` (English words or digits), `duration`.
+    pub kind: &'static str,
+    /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
+    /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
+    /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`.
+    pub inferred: Vec<&'static str>,
+}
+
+/// Reads `text` as a moment or length: `11월 5일 오후 2시`, `모레 저녁 7시 반`, `다음 주 화요일`, `3일 후`, `Nov 5 at 2pm`, `2시간 30분`.
+///
+/// Missing parts follow rules and are named: a month and day are of the current year, a weekday or hour alone is the next one.
+/// Words that say nothing about a time may stand around a full one. None for what is not understood whole: a range or bound, a weekday
+/// that is not that date's, a day beyond the calendar, a week or month without a day.
+pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
+    let text = Text::new(text)?;
+    if want == Want::Duration {
+        return duration(&text);
+    }
+    let facts = scan::scan(&text)?;
+    if facts.other_words > 0 && !facts.is_strong() {
+        return None;
+    }
+    let mut inferred = Vec::new();
+    if facts.rough {
+        inferred.push("roughly_dropped");
+    }
+    let (value, relative) = match want {
+        Want::Time => (time_value(&facts, now, &mut inferred)?, false),
+        _ => moment_value(&facts, now, want, &mut inferred)?,
+    };
+    let kind = if relative {
+        "relative_time"
+    } else if text.has_hangul() {
+        "korean_time"
+    } else {
+        "written_time"
+    };
+    Some(TimeReading { value, kind, inferred })
+}
+
+fn moment_value(facts: &Facts, now: DateTime, want: Want, inferred: &mut Vec<&'static str>) -> Option<(String, bool)> {
+    let moment = resolve::moment(facts, now, inferred)?;
+    if want == Want::Date {
+        // An hour alone says no day.
+        (facts.has_date() || facts.now || facts.shift.is_some()).then_some(())?;
+        if facts.has_clock() || facts.part.is_some() {
+            inferred.push("time_dropped");
+        }
+        return Some((moment.day.to_string(), moment.relative));
+    }
+    // 내일 아침 is a part of a day, not a moment of it.
+    if facts.part.is_some() && !facts.has_clock() {
+        return None;
+    }
+    let time = moment.time.unwrap_or_default();
+    if !facts.has_clock() && !facts.now && facts.shift.is_none_or(|shift| shift.length.clock_seconds() == Some(0)) {
+        inferred.push("time_inferred");
+    }
+    let clock = time.strftime("%H:%M:%S");
+    Some((format!("{}T{clock}{}", moment.date, offset(facts)), moment.relative))
+}
+
+fn time_value(facts: &Facts, now: DateTime, inferred: &mut Vec<&'static str>) -> Option<String> {
+    let time = if facts.now || facts.shift.is_some() {
+        let moment = resolve::moment(facts, now, inferred)?;
+        facts.now.then_some(()).or(facts.shift?.length.clock_seconds().filter(|&seconds| seconds != 0).map(|_| ()))?;
+        moment.time?
+    } else {
+        resolve::time_of_day(facts, inferred)?
+    };
+    if facts.has_date() {
+        inferred.push("date_dropped");
+    }
+    Some(format!("{}{}", time.strftime("%H:%M:%S"), offset(facts)))
+}
+
+fn offset(facts: &Facts) -> String {
+    facts.offset.map_or_else(String::new, |minutes| {
+        let sign = if minutes < 0 { '-' } else { '+' };
+        format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60)
+    })
+}
+
+/// The length that is the whole text, but for what makes it rough and a copula.
+fn duration(text: &Text) -> Option<TimeReading> {
+    let mut inferred = Vec::new();
+    let mut place = 0;
+    if let Some((_, end)) = text.longest(0, words::ROUGHLY) {
+        place = text.skip_spaces(end);
+        inferred.push("roughly_dropped");
+    }
+    place = text.longest(place, &["for", "총", "total"]).map_or(place, |(_, end)| text.skip_spaces(end));
+    let (length, end) = span::length(text, place)?;
+    let mut end = text.skip_spaces(end);
+    if let Some((_, after)) = text.longest(end, &["정도", "쯤", "가량"]) {
+        end = text.skip_spaces(after);
+        inferred.push("roughly_dropped");
+    }
+    const AFTER: &[&str] = &["동안", "간", "입니다", "동안입니다", "이에요", "예요", "소요", "걸림", "long", "."];
+    let end = text.longest(end, AFTER).map_or(end, |(_, end)| end);
+    let end = if text.at(end) == '.' { end + 1 } else { end };
+    let whole = end == text.len() && !length.is_zero();
+    whole.then(|| TimeReading { value: length.iso(), kind: "duration", inferred })
+}
+
+#[cfg(test)]
+#[path = "time_tests.rs"]
+mod tests;

@@ -1,0 +1,315 @@
+//! From a text to its [`Facts`]: each piece is recognised where it stands, in Korean, English or digits; what is not is counted.
+//! What the pieces mean together is `resolve`'s.
+
+use super::super::text::{Text, is_hangul};
+use super::super::{english, korean};
+use super::facts::{Facts, put};
+use super::span::{self, Shift};
+use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
+use super::written;
+
+/// More words than this around a time are a text, not a time.
+const MOST_OTHER_WORDS: usize = 24;
+
+/// What the text says; none where pieces contradict each other, a number is left over, or a word makes it a bound or a range.
+pub(super) fn scan(text: &Text) -> Option<Facts> {
+    let mut facts = Facts::default();
+    let mut place = 0;
+    // The word before was `at`: a lone number is an hour.
+    let mut at = false;
+    while place < text.len() {
+        let started = place;
+        place = match piece(text, place, &mut facts, at)? {
+            Some(end) => end,
+            None => between(text, place, &mut facts)?,
+        };
+        if place > started + 1 || text.at(started) != ' ' {
+            at = text.eat(started, "at").is_some();
+        }
+    }
+    Some(facts)
+}
+
+/// The piece at `place`: where it ends; `Some(None)` where none is, none where it contradicts another.
+fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Option<usize>> {
+    let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
+    let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
+    if let Some((minutes, end)) = zone(text, place).filter(|_| tight) {
+        put(&mut facts.offset, minutes)?;
+        return Some(Some(end));
+    }
+    if text.is_digit(place) || (text.at(place) == '\'' && text.is_digit(place + 1)) {
+        return digits(text, place, facts, at).map(Some);
+    }
+    // 3:20pm: of words glued to digits only the half of the day.
+    if let Some((word, end)) = word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_))) {
+        return said(facts, word).map(|()| Some(end));
+    }
+    if !begins {
+        return Some(None);
+    }
+    if let Some((shift, end)) = span::shift(text, place) {
+        return shifted(facts, shift).map(|()| Some(end));
+    }
+    if let Some(end) = korean_unit(text, place, facts)? {
+        return Some(Some(end));
+    }
+    if let Some(end) = past_or_to(text, place, facts)? {
+        return Some(Some(end));
+    }
+    if let Some(end) = english_number(text, place, facts, at)? {
+        return Some(Some(end));
+    }
+    if let Some(end) = text.eat(place, "반").filter(|_| facts.has_clock() && facts.minute.is_none()) {
+        facts.minute = Some(30);
+        return Some(Some(end));
+    }
+    if let Some((_, end)) = text.longest(place, ROUGHLY) {
+        facts.rough = true;
+        return Some(Some(end));
+    }
+    Some(None)
+}
+
+/// Punctuation, particles and other words.
+fn between(text: &Text, place: usize, facts: &mut Facts) -> Option<usize> {
+    let character = text.at(place);
+    let glued = is_hangul(text.before(place)) || text.before(place).is_ascii_digit();
+    if let Some((_, end)) =
+        text.longest(place, FILLERS).filter(|_| glued || !is_hangul(character) || matches!(character, '주' | '정'))
+    {
+        return Some(end);
+    }
+    if !character.is_alphanumeric() {
+        return (character != '~').then_some(place + 1);
+    }
+    if place > 0 && text.before(place).is_alphanumeric() {
+        return None;
+    }
+    if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
+        return None;
+    }
+    facts.other_words += 1;
+    let mut end = place;
+    while text.at(end).is_alphanumeric() || text.at(end) == '\'' {
+        end += 1;
+    }
+    // 3시 전: the word makes it a bound.
+    let bound = ["전", "후", "뒤", "전에", "후에", "뒤에", "안에", "내에"];
+    let refused = text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
+    (!refused).then_some(end)
+}
+
+/// What begins with a digit: it must be understood.
+fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usize> {
+    let joined = text.before(place).is_ascii_alphanumeric() || matches!(text.before(place), '-' | '#' | '_' | '/');
+    if joined && !(text.before(place) == 't' && facts.has_date()) {
+        return None;
+    }
+    if let Some(clock) = written::clock(text, place) {
+        put(&mut facts.hour, clock.hour)?;
+        put(&mut facts.minute, clock.minute)?;
+        if let Some(second) = clock.second {
+            put(&mut facts.second, second)?;
+        }
+        facts.of_24 |= clock.of_24;
+        return Some(clock.end);
+    }
+    // Before dates in digits, of which 3.1절 looks like one.
+    if let Some((word, end)) = word(text, place) {
+        return said(facts, word).map(|()| end);
+    }
+    if let Some(date) = written::date(text, place) {
+        if let Some(year) = date.year {
+            put(&mut facts.year, year)?;
+        }
+        put(&mut facts.month, date.month)?;
+        put(&mut facts.day, date.day)?;
+        facts.short_year |= date.short_year;
+        facts.order_inferred |= date.order_inferred;
+        let iso = date.end == place + 10 && text.at(date.end) == 't' && text.is_digit(date.end + 1);
+        return Some(if iso { date.end + 1 } else { date.end });
+    }
+    let day_of_month = facts.month.is_some()
+        && facts.day.is_none()
+        && text.digits(place, 2).is_some_and(|(_, end)| text.at(end) == '일');
+    if let Some((shift, end)) = span::shift(text, place).filter(|_| !day_of_month) {
+        return shifted(facts, shift).map(|()| end);
+    }
+    if let Some(end) = korean_unit(text, place, facts)? {
+        return Some(end);
+    }
+    let place = place + usize::from(text.at(place) == '\'');
+    let (value, end) = text.digits(place, 4)?;
+    lone_number(text, facts, value, end, end - place == 4, at)
+}
+
+/// A number without a Korean unit: an hour, a day beside a month, a year.
+fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<usize> {
+    let loose = text.skip_spaces(end);
+    let meridiem = matches!(word(text, loose), Some((Word::Part(_), _)));
+    let oclock = text.eat(loose, "o'clock").is_some();
+    if (meridiem || oclock || at) && value <= 24 && facts.hour.is_none() {
+        put(&mut facts.hour, value)?;
+        return Some(end);
+    }
+    if four {
+        (1000..=2999).contains(&value).then_some(())?;
+        put(&mut facts.year, value)?;
+        return Some(end);
+    }
+    let ordinal = text.longest(end, &["st", "nd", "rd", "th"]).map(|(_, end)| end);
+    let end = ordinal.unwrap_or(end);
+    let after = text.skip_spaces(end);
+    let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
+    let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
+    let is_day = before_month || facts.month.is_some() || ordinal.is_some();
+    if is_day && facts.day.is_none() {
+        facts.day = Some(value);
+        return Some(end);
+    }
+    None
+}
+
+/// 년, 월, 일, 시, 분, 초 after a number in digits or words.
+fn korean_unit(text: &Text, place: usize, facts: &mut Facts) -> Option<Option<usize>> {
+    for numeral in korean::numerals(text, place).into_iter().rev() {
+        let Some(value) = numeral.value.small() else { continue };
+        let unit = text.skip_spaces(numeral.end);
+        // 이 일 is this matter.
+        if unit > numeral.end && numeral.end == place + 1 && matches!(text.at(place), '이' | '일') {
+            continue;
+        }
+        let next = text.at(unit + 1);
+        let (slot, good) = match text.at(unit) {
+            '년' => (&mut facts.year, true),
+            '월' => (&mut facts.month, (1..=12).contains(&value)),
+            '일' if !matches!(next, '간' | '째' | '자' | '치' | '정') => {
+                (&mut facts.day, (1..=31).contains(&value))
+            }
+            '시' if next != '간' => (&mut facts.hour, (0..=24).contains(&value)),
+            '분' if facts.hour.is_some() => (&mut facts.minute, (0..60).contains(&value)),
+            '초' if facts.minute.is_some() => (&mut facts.second, (0..60).contains(&value)),
+            _ => continue,
+        };
+        if !good {
+            return None;
+        }
+        put(slot, value)?;
+        facts.short_year |= text.at(unit) == '년' && value < 100;
+        return Some(Some(unit + 1));
+    }
+    Some(None)
+}
+
+/// `half past seven`, `quarter to 4`.
+fn past_or_to(text: &Text, place: usize, facts: &mut Facts) -> Option<Option<usize>> {
+    const WAYS: &[(&str, (i64, bool))] = &[
+        ("half past", (30, false)),
+        ("quarter past", (15, false)),
+        ("a quarter past", (15, false)),
+        ("quarter to", (15, true)),
+        ("a quarter to", (15, true)),
+        ("quarter till", (15, true)),
+    ];
+    let Some(((minutes, to), end)) = text.meaning(place, WAYS) else { return Some(None) };
+    let (hour, end) = span::counts(text, text.skip_spaces(end)).into_iter().next()?;
+    put(&mut facts.hour, hour.small().filter(|hour| (1..=12).contains(hour))?)?;
+    if to {
+        put(&mut facts.minutes_to, minutes)?;
+    } else {
+        put(&mut facts.minute, minutes)?;
+    }
+    Some(Some(end))
+}
+
+/// `seven pm`, `November fifth`.
+fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Option<usize>> {
+    let Some(words) = english::numbers(text, place).into_iter().rev().find(|words| words.divisor == 1) else {
+        return Some(None);
+    };
+    let Some(value) = words.value.small() else { return Some(None) };
+    if words.ordinal && facts.day.is_none() && (1..=31).contains(&value) {
+        facts.day = Some(value);
+        return Some(Some(words.end));
+    }
+    let four = (1000..=2999).contains(&value);
+    // A number word that is no part of the time leaves the text without one meaning.
+    lone_number(text, facts, value, words.end, four, at).map(Some)
+}
+
+fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
+    let named = text.meaning(place, ZONES);
+    let from = match named {
+        Some((0, end)) => end,
+        Some(named) => return Some(named),
+        None if text.at(place) == 'z' && !text.at(place + 1).is_alphanumeric() => return Some((0, place + 1)),
+        // The plain offset stands right after the clock.
+        None if text.is_digit(place.saturating_sub(1)) => place,
+        None => match text.longest(place, &["utc+", "utc-", "gmt+", "gmt-"]) {
+            Some((_, end)) => end - 1,
+            None => return None,
+        },
+    };
+    let sign = match text.at(from) {
+        '+' => 1,
+        '-' => -1,
+        _ => return named,
+    };
+    let (hours, mut end) = text.digits(from + 1, 4)?;
+    let (hours, mut minutes) = if end - from > 3 { (hours / 100, hours % 100) } else { (hours, 0) };
+    if text.at(end) == ':' {
+        (minutes, end) = text.digits(end + 1, 2)?;
+    }
+    let whole = (hours <= 14 && minutes < 60).then_some(hours * 60 + minutes)?;
+    Some((sign * i32::try_from(whole).ok()?, end))
+}
+
+/// 전 after an hour takes minutes from it; else a length leads away from now.
+fn shifted(facts: &mut Facts, shift: Shift) -> Option<()> {
+    let minutes = shift.length.minutes;
+    let only_minutes = shift.length.hours == 0 && shift.length.days == 0 && shift.length.months == 0;
+    if facts.hour.is_some() && facts.minute.is_none() && shift.back && only_minutes && (1..60).contains(&minutes) {
+        return put(&mut facts.minutes_to, minutes);
+    }
+    put(&mut facts.shift, shift)
+}
+
+fn said(facts: &mut Facts, word: Word) -> Option<()> {
+    match word {
+        Word::Days(days) => put(&mut facts.days, days),
+        Word::Night(days) => {
+            put(&mut facts.days, days)?;
+            put(&mut facts.part, super::words::Part::Night)
+        }
+        Word::Now => {
+            facts.now = true;
+            Some(())
+        }
+        Word::Months(months) => put(&mut facts.months, months),
+        Word::Years(years) => put(&mut facts.years, years),
+        // 다음 주 다음 월요일 would be two weeks: not understood. The same one twice is.
+        Word::Week(week) => put(&mut facts.week, week),
+        Word::Weekend(week) => {
+            facts.weekend = true;
+            if week != Week::This || facts.week.is_none() {
+                put(&mut facts.week, week)?;
+            }
+            put(&mut facts.weekday, 5)
+        }
+        Word::Weekday(day) => put(&mut facts.weekday, day),
+        Word::Month(month) => put(&mut facts.month, i64::from(month)),
+        Word::Nth(nth) => put(&mut facts.nth, nth),
+        Word::LastDay => {
+            facts.last_day = true;
+            Some(())
+        }
+        Word::FirstDay => put(&mut facts.day, 1),
+        Word::Part(part) => put(&mut facts.part, part),
+        Word::Clock(hour) => {
+            facts.of_24 = true;
+            put(&mut facts.hour, i64::from(hour))
+        }
+        Word::Holiday(month, day) => put(&mut facts.holiday, (month, day)),
+    }
+}

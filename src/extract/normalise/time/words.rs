@@ -1,0 +1,181 @@
+//! What a word of a date or time can say, and the words that say nothing or too much. Read in `scan`.
+//! The words themselves are in `korean_words` and `english_words`.
+
+use super::super::text::Text;
+use super::{english_words, korean_words};
+
+/// What a word says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Word {
+    /// Days from today.
+    Days(i64),
+    /// The same, at night: 어젯밤, tonight.
+    Night(i64),
+    Now,
+    /// Months or years from this one.
+    Months(i64),
+    Years(i64),
+    Week(Week),
+    /// Saturday of a week: the first day of a weekend.
+    Weekend(Week),
+    /// Monday is 0.
+    Weekday(i8),
+    /// An English month's name.
+    Month(i8),
+    /// The n-th of a month, -1 the last.
+    Nth(i8),
+    LastDay,
+    FirstDay,
+    Part(Part),
+    /// Noon and midnight.
+    Clock(i8),
+    Holiday(i8, i8),
+}
+
+/// Which week, or which one of a weekday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Week {
+    /// Weeks from this one, Monday the first day.
+    Offset(i64),
+    /// 이번 금요일: the nearest, today counted.
+    This,
+    /// 오는 금요일: the nearest after today.
+    Coming,
+    /// 지난 금요일: the last before today.
+    Last,
+    /// 다음 금요일: next week's.
+    Next,
+}
+
+/// Part of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Am,
+    Pm,
+    Dawn,
+    Morning,
+    Midday,
+    Evening,
+    Night,
+}
+
+/// The longest word of either language that stands at `place`: what it says, and where it ends.
+pub(super) fn word(text: &Text, place: usize) -> Option<(Word, usize)> {
+    let korean = text.meaning(place, korean_words::WORDS);
+    korean.into_iter().chain(text.meaning(place, english_words::WORDS)).max_by_key(|&(_, end)| end)
+}
+
+/// Says nothing by itself between the parts, before or after them.
+pub(super) const FILLERS: &[&str] = &[
+    "에",
+    "에는",
+    "의",
+    "은",
+    "는",
+    "이",
+    "날",
+    "정각",
+    "입니다",
+    "이에요",
+    "예요",
+    "이다",
+    "임",
+    "로",
+    "으로",
+    "on",
+    "at",
+    "the",
+    "of",
+    "in",
+    "o'clock",
+    "sharp",
+    "and",
+    "주",
+    "from",
+];
+
+/// Says that the time is rough.
+pub(super) const ROUGHLY: &[&str] = &[
+    "쯤",
+    "쯤에",
+    "즈음",
+    "무렵",
+    "경",
+    "경에",
+    "께",
+    "정도",
+    "약",
+    "대략",
+    "about",
+    "around",
+    "approximately",
+    "approx.",
+    "circa",
+    "roughly",
+];
+
+/// Says that the time is a bound, a range, a repetition, or not the one; and moving holidays, which no table knows.
+pub(super) const REFUSED: &[&str] = &[
+    "부터",
+    "까지",
+    "사이",
+    "이전",
+    "이후",
+    "또는",
+    "혹은",
+    "아니",
+    "않",
+    "말고",
+    "매일",
+    "매주",
+    "매월",
+    "매달",
+    "매년",
+    "마다",
+    "월말",
+    "연말",
+    "중순",
+    "초순",
+    "하순",
+    "설날",
+    "구정",
+    "추석",
+    "한가위",
+    "부처님",
+    "석가",
+    "~",
+    "between",
+    "until",
+    "till",
+    "before",
+    "after",
+    "since",
+    "every",
+    "each",
+    "not",
+    "or",
+    "never",
+    "except",
+    "by",
+    "through",
+];
+
+/// Zones without a second meaning in common use, in minutes east of UTC.
+pub(super) const ZONES: &[(&str, i32)] = &[
+    ("kst", 540),
+    ("한국시간", 540),
+    ("한국 시간", 540),
+    ("jst", 540),
+    ("utc", 0),
+    ("gmt", 0),
+    ("cet", 60),
+    ("cest", 120),
+    ("bst", 60),
+    ("est", -300),
+    ("edt", -240),
+    ("cdt", -300),
+    ("mst", -420),
+    ("mdt", -360),
+    ("pst", -480),
+    ("pdt", -420),
+];

@@ -1,0 +1,205 @@
+//! The walk through a value and its schema: where a string stands and the schema asks for a number, a time or one of a list, it is
+//! read as such, and the change recorded. What fits already and what may be any text is left alone.
+
+use jiff::civil::DateTime;
+use serde_json::{Number, Value};
+
+use super::super::attempt::Change;
+use super::super::schema::{Kind, Node, Rest, Schema, names};
+use super::super::validate::{MOST_DEPTH, is_shallow};
+use super::super::{formats, schema::Choice};
+use super::choose::with_value;
+use super::{Want, choose, number, time};
+
+/// A value after normalising.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Normalised {
+    pub value: Value,
+    /// In the value's order; of one string the reading first, then what it left open or out, each marked lossy.
+    pub changes: Vec<Change>,
+}
+
+/// Reads local numbers, money, times and names from a list where the schema asks for such a value. Bounds are for validation.
+/// A value nested deeper than [`MOST_DEPTH`] comes back as it is.
+pub fn normalise(value: Value, schema: &Schema, now: DateTime) -> Normalised {
+    let mut walk = Walk { now, changes: Vec::new() };
+    let mut value = value;
+    if is_shallow(&value, MOST_DEPTH) {
+        walk.visit(&mut value, schema.root(), &mut String::new());
+    }
+    Normalised { value, changes: walk.changes }
+}
+
+struct Walk {
+    now: DateTime,
+    changes: Vec<Change>,
+}
+
+/// What a string was read as.
+struct Reading {
+    value: Value,
+    kind: &'static str,
+    lossy: bool,
+    /// Kinds of further changes: what was inferred or dropped.
+    open: Vec<&'static str>,
+}
+
+impl Walk {
+    fn visit(&mut self, value: &mut Value, node: Node<'_>, path: &mut String) {
+        match value {
+            Value::String(text) => {
+                let Some(reading) = leaf(text, node, self.now) else { return };
+                let before = std::mem::replace(value, reading.value);
+                self.record(path, reading.kind, &before, value, reading.lossy);
+                for kind in reading.open {
+                    self.record(path, kind, &before, value, true);
+                }
+            }
+            Value::Array(items) => {
+                let Some(node) = the_one(node, Kind::Array, |_| true) else { return };
+                for (index, item) in items.iter_mut().enumerate() {
+                    if let Rest::Node(node) = node.item(index) {
+                        self.into(path, &index.to_string(), |walk, path| walk.visit(item, node, path));
+                    }
+                }
+            }
+            Value::Object(fields) => {
+                let fits = |node: Node<'_>| is_meant(fields, node);
+                let Some(node) = the_one(node, Kind::Object, fits) else { return };
+                for (key, field) in fields.iter_mut() {
+                    if let Rest::Node(node) = node.field(key) {
+                        self.into(path, key, |walk, path| walk.visit(field, node, path));
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// With the path one segment longer.
+    fn into(&mut self, path: &mut String, segment: &str, visit: impl FnOnce(&mut Self, &mut String)) {
+        let length = path.len();
+        path.push_str(&names::join("", segment));
+        visit(self, path);
+        path.truncate(length);
+    }
+
+    fn record(&mut self, path: &str, kind: &str, before: &Value, after: &Value, lossy: bool) {
+        let (path, kind) = (path.to_string(), kind.to_string());
+        self.changes.push(Change { path, kind, before: before.clone(), after: after.clone(), lossy });
+    }
+}
+
+/// The node to follow into an array or object: this one, or the only alternative of that kind that the value fits.
+fn the_one<'s>(node: Node<'s>, kind: Kind, fits: impl Fn(Node<'s>) -> bool) -> Option<Node<'s>> {
+    let mut open = vec![node];
+    let mut found = None;
+    // Alternatives may have alternatives; a schema has at most so many nodes on the way as its depth and width allow.
+    let mut steps = 0;
+    while let Some(node) = open.pop() {
+        steps += 1;
+        if node.branches().len() > 0 {
+            open.extend(node.branches().take(64));
+        } else if node.accepts(kind) && fits(node) {
+            if found.is_some_and(|other: Node<'_>| other != node) {
+                return None;
+            }
+            found = Some(node);
+        }
+        if steps > 256 {
+            return None;
+        }
+    }
+    found
+}
+
+/// Whether an object has the fields that the node requires, its fixed values, and none that it forbids.
+fn is_meant(fields: &serde_json::Map<String, Value>, node: Node<'_>) -> bool {
+    let complete = node.required().iter().all(|key| fields.contains_key(key));
+    complete
+        && fields.iter().all(|(key, value)| match node.field(key) {
+            Rest::Forbidden => false,
+            Rest::Any => true,
+            Rest::Node(field) => match field.choices() {
+                Some([only]) => only.value == *value,
+                _ => true,
+            },
+        })
+}
+
+/// What the string is read as; none where it may stay, or says nothing that the schema asks for.
+fn leaf(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
+    let mut ways = Vec::new();
+    let mut open = vec![node];
+    while let Some(node) = open.pop() {
+        if ways.len() > 64 {
+            return None;
+        }
+        if node.choices().is_none() && node.branches().len() > 0 {
+            open.extend(node.branches().take(64));
+        } else {
+            ways.push(node);
+        }
+    }
+    ways.reverse();
+    if ways.iter().any(|node| takes(text, *node)) {
+        return None;
+    }
+    let readings = ways.into_iter().filter_map(|node| read(text, node, now));
+    // Of several ways that of which least had to be supplied or left out; the first of equals.
+    readings.min_by_key(|reading| reading.open.len() + usize::from(reading.lossy))
+}
+
+/// Whether the string is already what the node asks for, or may be any text.
+fn takes(text: &str, node: Node<'_>) -> bool {
+    match (node.choices(), node.format()) {
+        (Some(choices), _) => choices.iter().any(|choice| choice.value == *text),
+        (None, Some(format)) if want(format).is_some() => node.accepts(Kind::String) && formats::fits(format, text),
+        _ => node.accepts(Kind::String),
+    }
+}
+
+fn want(format: &str) -> Option<Want> {
+    match format {
+        "date" => Some(Want::Date),
+        "date-time" => Some(Want::DateTime),
+        "time" => Some(Want::Time),
+        "duration" => Some(Want::Duration),
+        _ => None,
+    }
+}
+
+fn read(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
+    if let Some(choices) = node.choices() {
+        return chosen(text, choices);
+    }
+    if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
+        let reading = time(text, now, want)?;
+        let value = Value::String(reading.value);
+        return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
+    }
+    if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
+        return None;
+    }
+    let reading = number(text)?;
+    if !reading.is_integer && !node.accepts(Kind::Number) {
+        return None;
+    }
+    Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open: Vec::new() })
+}
+
+fn chosen(text: &str, choices: &[Choice]) -> Option<Reading> {
+    if let Some(index) = choose(text, choices) {
+        let value = choices.get(index)?.value.clone();
+        return Some(Reading { value, kind: "enum_in_sentence", lossy: false, open: Vec::new() });
+    }
+    let listed_numbers = choices.iter().any(|choice| choice.value.is_number());
+    let reading = if listed_numbers { number(text)? } else { return None };
+    let value: Number = reading.value;
+    let choice = with_value(choices, &Value::Number(value))?;
+    Some(Reading { value: choice.value.clone(), kind: reading.kind, lossy: reading.lossy, open: Vec::new() })
+}
+
+#[cfg(test)]
+#[path = "walk_tests.rs"]
+mod tests;

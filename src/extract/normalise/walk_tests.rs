@@ -1,0 +1,114 @@
+//! What the walk changes in a value, what it records, and what it leaves alone.
+
+use serde_json::json;
+
+use super::*;
+
+fn run(schema: Value, value: Value) -> Normalised {
+    let schema = Schema::from_value(&schema).expect("a schema");
+    normalise(value, &schema, "2026-06-10T09:20:00".parse().expect("a time"))
+}
+
+fn changed(done: &Normalised) -> Vec<(String, String, bool)> {
+    done.changes.iter().map(|change| (change.path.clone(), change.kind.clone(), change.lossy)).collect()
+}
+
+#[test]
+fn a_listing_in_korean_becomes_its_typed_object() {
+    let schema = json!({"type": "object", "properties": {
+        "title": {"type": "string"},
+        "price": {"type": "integer"},
+        "condition": {"enum": ["최상", "상", "중"]},
+        "meet": {"type": "string", "format": "date-time"},
+        "sizes": {"type": "array", "items": {"type": "number"}},
+        "seller": {"type": "object", "properties": {"age": {"type": "integer"}}}
+    }});
+    let value = json!({"title": "120만원짜리 의자", "price": "120만원", "condition": "상태는 최상입니다",
+        "meet": "11월 5일 오후 2시", "sizes": ["45.5cm", 60, "1,200mm"], "seller": {"age": "서른두 살"}});
+    let done = run(schema, value);
+    assert_eq!(
+        done.value,
+        json!({"title": "120만원짜리 의자", "price": 1200000, "condition": "최상", "meet": "2026-11-05T14:00:00",
+            "sizes": [45.5, 60, 1200], "seller": {"age": 32}})
+    );
+    let told: Vec<_> = changed(&done);
+    let expected = [
+        ("/price", "korean_number", false),
+        ("/condition", "enum_in_sentence", false),
+        ("/meet", "korean_time", false),
+        ("/meet", "year_inferred", true),
+        ("/sizes/0", "number_with_unit", false),
+        ("/sizes/2", "number_with_unit", false),
+        ("/seller/age", "korean_number", false),
+    ];
+    assert_eq!(told, expected.map(|(path, kind, lossy)| (path.to_string(), kind.to_string(), lossy)));
+    assert_eq!((&done.changes[0].before, &done.changes[0].after), (&json!("120만원"), &json!(1200000)));
+}
+
+#[test]
+fn free_strings_and_fitting_values_stay() {
+    for (schema, value) in [
+        (json!({"type": "string"}), json!("120만원")),
+        (json!({}), json!("120만원")),
+        (json!({"type": "string", "format": "email"}), json!("내일")),
+        (json!({"type": "string", "format": "date"}), json!("2026-11-05")),
+        (json!({"type": ["string", "integer"]}), json!("3개")),
+        (json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}), json!("3개")),
+        (json!({"enum": ["new", "used"]}), json!("used")),
+        (json!({"type": "integer"}), json!(5)),
+        (json!({"type": "boolean"}), json!("3개")),
+    ] {
+        let done = run(schema.clone(), value.clone());
+        assert_eq!((done.value, done.changes.len()), (value, 0), "{schema}");
+    }
+}
+
+#[test]
+fn what_the_schema_cannot_take_is_left_for_validation() {
+    for (schema, value) in [
+        (json!({"type": "integer"}), json!("2.5개")),
+        (json!({"type": "integer"}), json!("1/2")),
+        (json!({"type": "number"}), json!("서울")),
+        (json!({"type": "string", "format": "date"}), json!("2월 30일")),
+        (json!({"enum": ["new", "used"]}), json!("new or used")),
+    ] {
+        let done = run(schema, value.clone());
+        assert_eq!((done.value, done.changes.len()), (value, 0));
+    }
+}
+
+#[test]
+fn alternatives_are_followed_where_one_fits() {
+    let optional = json!({"anyOf": [{"type": "integer"}, {"type": "null"}]});
+    assert_eq!(run(optional, json!("천이백만원")).value, json!(12000000));
+    let moment = json!({"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]});
+    assert_eq!(run(moment.clone(), json!("2027년 3월 2일 오후 4시")).value, json!("2027-03-02T16:00:00"));
+    assert_eq!(run(moment, json!("2027년 3월 2일")).value, json!("2027-03-02"));
+    let kinds = json!({"oneOf": [
+        {"type": "object", "properties": {"kind": {"const": "a"}, "n": {"type": "integer"}}, "required": ["kind", "n"]},
+        {"type": "object", "properties": {"kind": {"const": "b"}, "n": {"type": "string"}}, "required": ["kind", "n"]}
+    ]});
+    assert_eq!(run(kinds.clone(), json!({"kind": "a", "n": "두 개"})).value, json!({"kind": "a", "n": 2}));
+    assert_eq!(run(kinds, json!({"kind": "b", "n": "두 개"})).value, json!({"kind": "b", "n": "두 개"}));
+}
+
+#[test]
+fn references_lists_of_numbers_and_tuples_are_followed() {
+    let node = json!({"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "object", "properties": {
+        "n": {"type": "integer"}, "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}}}}});
+    let value = json!({"n": "하나", "next": {"n": "둘", "next": null}});
+    assert_eq!(run(node, value).value, json!({"n": 1, "next": {"n": 2, "next": null}}));
+    assert_eq!(run(json!({"enum": [1, 2, 3]}), json!("세 개")).value, json!(3));
+    let pair = json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]});
+    assert_eq!(run(pair, json!(["3개", "3개"])).value, json!(["3개", 3]));
+}
+
+#[test]
+fn a_value_nested_without_end_comes_back_as_it_is() {
+    let mut value = json!("3개");
+    for _ in 0..600 {
+        value = Value::Array(vec![value]);
+    }
+    let schema = json!({"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#/$defs/N"}}]}}});
+    assert!(run(schema, value).changes.is_empty());
+}

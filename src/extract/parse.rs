@@ -1,0 +1,207 @@
+//! Strict JSON in what a model said: the whole text, fenced blocks, values among prose, as candidates for the chain to choose from.
+//! What is not quite JSON is left to `repair`, and then all of it: a text where one value is broken gives no candidates here, or the
+//! unbroken part of it would be taken for the whole. Next: `strict`, `segments`, `crate::extract::repair`.
+
+pub mod assembly;
+pub mod number;
+pub mod segments;
+pub mod strict;
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::attempt::Change;
+use super::schema::Schema;
+use super::schema::node::Kind;
+
+/// A value found in a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub value: Value,
+    /// Where in the text it stands, in bytes.
+    pub span: Range<usize>,
+    pub changes: Vec<Change>,
+}
+
+/// The values that stand in the text as strict JSON, fenced ones first, else in their order. Several that are nothing but a list, and
+/// several for a schema that asks for an array, come as an array before they come alone.
+///
+/// A key that stands twice is recorded (`duplicate_key`, lossy where the values differ), so is a number that JSON's types cannot hold: a
+/// fraction is rounded (`number_rounded`, lossy), a whole number beyond 64 bits is kept as text (`number_kept_as_text`).
+pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    let lead = text.len() - text.trim_start_matches(segments::blank).len();
+    let trimmed = text.trim_matches(segments::blank);
+    if let Ok((value, changes)) = strict::value(trimmed) {
+        let span = lead..lead + trimmed.len();
+        let within = written_into_a_string(&value, &span, schema);
+        let whole = Candidate { value, span, changes };
+        return within.into_iter().chain([whole]).collect();
+    }
+    let mut found = Vec::new();
+    for segment in segments::segments(text) {
+        let content = &text[segment.content.clone()];
+        if segment.fenced
+            && let Ok((value, changes)) = strict::value(content)
+        {
+            found.push(Candidate { value, span: segment.content, changes });
+            continue;
+        }
+        let regions = segments::regions(text, segment.content.clone());
+        if regions.unclosed.is_some() {
+            return Vec::new();
+        }
+        let bare = content.trim_start_matches(segments::blank).starts_with(['{', '[']);
+        for region in regions.closed {
+            match strict::value(&text[region.clone()]) {
+                Ok((value, changes)) => found.push(Candidate { value, span: region, changes }),
+                Err(_) if segments::begins_json(text, region.start) || bare => return Vec::new(),
+                Err(_) => {}
+            }
+        }
+    }
+    drop_footnotes(text, &mut found);
+    if found.is_empty() {
+        found.extend(word_among_prose(text, schema));
+    }
+    if found.len() > 1 && commented(text, &found) {
+        return Vec::new();
+    }
+    name_left_out(text, &mut found);
+    gather(text, found, schema)
+}
+
+/// The pieces of text before each value and behind the last, in the order in which the values stand.
+fn gaps(text: &str, found: &[Candidate]) -> Vec<(usize, Range<usize>)> {
+    let mut order: Vec<usize> = (0..found.len()).collect();
+    order.sort_by_key(|index| found[*index].span.start);
+    let mut at = 0;
+    let mut gaps: Vec<_> = order
+        .iter()
+        .map(|index| {
+            let span = &found[*index].span;
+            let gap = at..span.start.max(at);
+            at = span.end.max(at);
+            (*index, gap)
+        })
+        .collect();
+    gaps.extend(order.last().map(|last| (*last, at..text.len())));
+    gaps
+}
+
+/// Whether comments stand between values: `repair` reads over them.
+fn commented(text: &str, found: &[Candidate]) -> bool {
+    gaps(text, found).iter().any(|(_, gap)| {
+        let gap = text[gap.clone()].trim_start_matches(|c: char| segments::blank(c) || c == ',');
+        gap.starts_with("//") || gap.starts_with("/*")
+    })
+}
+
+/// Records what stands around the values: prose is left out by right, what has a key in it is lost.
+pub fn name_left_out(text: &str, found: &mut [Candidate]) {
+    for (index, gap) in gaps(text, found) {
+        // A fence's line says nothing but its language.
+        let fence = |line: &str| {
+            let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
+            mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
+        };
+        let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
+        let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
+        if said.is_empty() {
+            continue;
+        }
+        let lossy = said.starts_with(':') || said.contains("\":") || said.contains("':");
+        let beginning = crate::units::beginning(said, 200);
+        let before =
+            Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
+        found[index].changes.push(change("left_out", before, Value::Null, lossy));
+    }
+}
+
+/// `"{\"a\": 1}"`: a document in a string, where the schema wants no string.
+fn written_into_a_string(value: &Value, span: &Range<usize>, schema: Option<&Schema>) -> Option<Candidate> {
+    let inner = value.as_str()?.trim();
+    let wanted = schema.is_some_and(|schema| !schema.root().accepts(Kind::String));
+    if !wanted || !inner.starts_with(['{', '[']) {
+        return None;
+    }
+    let (made, mut changes) = strict::value(inner).ok()?;
+    changes.push(change("string_unwrapped", value.clone(), Value::Null, false));
+    Some(Candidate { value: made, span: span.clone(), changes })
+}
+
+/// `[1]` behind a sentence refers to a source.
+fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
+    let footnote = |c: &Candidate| {
+        let number = c.value.as_array().is_some_and(|items| items.len() == 1 && items[0].is_u64());
+        number
+            && text[..c.span.start].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+    };
+    if found.iter().any(|c| !footnote(c)) {
+        found.retain(|c| !footnote(c));
+    }
+}
+
+/// Several values as one array: first where nothing else stands in the text or the schema asks for an array of such, else not at all.
+pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec<Candidate> {
+    let (Some(first), Some(last)) = (found.first(), found.last()) else { return found };
+    if found.len() < 2 {
+        return found;
+    }
+    let empty = |gap: &str| gap.trim_matches(|c: char| segments::blank(c) || c == ',').is_empty();
+    // Brackets behind the last were opened nowhere.
+    let stray = |gap: &str| empty(gap.trim_end_matches([']', '}', ' ', '\n']));
+    let gaps = gaps(text, &found);
+    let listed = gaps.iter().rev().enumerate().all(|(from_end, (_, gap))| {
+        let gap = &text[gap.clone()];
+        if from_end == 0 { stray(gap) } else { empty(gap) }
+    });
+    let root = schema.map(Schema::root);
+    let array = root.is_some_and(|root| root.accepts(Kind::Array) && !root.accepts(Kind::Object));
+    if !(listed || array && found.iter().all(|c| !c.value.is_array())) {
+        return found;
+    }
+    let span = first.span.start..last.span.end.max(first.span.end);
+    let mut changes = vec![change("values_gathered", Value::from(found.len()), Value::Null, false)];
+    for (index, candidate) in found.iter().enumerate() {
+        let inside = |c: &Change| Change { path: format!("/{index}{}", c.path), ..c.clone() };
+        changes.extend(candidate.changes.iter().map(inside));
+    }
+    let value = Value::Array(found.iter().map(|c| c.value.clone()).collect());
+    [Candidate { value, span, changes }].into_iter().chain(found).collect()
+}
+
+/// For a schema that asks for a number or a yes or no: the only one that the text has. Of two, neither is guessed.
+fn word_among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
+    let root = schema?.root();
+    if root.choices().is_some() || root.accepts(Kind::String) || text.len() > 10_000 {
+        return None;
+    }
+    let mut only: Option<(Value, Range<usize>)> = None;
+    let mut at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
+        at += word.len();
+        let word = text[start..at].trim_end().trim_end_matches(['*', '`', '"', ')', '_', '.', ',', '!', ';', ':']);
+        let json = match word {
+            "True" | "TRUE" => "true",
+            "False" | "FALSE" => "false",
+            other => other,
+        };
+        let Ok((value, _)) = strict::value(json) else { continue };
+        let kind = Kind::of(&value);
+        if !(root.accepts(kind) || kind == Kind::Integer && root.accepts(Kind::Number)) {
+            continue;
+        }
+        if only.as_ref().is_some_and(|(known, _)| *known != value) {
+            return None;
+        }
+        only = Some((value, start..start + word.len()));
+    }
+    only.map(|(value, span)| Candidate { value, span, changes: Vec::new() })
+}
+
+/// A change of the whole value.
+pub fn change(kind: &str, before: Value, after: Value, lossy: bool) -> Change {
+    Change { path: String::new(), kind: kind.to_owned(), before, after, lossy }
+}

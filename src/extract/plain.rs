@@ -1,0 +1,231 @@
+//! Text that is no JSON to a value, guided by the schema's names: `Name: John` and its kin, YAML, Markdown tables and lists, tags.
+//!
+//! Nothing is guessed: a value counts only where a name that the schema knows stands before it, and a field that is not named stays absent.
+//! Values are handed on as text, or as JSON where the schema takes no text; types are `coerce`'s work. What stands around is recorded as left
+//! out, as lossy where it looks like a field that was not understood.
+//!
+//! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
+//! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
+//! Next: `block`, `table`, `tags`, `field`.
+
+mod block;
+mod field;
+mod table;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use serde_json::{Map, Value};
+
+use super::attempt::Change;
+use super::parse::{Candidate, change, segments};
+use super::schema::Schema;
+use super::schema::node::{Kind, Node};
+use crate::units;
+
+/// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
+/// with the most fields first, none where nothing was named, and none without a schema.
+pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    let Some(schema) = schema else { return Vec::new() };
+    let root = schema.root();
+    let lines = field::lines(text, 0..text.len());
+    let mut found: Vec<(usize, Candidate)> = Vec::new();
+    let shapes = block::shapes(root);
+    let json = json_stands(text, &lines, &shapes);
+    for shape in shapes.into_iter().filter(|_| !json) {
+        found.extend(objects(text, &lines, shape));
+    }
+    if !json
+        && root.accepts(Kind::Array)
+        && let Some(item) = field::any_items(root)
+    {
+        found.extend(arrays(text, &lines, item));
+    }
+    // Stable: of two readings with as many fields the earlier stays first.
+    found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
+    let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
+    found.extend(scalar(text, root));
+    found
+}
+
+/// Whether JSON stands in the text, other than as what is said of a field: its lines are `repair`'s to read, who marks what was cut off.
+fn json_stands(text: &str, lines: &[field::Line], shapes: &[Node<'_>]) -> bool {
+    lines.iter().any(|line| {
+        let body = &text[line.body.clone()];
+        let brackets = body.match_indices(['{', '[']).map(|(at, _)| line.body.start + at);
+        let Some(first) = brackets.into_iter().take(16).find(|at| segments::begins_json(text, *at)) else {
+            return false;
+        };
+        let said = |field: &field::Field| text[field.value..first].chars().all(char::is_whitespace);
+        let named =
+            shapes.iter().any(|shape| field::fields(text, &(line.body.start..first), *shape).last().is_some_and(said));
+        let opens = text.as_bytes()[first] == b'{' || first == line.body.start && !line.marked;
+        opens && !named
+    })
+}
+
+/// The text itself: as it is where the schema takes any text, else without what is around it.
+fn scalar(text: &str, root: Node<'_>) -> Option<Candidate> {
+    let kinds = [Kind::String, Kind::Integer, Kind::Number, Kind::Boolean];
+    let trimmed = text.trim();
+    let listed = root.choices().is_some();
+    if trimmed.is_empty() || !(listed || kinds.into_iter().any(|kind| root.accepts(kind))) {
+        return None;
+    }
+    let free = root.accepts(Kind::String) && !listed && root.format().is_none();
+    let said = if free { text } else { field::unmarked(trimmed) };
+    let start = said.as_ptr() as usize - text.as_ptr() as usize;
+    Some(Candidate { value: Value::from(said), span: start..start + said.len(), changes: vec![kind("text_taken")] })
+}
+
+/// Readings as one object, each with how many fields it has.
+fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Candidate)> {
+    let mut found = Vec::new();
+    let elements = tags::elements(text);
+    let roots = [elements.as_slice()].into_iter().chain(elements.iter().map(|element| element.children.as_slice()));
+    let map = roots.map(|elements| tags::object(text, elements, node)).max_by_key(Map::len).unwrap_or_default();
+    if !map.is_empty() {
+        let first = elements.first().map_or(0, |element| element.whole.start);
+        let last = elements.last().map_or(text.len(), |element| element.whole.end);
+        let mut changes = vec![kind("tags_read")];
+        left_out(&mut changes, &text[..first], false);
+        left_out(&mut changes, &text[last..], false);
+        found.push((map.len(), Candidate { value: Value::Object(map), span: first..last, changes }));
+    }
+    let tables = table::tables(text, lines);
+    let mut tabled = Map::new();
+    let mut changes = vec![kind("table_read")];
+    for table in &tables {
+        if let Some((rows, unknown)) = table.objects(node) {
+            // A table of several rows is a list: which row is meant is not for here to say.
+            if let [Value::Object(row)] = rows.as_slice() {
+                tabled.extend(row.clone());
+                changes.extend(unknown.iter().map(|name| lost(name)));
+                continue;
+            }
+        }
+        if let Some((map, unknown)) = table.object(node) {
+            tabled.extend(map);
+            changes.extend(unknown.iter().map(|said| lost(said)));
+            continue;
+        }
+        for property in node.properties() {
+            let Some(item) = field::items(property.node) else { continue };
+            let rows = block::shapes(item).into_iter().find_map(|shape| table.objects(shape));
+            if let Some((rows, unknown)) = rows.filter(|_| !tabled.contains_key(property.key)) {
+                changes.extend(unknown.iter().map(|name| lost(name)));
+                tabled.insert(property.key.to_owned(), Value::Array(rows));
+                break;
+            }
+        }
+    }
+    let mut read = block::object(text, lines, node, 0);
+    if !tabled.is_empty() {
+        // Lines around the tables may name more.
+        for (key, value) in std::mem::take(&mut read.map) {
+            tabled.entry(key).or_insert(value);
+        }
+        for table in &tables {
+            read.used[table.lines.clone()].fill(true);
+        }
+        changes.extend(rest(text, lines, &read.used));
+        found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
+    } else if !read.map.is_empty() {
+        let mut changes = vec![kind("lines_read")];
+        changes.append(&mut read.changes);
+        changes.extend(rest(text, lines, &read.used));
+        let span = span(lines, &read.used);
+        found.push((read.map.len(), Candidate { value: Value::Object(read.map), span, changes }));
+    }
+    found
+}
+
+/// Readings as a list.
+fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
+    let mut found = Vec::new();
+    let shapes = block::shapes(item);
+    for table in table::tables(text, lines) {
+        let Some((rows, unknown)) = shapes.iter().find_map(|shape| table.objects(*shape)) else { continue };
+        let mut used = vec![false; lines.len()];
+        used[table.lines.clone()].fill(true);
+        let mut changes = vec![kind("table_read")];
+        changes.extend(unknown.iter().map(|name| lost(name)));
+        changes.extend(rest(text, lines, &used));
+        found.push((rows.len(), Candidate { value: Value::Array(rows), span: span(lines, &used), changes }));
+    }
+    let (values, inner, used) = block::array(text, lines, item, 0);
+    if !values.is_empty() {
+        let mut changes = vec![kind("list_read")];
+        changes.extend(inner);
+        changes.extend(rest(text, lines, &used));
+        found.push((values.len(), Candidate { value: Value::Array(values), span: span(lines, &used), changes }));
+    } else if shapes.is_empty() {
+        // `a, b, c` in one line, and nothing else.
+        let said = text.trim();
+        let values = field::list(said, item);
+        let plain = !said.contains('\n')
+            && values.len() > 1
+            && said.split([',', ';']).all(|part| part.split_whitespace().count() <= 4);
+        if plain {
+            let candidate =
+                Candidate { value: Value::Array(values), span: 0..text.len(), changes: vec![kind("list_read")] };
+            found.push((1, candidate));
+        }
+    }
+    found
+}
+
+fn kind(kind: &str) -> Change {
+    change(kind, Value::Null, Value::Null, false)
+}
+
+fn lost(said: &str) -> Change {
+    change("left_out", Value::from(units::beginning(said, 200)), Value::Null, true)
+}
+
+/// From the first line that was understood to the last.
+fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
+    let first = used.iter().position(|used| *used).unwrap_or(0);
+    let last = used.iter().rposition(|used| *used).unwrap_or(0);
+    lines.get(first).map_or(0, |line| line.body.start)..lines.get(last).map_or(0, |line| line.body.end)
+}
+
+/// What was not understood: lines between those that were, or in their form, are lost; sentences around are only left out.
+fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
+    let first = used.iter().position(|used| *used).unwrap_or(0);
+    let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
+    let mut changes = Vec::new();
+    let mut prose = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        let said = text[line.body.clone()].trim();
+        let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
+        if used[at] || said.is_empty() || rule {
+            left_out(&mut changes, &std::mem::take(&mut prose), false);
+            continue;
+        }
+        let heading = said.starts_with('#') || said.ends_with(':');
+        let named = line.marked
+            || said
+                .split([':', '='])
+                .next()
+                .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
+        if !heading && (named || (first..last).contains(&at)) {
+            left_out(&mut changes, said, true);
+        } else {
+            prose.push_str(said);
+            prose.push(' ');
+        }
+    }
+    left_out(&mut changes, &prose, false);
+    changes
+}
+
+fn left_out(changes: &mut Vec<Change>, said: &str, lossy: bool) {
+    let said = said.trim();
+    if said.is_empty() {
+        return;
+    }
+    let beginning = units::beginning(said, 200);
+    let shown = if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() };
+    changes.push(change("left_out", Value::from(shown), Value::Null, lossy));
+}

@@ -1,0 +1,256 @@
+//! Lines to fields: `Name: John`, YAML by its indents, lists below a name, several fields in one line, sections of an INI file.
+//! A name that the schema does not know is not guessed. Next: `field` for a single line.
+
+use serde_json::{Map, Value};
+
+use super::field::{Field, Line, fields, items, list, scalar, unmarked};
+use crate::extract::attempt::Change;
+use crate::extract::parse::change;
+use crate::extract::schema::names;
+use crate::extract::schema::node::{Kind, Node};
+
+/// Objects within objects, by indent, beyond this are not looked for.
+const DEPTH: usize = 16;
+
+/// What was read of some lines.
+#[derive(Debug, Default)]
+pub struct Block {
+    pub map: Map<String, Value>,
+    pub changes: Vec<Change>,
+    /// Lines that were understood, as a mark for each.
+    pub used: Vec<bool>,
+}
+
+/// A place that can be an object, with its properties: the place itself, or those of its branches.
+pub fn shapes(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut found = Vec::new();
+    let mut open = vec![(node, 0)];
+    while let Some((node, depth)) = open.pop() {
+        if node.properties().len() > 0 {
+            found.push(node);
+        } else if depth < 4 {
+            open.extend(
+                node.branches().filter(|branch| branch.accepts(Kind::Object)).map(|branch| (branch, depth + 1)),
+            );
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// The fields of one object.
+pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block {
+    let mut block = Block { used: vec![false; lines.len()], ..Block::default() };
+    let mut at = 0;
+    while at < lines.len() {
+        let line = &lines[at];
+        if let Some((property, end)) = section(text, lines, at, node).filter(|_| depth < DEPTH) {
+            let inner = object(text, &lines[at + 1..end], property, depth + 1);
+            block.used[at] = true;
+            let key = text[line.body.clone()].trim_matches(['[', ']', ' ']);
+            if let Some(property) = node.called(key) {
+                take_in(&mut block, at + 1, property.key, inner);
+            }
+            at = end;
+            continue;
+        }
+        let found = fields(text, &line.body, node);
+        if found.is_empty() {
+            at += 1;
+            continue;
+        }
+        block.used[at] = true;
+        let end = below(text, lines, at);
+        let before = text[line.body.start..found[0].start]
+            .trim_matches(|c: char| c.is_whitespace() || "*_`\"'#,;|(".contains(c));
+        if !before.is_empty() {
+            block.changes.push(change("left_out", Value::from(before), Value::Null, false));
+        }
+        for (index, field) in found.iter().enumerate() {
+            let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
+            let said = unmarked(trim_open(&text[field.value..stop]));
+            let last = index + 1 == found.len();
+            if last && end > at + 1 {
+                let inner = nested(text, &lines[at + 1..end], said, field, depth);
+                take_in_value(&mut block, at + 1, field.property.key, inner);
+            } else {
+                let value = value_of(said, field.property.node);
+                insert(&mut block, field.property.key, value);
+            }
+        }
+        at = end;
+    }
+    block
+}
+
+/// A field's end within a line may carry the next one's opening marks: `John, **`.
+fn trim_open(said: &str) -> &str {
+    let said = said.trim_end();
+    let said = said.strip_suffix("**").filter(|rest| rest.matches("**").count() % 2 == 0).unwrap_or(said).trim_end();
+    said.trim_end_matches([',', ';', '|', '，'])
+}
+
+/// `[name]` alone: an object's place and where it ends.
+fn section<'s>(text: &str, lines: &[Line], at: usize, node: Node<'s>) -> Option<(Node<'s>, usize)> {
+    let body = text[lines[at].body.clone()].trim();
+    let name = body.strip_prefix('[')?.strip_suffix(']')?;
+    let property = node.called(name)?;
+    let shape = shapes(property.node).into_iter().next()?;
+    let more = lines[at + 1..].iter().position(|line| {
+        let body = text[line.body.clone()].trim();
+        body.starts_with('[') && body.ends_with(']')
+    });
+    Some((shape, more.map_or(lines.len(), |more| at + 1 + more)))
+}
+
+/// Where the lines that belong below this one end: those set in deeper, and a list at the same indent.
+fn below(text: &str, lines: &[Line], at: usize) -> usize {
+    let own = &lines[at];
+    let mut end = at + 1;
+    let mut last = end;
+    while let Some(line) = lines.get(end) {
+        let empty = line.body.is_empty();
+        let deeper = line.column > own.column;
+        let list = line.marked
+            && !own.marked
+            && line.indent >= own.indent
+            && text[own.body.clone()].trim_end().ends_with([':', '*', '：']);
+        if !(empty || deeper || list) {
+            break;
+        }
+        end += 1;
+        if !empty {
+            last = end;
+        }
+    }
+    last
+}
+
+/// A value with what belongs to it.
+struct Inner {
+    value: Value,
+    changes: Vec<Change>,
+    used: Vec<bool>,
+}
+
+/// What stands below a name: a list, an object, a text of several lines.
+fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -> Inner {
+    let node = field.property.node;
+    let block = matches!(said, "" | "|" | ">" | "|-" | ">-");
+    if block && let Some(item) = items(node) {
+        let (values, changes, used) = array(text, lines, item, depth + 1);
+        return Inner { value: Value::Array(values), changes, used };
+    }
+    if block && depth < DEPTH && !node.accepts(Kind::String) {
+        for shape in shapes(node) {
+            let inner = object(text, lines, shape, depth + 1);
+            if !inner.map.is_empty() {
+                return Inner { value: Value::Object(inner.map), changes: inner.changes, used: inner.used };
+            }
+        }
+    }
+    if node.accepts(Kind::String) && block {
+        let joint = if said.starts_with('|') { "\n" } else { " " };
+        let all: Vec<&str> =
+            lines.iter().map(|line| text[line.body.clone()].trim()).filter(|line| !line.is_empty()).collect();
+        return Inner { value: Value::from(all.join(joint)), changes: Vec::new(), used: vec![true; lines.len()] };
+    }
+    Inner { value: value_of(said, node), changes: Vec::new(), used: vec![false; lines.len()] }
+}
+
+fn value_of(said: &str, node: Node<'_>) -> Value {
+    match items(node) {
+        Some(item) if !said.starts_with('[') => Value::Array(list(said, item)),
+        _ => scalar(said, node),
+    }
+}
+
+/// The items of a list, one a mark; of objects, each mark and each name that comes again begins one.
+pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<Value>, Vec<Change>, Vec<bool>) {
+    let mut values = Vec::new();
+    let mut changes = Vec::new();
+    let mut used = vec![false; lines.len()];
+    let shapes = if depth < DEPTH && !item.accepts(Kind::String) { shapes(item) } else { Vec::new() };
+    let Some(shape) = shapes.first() else {
+        let indent = lines.iter().filter(|line| line.marked).map(|line| line.indent).min();
+        for (at, line) in lines.iter().enumerate() {
+            if line.marked && Some(line.indent) == indent {
+                used[at] = true;
+                values.push(scalar(&text[line.body.clone()], item));
+            }
+        }
+        return (values, changes, used);
+    };
+    for part in records(text, lines, *shape) {
+        let inner = object(text, &lines[part.clone()], *shape, depth + 1);
+        used[part.clone()].copy_from_slice(&inner.used);
+        if inner.map.is_empty() {
+            continue;
+        }
+        changes.extend(inner.changes.into_iter().map(|c| Change { path: format!("/{}{}", values.len(), c.path), ..c }));
+        values.push(Value::Object(inner.map));
+    }
+    (values, changes, used)
+}
+
+/// Where one object of a list ends and the next begins: at a mark, or where its first name comes again.
+fn records(text: &str, lines: &[Line], node: Node<'_>) -> Vec<std::ops::Range<usize>> {
+    let named: Vec<Option<&str>> =
+        lines.iter().map(|line| fields(text, &line.body, node).first().map(|field| field.property.key)).collect();
+    let first = named.iter().flatten().next().copied();
+    let least =
+        lines.iter().zip(&named).filter(|(_, key)| key.is_some()).map(|(line, _)| line.indent).min().unwrap_or(0);
+    let mut starts: Vec<usize> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let again = named[at].is_some() && named[at] == first;
+        let mark = line.marked && line.indent <= least && named[at].is_some() && !marks_fields(lines, &named);
+        if again || mark {
+            starts.push(at);
+        }
+    }
+    let ends = starts.iter().skip(1).copied().chain([lines.len()]);
+    starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+}
+
+/// Whether every field has a mark of its own: then a mark begins no new object.
+fn marks_fields(lines: &[Line], named: &[Option<&str>]) -> bool {
+    lines.iter().zip(named).filter(|(_, key)| key.is_some()).all(|(line, _)| line.marked)
+        && named.iter().flatten().collect::<std::collections::BTreeSet<_>>().len() > 1
+}
+
+fn take_in(block: &mut Block, from: usize, key: &str, inner: Block) {
+    take_in_value(
+        block,
+        from,
+        key,
+        Inner { value: Value::Object(inner.map), changes: inner.changes, used: inner.used },
+    );
+}
+
+fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
+    for (at, used) in inner.used.iter().enumerate() {
+        block.used[from + at] |= used;
+    }
+    let path = names::join("", key);
+    block.changes.extend(inner.changes.into_iter().map(|c| Change { path: format!("{path}{}", c.path), ..c }));
+    insert(block, key, inner.value);
+}
+
+/// A field said twice keeps what was said first; what came later is told.
+fn insert(block: &mut Block, key: &str, value: Value) {
+    match block.map.get(key) {
+        None => {
+            block.map.insert(key.to_owned(), value);
+        }
+        Some(known) => {
+            let lossy = *known != value;
+            block.changes.push(Change {
+                path: names::join("", key),
+                kind: "duplicate_key".to_owned(),
+                before: value,
+                after: known.clone(),
+                lossy,
+            });
+        }
+    }
+}

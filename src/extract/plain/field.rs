@@ -1,0 +1,211 @@
+//! Where in a line a field's name and its separator stand, and what a field's text becomes.
+//! Which lines belong together is `block`'s. Next: `block`.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use crate::extract::parse::strict;
+use crate::extract::repair;
+use crate::extract::schema::node::{Kind, Node, Property, Rest};
+
+/// No name in a text is longer than this, nor has more words.
+const LONGEST_NAME: usize = 64;
+const MOST_WORDS: usize = 5;
+
+/// A field found in a line.
+#[derive(Debug, Clone)]
+pub struct Field<'s> {
+    pub property: Property<'s>,
+    /// Where its name begins.
+    pub start: usize,
+    /// Where what is said of it begins.
+    pub value: usize,
+}
+
+/// A line: how far it is set in, whether a list mark begins it, and what follows that.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub indent: usize,
+    /// Where in the line, behind the mark, its text begins.
+    pub column: usize,
+    pub marked: bool,
+    pub body: Range<usize>,
+}
+
+/// The lines of a text, without what marks quotations.
+pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
+    let mut at = within.start;
+    let split = text[within].split_inclusive('\n');
+    split
+        .map(|line| {
+            let start = at;
+            at += line.len();
+            let shown = line.trim_end();
+            let body = shown.trim_start_matches([' ', '\t', '>', '\u{a0}']);
+            let indent = shown.len() - body.len();
+            let mark = list_mark(body);
+            let lead = indent + mark;
+            Line { indent, column: lead, marked: mark > 0, body: start + lead..start + shown.len() }
+        })
+        .collect()
+}
+
+/// The length of `- `, `* `, `• `, `1. `, `2) ` with the space behind; nothing where the line is no list's.
+fn list_mark(body: &str) -> usize {
+    let mut chars = body.chars();
+    let mark = match chars.next() {
+        Some('-' | '*' | '+') => 1,
+        Some(c @ ('•' | '◦' | '▪' | '·' | '–')) => c.len_utf8(),
+        Some('0'..='9') => {
+            let digits = body.bytes().take_while(u8::is_ascii_digit).count();
+            if digits < 4 && body[digits..].starts_with(['.', ')']) { digits + 1 } else { return 0 }
+        }
+        _ => return 0,
+    };
+    let space = body[mark..].len() - body[mark..].trim_start().len();
+    if space == 0 && mark < body.len() { 0 } else { mark + space }
+}
+
+/// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it.
+pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
+    let mut found: Vec<Field> = Vec::new();
+    let mut from = line.start;
+    let mut at = line.start;
+    while at < line.end {
+        let rest = &text[at..line.end];
+        let length = match rest.as_bytes()[0] {
+            b':' if rest.starts_with("://") => {
+                at += 3;
+                continue;
+            }
+            b':' => 1,
+            b'=' if rest.starts_with("=>") => 2,
+            b'=' => 1,
+            b'-' if rest.starts_with("->") => 2,
+            _ if rest.starts_with('：') || rest.starts_with('→') => 3,
+            _ => {
+                at += rest.chars().next().map_or(1, char::len_utf8);
+                continue;
+            }
+        };
+        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node) {
+            found.push(Field { property, start, value: at + length });
+            from = at + length;
+        }
+        at += length;
+    }
+    found
+}
+
+/// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
+fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>) -> Option<(usize, Property<'s>)> {
+    let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    let near = &text[start..within.end];
+    let cut = start > within.start;
+    // From the farthest word to the nearest: the longest name wins.
+    let mut starts: Vec<usize> = near
+        .char_indices()
+        .filter(|(at, c)| {
+            let before = near[..*at].chars().next_back();
+            let begins =
+                before.map_or(!cut, |b| b.is_whitespace() || matches!(b, ',' | ';' | '|' | '.' | '，' | '(' | '/'));
+            begins && !c.is_whitespace()
+        })
+        .map(|(at, _)| at)
+        .collect();
+    let words = starts.len();
+    starts.drain(..words.saturating_sub(MOST_WORDS));
+    starts.into_iter().find_map(|at| {
+        let name = &near[at..];
+        let bare = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#[](){}".contains(c));
+        // Within a line, a name behind another word is a name only if nothing is left over between.
+        let comma = near[..at].trim_end().ends_with([',', ';', '|', '.', '，']) || near[..at].trim().is_empty();
+        let property = node.called(bare)?;
+        (first && comma || !first).then_some((start + at, property))
+    })
+}
+
+/// What is said of a field, as a value: text as written, unless the schema takes no text there and it plainly is JSON.
+pub fn scalar(said: &str, node: Node<'_>) -> Value {
+    let said = unmarked(said);
+    if said.starts_with(['[', '{']) && !node.accepts(Kind::String) {
+        if let Ok((value, _)) = strict::value(said) {
+            return value;
+        }
+        let mut read = repair::candidates(said, None);
+        if read.len() == 1
+            && let Some(candidate) = read.pop()
+        {
+            return candidate.value;
+        }
+    }
+    let text = unquoted(said);
+    if !node.accepts(Kind::String)
+        && let Ok((value, _)) = strict::value(text)
+        && !(value.is_null() && !node.accepts(Kind::Null))
+    {
+        return value;
+    }
+    Value::from(text)
+}
+
+/// What is said of a field that takes a list, on one line: `a, b and c`.
+pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
+    let parts = said.split([',', ';', '、', '，']).map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| scalar(part.strip_prefix("and ").unwrap_or(part), item)).collect()
+}
+
+/// The items' place, where a place takes lists and no text.
+pub fn items(node: Node<'_>) -> Option<Node<'_>> {
+    if node.accepts(Kind::String) { None } else { any_items(node) }
+}
+
+/// The items' place, of the place itself or of a branch.
+pub fn any_items(node: Node<'_>) -> Option<Node<'_>> {
+    if !node.accepts(Kind::Array) {
+        return None;
+    }
+    own_items(node).or_else(|| node.branches().filter(|branch| branch.accepts(Kind::Array)).find_map(own_items))
+}
+
+fn own_items(node: Node<'_>) -> Option<Node<'_>> {
+    match node.items() {
+        Rest::Node(item) => Some(item),
+        Rest::Any | Rest::Forbidden => None,
+    }
+}
+
+/// Without Markdown's marks around the whole, and a comma behind.
+pub fn unmarked(said: &str) -> &str {
+    let mut said = said.trim().trim_end_matches([',', ';']).trim_end();
+    // The end of bold that began before the name: `**Name:** John`.
+    for mark in ["**", "__"] {
+        if said.starts_with(mark) && said.matches(mark).count() % 2 == 1 {
+            said = said[mark.len()..].trim_start();
+        }
+        if said.ends_with(mark) && said.matches(mark).count() % 2 == 1 {
+            said = said[..said.len() - mark.len()].trim_end();
+        }
+    }
+    for mark in ["**", "__", "`", "*"] {
+        let inner = said.strip_prefix(mark).and_then(|said| said.strip_suffix(mark));
+        if let Some(inner) = inner.filter(|inner| !inner.is_empty() && !inner.contains(mark)) {
+            said = inner.trim();
+        }
+    }
+    said
+}
+
+fn unquoted(said: &str) -> &str {
+    for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('‘', '’')] {
+        let inner = said.strip_prefix(open).and_then(|said| said.strip_suffix(close));
+        if let Some(inner) = inner.filter(|inner| !inner.contains([open, close])) {
+            return inner;
+        }
+    }
+    said
+}

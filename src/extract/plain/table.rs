@@ -1,0 +1,104 @@
+//! Markdown tables: rows to objects, and tables of two columns whose first names the fields.
+//! Next: `block` for lines.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+
+use super::field::{Line, scalar};
+use crate::extract::schema::node::{Node, Property};
+
+/// A table: its header's cells, its rows' cells, and the lines that it takes.
+pub struct Table<'a> {
+    pub header: Vec<&'a str>,
+    pub rows: Vec<Vec<&'a str>>,
+    pub lines: Range<usize>,
+}
+
+/// The tables of a text: a line with bars, a line of dashes, lines with bars.
+pub fn tables<'a>(text: &'a str, lines: &[Line]) -> Vec<Table<'a>> {
+    let body = |at: usize| lines.get(at).map(|line| text[line.body.clone()].trim());
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at + 1 < lines.len() {
+        let (Some(head), Some(rule)) = (body(at), body(at + 1)) else { break };
+        let is_rule =
+            rule.contains('-') && rule.contains('|') && rule.chars().all(|c| matches!(c, '|' | '-' | ':' | ' ' | '+'));
+        if !head.contains('|') || !is_rule {
+            at += 1;
+            continue;
+        }
+        let mut end = at + 2;
+        let mut rows = Vec::new();
+        while let Some(row) = body(end).filter(|row| row.contains('|')) {
+            rows.push(cells(row));
+            end += 1;
+        }
+        found.push(Table { header: cells(head), rows, lines: at..end });
+        at = end;
+    }
+    found
+}
+
+/// What stands between bars; a bar behind a backslash is text.
+fn cells(row: &str) -> Vec<&str> {
+    let row = row.strip_prefix('|').unwrap_or(row);
+    let row = row.strip_suffix('|').filter(|rest| !rest.ends_with('\\')).unwrap_or(row);
+    let mut cells = Vec::new();
+    let mut from = 0;
+    for (at, _) in row.match_indices('|') {
+        if !row[..at].ends_with('\\') {
+            cells.push(row[from..at].trim());
+            from = at + 1;
+        }
+    }
+    cells.push(row[from..].trim());
+    cells
+}
+
+impl Table<'_> {
+    /// The rows as objects, where the header names fields; with what its unknown columns hold, by column.
+    pub fn objects(&self, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
+        let columns: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
+        if columns.iter().flatten().count() == 0 {
+            return None;
+        }
+        let unknown = self.header.iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.is_empty());
+        let unknown = unknown.map(|(name, _)| (*name).to_owned()).collect();
+        let row = |cells: &Vec<&str>| {
+            let mut map = Map::new();
+            for (column, cell) in columns.iter().zip(cells) {
+                // An empty cell says nothing.
+                if let Some(property) = column.as_ref().filter(|_| !cell.is_empty()) {
+                    map.entry(property.key.to_owned()).or_insert_with(|| scalar(cell, property.node));
+                }
+            }
+            Value::Object(map)
+        };
+        Some((self.rows.iter().map(row).collect(), unknown))
+    }
+
+    /// One object, where the first column names fields: its header's cells count as a row.
+    pub fn object(&self, node: Node<'_>) -> Option<(Map<String, Value>, Vec<String>)> {
+        if self.header.len() != 2 {
+            return None;
+        }
+        let mut map = Map::new();
+        let mut unknown = Vec::new();
+        for (index, cells) in [&self.header].into_iter().chain(&self.rows).enumerate() {
+            let [name, said] = cells.as_slice() else { continue };
+            match called(name, node) {
+                Some(property) => {
+                    map.entry(property.key.to_owned()).or_insert_with(|| scalar(said, property.node));
+                }
+                None if index > 0 => unknown.push(format!("{name}: {said}")),
+                None => {}
+            }
+        }
+        (!map.is_empty()).then_some((map, unknown))
+    }
+}
+
+fn called<'s>(name: &str, node: Node<'s>) -> Option<Property<'s>> {
+    node.called(name.trim_matches(['*', '_', '`', ' ', ':']))
+}

@@ -1,0 +1,171 @@
+//! Plain text to a value: each form of it, and what is never guessed.
+
+use serde_json::{Value, json};
+
+use crate::extract::parse::Candidate;
+use crate::extract::schema::Schema;
+
+fn person() -> Schema {
+    Schema::from_value(&json!({"type": "object", "required": ["name"], "properties": {
+        "name": {"type": "string", "aliases": ["이름", "성명"]},
+        "age": {"type": "integer", "aliases": ["나이"]},
+        "city": {"type": "string"},
+        "full_address": {"type": "object", "properties": {"street": {"type": "string"}, "zip": {"type": "string"}}},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "pets": {"type": "array", "items": {"type": "object", "properties": {"kind": {"type": "string"}, "name": {"type": "string"}}}},
+    }}))
+    .unwrap()
+}
+
+fn best(text: &str, schema: &Schema) -> Candidate {
+    super::candidates(text, Some(schema)).into_iter().next().unwrap_or(Candidate {
+        value: Value::Null,
+        span: 0..0,
+        changes: vec![],
+    })
+}
+
+#[test]
+fn each_way_of_writing_a_name_and_its_value_gives_the_same_fields() {
+    let schema = person();
+    let wanted = json!({"name": "John", "age": 25, "city": "Seoul"});
+    for text in [
+        "Name: John\nAge: 25\nCity: Seoul",
+        "**Name**: John\n**Age**: 25\n**City**: Seoul",
+        "**Name:** John\n**Age:** 25\n**City:** Seoul",
+        "- Name: John\n- Age: 25\n- City: Seoul",
+        "* **name**: John\n* **age**: 25\n* **city**: Seoul",
+        "name = John\nage = 25\ncity = Seoul",
+        "name -> John\nage -> 25\ncity -> Seoul",
+        "Name: John, Age: 25, City: Seoul",
+        "Name: John; Age: 25; City: Seoul",
+        "NAME： John\nAGE： 25\nCITY： Seoul",
+        "이름: John\n나이: 25\nCity: Seoul",
+        "name: \"John\"\nage: 25\ncity: 'Seoul'",
+        "1. Name: John\n2. Age: 25\n3. City: Seoul",
+        "| Name | Age | City |\n|---|---|---|\n| John | 25 | Seoul |",
+        "| Field | Value |\n|:--|--:|\n| Name | John |\n| Age | 25 |\n| City | Seoul |",
+        "<person><name>John</name><age>25</age><city>Seoul</city></person>",
+        "<name>John</name>\n<age>25</age> <city>Seoul</city>",
+        "Here is the person.\n\nName: John\nAge: 25\nCity: Seoul\n\nAnything else?",
+    ] {
+        assert_eq!(best(text, &schema).value, wanted, "{text}");
+    }
+}
+
+#[test]
+fn yaml_nests_by_its_indents() {
+    let text = "name: John\nfull_address:\n  street: Main St 5\n  zip: 02134\ntags:\n  - a\n  - b: c\npets:\n- kind: cat\n  name: Tom\n- kind: dog\n  name: Rex\n";
+    let wanted = json!({"name": "John", "full_address": {"street": "Main St 5", "zip": "02134"}, "tags": ["a", "b: c"],
+        "pets": [{"kind": "cat", "name": "Tom"}, {"kind": "dog", "name": "Rex"}]});
+    assert_eq!(best(text, &person()).value, wanted);
+}
+
+#[test]
+fn a_list_stands_below_its_name_or_in_its_line() {
+    for text in [
+        "name: J\ntags: a, b, c",
+        "name: J\ntags:\n- a\n- b\n- c",
+        "Name: J\n**Tags**:\n\n* a\n* b\n* c",
+        "name: J\ntags: [\"a\", \"b\", \"c\"]",
+    ] {
+        assert_eq!(best(text, &person()).value, json!({"name": "J", "tags": ["a", "b", "c"]}), "{text}");
+    }
+}
+
+#[test]
+fn block_texts_and_sections_are_read() {
+    let text = "name: >\n  John\n  Smith\n\n[full_address]\nstreet = Main St\nzip = 1\n";
+    assert_eq!(
+        best(text, &person()).value,
+        json!({"name": "John Smith", "full_address": {"street": "Main St", "zip": "1"}})
+    );
+}
+
+#[test]
+fn rows_of_a_table_and_items_of_a_list_are_the_arrays_items() {
+    let people = Schema::from_value(&json!({"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}})).unwrap();
+    let wanted = json!([{"name": "A", "age": 1}, {"name": "B", "age": 2}]);
+    for text in [
+        "| name | age |\n|---|---|\n| A | 1 |\n| B | 2 |",
+        "- name: A\n  age: 1\n- name: B\n  age: 2",
+        "name: A\nage: 1\n\nname: B\nage: 2",
+        "1. Name: A, Age: 1\n2. Name: B, Age: 2",
+        "- Name: A\n- Age: 1\n\n- Name: B\n- Age: 2",
+    ] {
+        assert_eq!(best(text, &people).value, wanted, "{text}");
+    }
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    for text in ["- a\n- b", "1. a\n2. b", "So:\n\n* a\n* b\n", "a, b"] {
+        assert_eq!(best(text, &words).value, json!(["a", "b"]), "{text}");
+    }
+}
+
+#[test]
+fn a_value_that_names_no_field_is_not_guessed() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {"foo": {"type": "string"}}})).unwrap();
+    assert!(super::candidates("My inner string", Some(&schema)).is_empty());
+    assert!(super::candidates("John is 25", Some(&person())).is_empty());
+    assert!(super::candidates("Name: John", None).is_empty());
+    let read = best("Name: John\nPhone: 123\nAge: 25", &person());
+    assert_eq!(read.value, json!({"name": "John", "age": 25}));
+    assert!(read.changes.iter().any(|c| c.lossy && c.before == json!("Phone: 123")), "{:?}", read.changes);
+}
+
+#[test]
+fn sentences_around_are_left_out_without_loss_and_named() {
+    let read = best("Sure, here you are.\nName: John\nBye.", &person());
+    let left: Vec<_> =
+        read.changes.iter().filter(|c| c.kind == "left_out").map(|c| (c.before.clone(), c.lossy)).collect();
+    assert_eq!(left, [(json!("Sure, here you are."), false), (json!("Bye."), false)]);
+}
+
+#[test]
+fn what_is_said_twice_is_told() {
+    let read = best("Name: John\nName: Jane", &person());
+    assert_eq!(read.value, json!({"name": "John"}));
+    assert!(read.changes.iter().any(|c| c.kind == "duplicate_key" && c.lossy && c.before == json!("Jane")));
+}
+
+#[test]
+fn a_scalar_schema_gets_the_text_itself() {
+    let text = Schema::from_value(&json!({"type": "string"})).unwrap();
+    assert_eq!(best(" \"hello ", &text).value, json!(" \"hello "));
+    let one = Schema::from_value(&json!({"enum": ["ONE", "TWO"]})).unwrap();
+    assert_eq!(best(" **TWO** ", &one).value, json!("TWO"));
+}
+
+#[test]
+fn json_is_left_to_those_who_mark_what_was_cut_off() {
+    for text in [
+        "{\"name\": \"John\", \"age\": 2",
+        "Here:\n{\n\"name\": \"John\",\n\"age\": 25",
+        "So: {\"name\": \"John\"}",
+        "[\"name: x\"]",
+    ] {
+        assert!(super::candidates(text, Some(&person())).is_empty(), "{text}");
+    }
+    let read = best("name: J\nfull_address: {\"street\": \"Main\", \"zip\": \"1\"}", &person());
+    assert_eq!(read.value["full_address"], json!({"street": "Main", "zip": "1"}));
+}
+
+#[test]
+fn a_hostile_text_is_read_or_refused_without_a_panic() {
+    for text in [
+        "name:".repeat(2000),
+        "- ".repeat(5000),
+        "|".repeat(5000),
+        "<name>".repeat(3000),
+        "\n".repeat(5000),
+        "name: {".repeat(500),
+        "**".repeat(5000),
+        "[".repeat(5000),
+        " ".repeat(5000),
+        "이름：".repeat(2000),
+        "\0".repeat(5000),
+    ] {
+        super::candidates(&text, Some(&person()));
+    }
+    let deep: String = (0..200).map(|n| format!("{}full_address:\n", " ".repeat(n))).collect();
+    super::candidates(&deep, Some(&person()));
+}

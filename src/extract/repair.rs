@@ -1,0 +1,157 @@
+//! Broken JSON to a value, each change recorded.
+//!
+//! Policy: where npm's jsonrepair and Python's json_repair agree on what a broken text meant, so does this (`tests/peer/repair_consensus.py`
+//! compares on breakages made by the hundred). Where they differ, what loses least: a leading zero and a digit separator keep a number a
+//! text, an escape without meaning keeps its backslash, a sentence without quotes keeps its commas. What was cut off is always marked
+//! lossy, and a key whose value never came is left out rather than given a null.
+//!
+//! No crate: of `jsonrepair` 0.1.0, `llm_json` 1.0.3 and `json-repair` 0.4.0 none reaches the two tools on their own rows, two panic on some,
+//! and none says what it changed. This is one pass with an explicit stack (`machine`), whose looks ahead have a common allowance (`cursor`),
+//! so that no text takes more than linear time. Containers within containers beyond 512 are refused.
+//! Next: `machine`, `quoted`, `bare`.
+
+mod bare;
+mod cursor;
+mod machine;
+mod quoted;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::parse::assembly::TooDeep;
+use super::parse::{Candidate, change, gather, name_left_out, segments, strict};
+use super::schema::Schema;
+use super::schema::node::Kind;
+
+/// The values that can be read out of a text that is no strict JSON, fenced ones first, else in their order; several that are nothing but a
+/// list come as an array before they come alone. None where nothing in the text looks like JSON, or it is nested deeper than 512.
+pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    if !text.contains('"') && text.contains("&quot;") {
+        return decoded(text, schema);
+    }
+    let mut found = Vec::new();
+    let pieces = segments::segments(text);
+    let only = pieces.len() == 1;
+    let mut allowance = cursor::allowance(text.len());
+    for piece in pieces {
+        // A document among prose is looked for outside fences only where it plainly is one.
+        let lenient = only || piece.fenced;
+        // A part of what is nested too deeply would pass for the whole.
+        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
+            return Vec::new();
+        }
+    }
+    name_left_out(text, &mut found);
+    gather(text, found, schema)
+}
+
+/// Reads one value after the other.
+fn read_piece(
+    text: &str,
+    piece: Range<usize>,
+    lenient: bool,
+    schema: Option<&Schema>,
+    allowance: &mut usize,
+    found: &mut Vec<Candidate>,
+) -> Result<(), TooDeep> {
+    // A fence that ends and had no beginning.
+    let within = text[..piece.end].trim_end_matches(segments::blank);
+    let within = within.strip_suffix("```").filter(|rest| rest.len() > piece.start).unwrap_or(within);
+    let mut at = piece.start;
+    let mut begins = lenient && may_begin(within.get(at..).unwrap_or_default(), schema);
+    while let Some(start) = if begins { Some(at) } else { next_bracket(within, at) } {
+        begins = false;
+        // Most values among broken ones are whole.
+        if within[start..].starts_with(['{', '['])
+            && let Ok((value, changes, end)) = strict_prefix(within, start)
+        {
+            found.push(Candidate { value, span: start..end, changes });
+            at = end;
+            continue;
+        }
+        let document = machine::read(within, start, true, *allowance)?;
+        *allowance = document.allowance;
+        let end = document.end.max(start + 1);
+        let mut values = document.values;
+        let value = if values.len() == 1 { values.pop().unwrap_or_default() } else { Value::Array(values) };
+        found.push(Candidate { value, span: start..document.end, changes: document.changes });
+        at = end;
+        while !within.is_char_boundary(at) {
+            at += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A strict value that nothing of a list follows; else all of it is the machine's.
+fn strict_prefix(text: &str, start: usize) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
+    let (value, changes, length) = strict::prefix(&text[start..])?;
+    let end = start + length;
+    let rest = text[end..].trim_start();
+    if rest.starts_with([',', '{', '[', '}', ']', ':']) {
+        return Err(strict::SyntaxError { offset: end, expected: "the value's end" });
+    }
+    Ok((value, changes, end))
+}
+
+/// The next bracket that begins JSON.
+fn next_bracket(text: &str, from: usize) -> Option<usize> {
+    let brackets = text[from.min(text.len())..].match_indices(['{', '[']).map(|(at, _)| from + at);
+    brackets.into_iter().find(|at| segments::begins_json(text, *at))
+}
+
+/// Whether a text is JSON from its beginning, however broken: a bracket, a quote, a call, a pattern; a number or a word alone.
+fn may_begin(piece: &str, schema: Option<&Schema>) -> bool {
+    let text = piece.trim_start_matches(segments::blank);
+    let Some(first) = text.chars().next() else { return false };
+    let prose = schema.is_some_and(|schema| schema.root().accepts(Kind::String));
+    match first {
+        '{' => true,
+        '[' => {
+            segments::begins_json(text, 0)
+                || !text[1..].chars().next().is_some_and(char::is_uppercase)
+                || text.trim_end().ends_with(']')
+        }
+        '｛' | '［' => true,
+        '/' => text.starts_with("//") || text.starts_with("/*") || !text.contains(' '),
+        '(' => text.trim_end().ends_with(')'),
+        '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '\\' => !prose,
+        _ => {
+            let name = text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '.'));
+            let called = name.len() < text.len() && !first.is_ascii_digit() && name.trim_start().starts_with('(');
+            let argument = name.trim_start().trim_start_matches('(').trim_start();
+            let whole = text.trim_end().trim_end_matches(';').ends_with(')') && !argument.contains(' ');
+            called && (whole || argument.starts_with(['{', '[', '"', '\'', ')'])) || !prose && is_word(text.trim_end())
+        }
+    }
+}
+
+/// A number or one of the words of Python and JavaScript, alone.
+fn is_word(text: &str) -> bool {
+    let words = ["True", "False", "None", "undefined", "NaN"];
+    words.contains(&text)
+        || text.len() < 64
+            && text.bytes().all(|b| b.is_ascii_digit() || b"+-.eExX_".contains(&b))
+            && text.bytes().any(|b| b.is_ascii_digit())
+}
+
+/// Quotes that were written as HTML writes them.
+fn decoded(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    let plain = text
+        .replace("&quot;", "\"")
+        .replace("&apos;", "'")
+        .replace("&#39;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">");
+    let plain = plain.replace("&amp;", "&");
+    let mut found = candidates(&plain, schema);
+    for candidate in &mut found {
+        // Spans are of the text as given.
+        candidate.span = 0..text.len();
+        candidate.changes.push(change("html_decoded", Value::from("&quot;"), Value::from("\""), false));
+    }
+    found
+}

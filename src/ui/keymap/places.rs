@@ -66,14 +66,8 @@ impl Place {
 }
 
 const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu, Place::Play];
-const ENDED: &[Place] = &[
-    Place::EndedTrain,
-    Place::EndedCharts,
-    Place::EndedLog,
-    Place::EndedMemory,
-    Place::EndedBleu,
-    Place::EndedPlay,
-];
+const ENDED: &[Place] =
+    &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu, Place::EndedPlay];
 const RUN: &[Place] = &[
     Place::Train,
     Place::Charts,
@@ -119,8 +113,14 @@ const FOLLOWING: &[Place] = &[
     Place::EndedLog,
     Place::EndedMemory,
 ];
-const WITH_ROWS: &[Place] =
-    &[Place::Page, Place::Train, Place::Log, Place::Bleu, Place::EndedTrain, Place::EndedLog, Place::EndedBleu,
+const WITH_ROWS: &[Place] = &[
+    Place::Page,
+    Place::Train,
+    Place::Log,
+    Place::Bleu,
+    Place::EndedTrain,
+    Place::EndedLog,
+    Place::EndedBleu,
     Place::Play,
     Place::EndedPlay,
 ];
@@ -203,11 +203,7 @@ const EVERYWHERE: &[Place] = &[
 pub(super) fn places(action: Action) -> &'static [Place] {
     match action {
         Action::TakeSetting | Action::DropSetting => &[Place::Typing],
-        Action::Watch
-        | Action::EditSetting
-        | Action::Start
-        | Action::ResumeRun
-        | Action::SwitchPane => &[Place::Page],
+        Action::Watch | Action::EditSetting | Action::Start | Action::ResumeRun | Action::SwitchPane => &[Place::Page],
         Action::Refresh => PAGE_AND_PLAY,
         Action::NextValue | Action::PreviousValue => &[Place::Page, Place::Plan, Place::Play, Place::EndedPlay],
         Action::ResetSetting | Action::MemoryPlan => &[Place::Page, Place::Plan],

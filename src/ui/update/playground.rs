@@ -151,8 +151,7 @@ pub(super) fn pasted(state: &mut State, text: &str) {
 /// Pasted text goes into a text that is shown, also where nobody types yet.
 pub(super) fn takes_paste(state: &State) -> bool {
     let play = &state.playground;
-    takes_text(state)
-        || state.in_playground() && play.page == Page::Panels && play.editor(play.focus).is_some()
+    takes_text(state) || state.in_playground() && play.page == Page::Panels && play.editor(play.focus).is_some()
 }
 
 fn told_by_editor(state: &mut State, focus: Focus) {
@@ -291,7 +290,9 @@ fn enter_selected(state: &mut State, types: bool) {
                     (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
                     play.set_focus(Focus::Attempts);
                 }
-                None => notify(state, NoticeKind::Info, "of so many rows, the traces of those that passed are not kept"),
+                None => {
+                    notify(state, NoticeKind::Info, "of so many rows, the traces of those that passed are not kept")
+                }
             }
         }
         (Page::Panels, Focus::Settings) => {
@@ -444,7 +445,9 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) {
         MouseKind::WheelDown => step(state, WHEEL),
         MouseKind::Press if state.playground.page == Page::Panels => {
             let cell = (mouse.column, mouse.row).into();
-            let Some((focus, _)) = view::places(state).into_iter().find(|(_, area)| area.contains(cell)) else { return };
+            let Some((focus, _)) = view::places(state).into_iter().find(|(_, area)| area.contains(cell)) else {
+                return;
+            };
             state.playground.set_focus(focus);
             state.playground.field = None;
             lay_out(state);
@@ -523,7 +526,8 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
     (play.typing, play.batch.typing, play.field) = (false, false, None);
     if play.page != Page::Rows {
         play.page = Page::Panels;
-        if play.editor(play.focus).is_some() && !view::shows_all(state.size) {
+        let is_before = play.editor(play.focus).is_some() || play.focus == Focus::Settings;
+        if is_before && !view::shows_all(state.size) {
             play.set_focus(Focus::Attempts);
         }
     }

@@ -298,7 +298,9 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
             "settings" if in_settings => "list",
             "search" if state.run().is_some() && state.tab == Tab::Bleu => "filter",
             "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
-            short if state.in_playground() => playground::footer_word(binding.action, &state.playground).unwrap_or(short),
+            short if state.in_playground() => {
+                playground::footer_word(binding.action, &state.playground).unwrap_or(short)
+            }
             short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
         // Both arrows turn a knob: they are named once.

@@ -70,7 +70,8 @@ mod tests {
         };
         let values: Vec<Option<serde_json::Value>> =
             EXAMPLES.iter().filter(|example| example.is_answer).map(value).collect();
-        let field = |at: usize, name: &str| values[at].as_ref().and_then(|value: &serde_json::Value| value.get(name)).cloned();
+        let field =
+            |at: usize, name: &str| values[at].as_ref().and_then(|value: &serde_json::Value| value.get(name)).cloned();
         assert!(values[0].is_some() && values[0] == values[1] && values[1] == values[2], "{:?}", &values[..3]);
         assert_eq!((field(3, "age"), field(3, "email")), (Some(25.into()), Some("john@test.com".into())));
         let prices = [4, 5, 6].map(|at| field(at, "price"));

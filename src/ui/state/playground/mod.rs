@@ -43,9 +43,13 @@ pub enum Focus {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Page {
     Panels,
-    Examples { selected: usize },
+    Examples {
+        selected: usize,
+    },
     /// The newest first.
-    Trials { selected: usize },
+    Trials {
+        selected: usize,
+    },
     Rows,
 }
 
@@ -441,7 +445,10 @@ impl Playground {
     /// Whether an outcome is still in the making: nobody knows yet whether it has a value.
     pub fn is_making(&self, side: usize) -> bool {
         let asked = self.running.as_ref().is_some_and(|r| r.ask.rows.is_none());
-        asked && side + 1 == self.outcomes.len() && self.outcomes[side].trace.error.is_none() && !self.outcomes[side].trace.ok
+        asked
+            && side + 1 == self.outcomes.len()
+            && self.outcomes[side].trace.error.is_none()
+            && !self.outcomes[side].trace.ok
     }
 
     /// Whether the training of this process waits for a trial, or is about to.

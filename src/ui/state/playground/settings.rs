@@ -161,8 +161,7 @@ impl Settings {
                 }
             }
             Row::Retries => {
-                self.max_retries =
-                    self.max_retries.saturating_add_signed(by.signum() as i32).min(MOST_RETRIES);
+                self.max_retries = self.max_retries.saturating_add_signed(by.signum() as i32).min(MOST_RETRIES);
             }
             Row::FixMode => self.fix_mode = next(&[FixMode::Own, FixMode::Langchain], self.fix_mode, by),
             Row::Temperature => {

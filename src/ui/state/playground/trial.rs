@@ -145,10 +145,9 @@ impl TrialAsk {
             return vec![Variant { constrained: one.constrained && settings.who != Who::Given, ..one }];
         }
         match settings.compare {
-            Compare::Adapter if local => vec![
-                Variant { label: "base", adapter: None, ..one.clone() },
-                Variant { label: "adapter", ..one },
-            ],
+            Compare::Adapter if local => {
+                vec![Variant { label: "base", adapter: None, ..one.clone() }, Variant { label: "adapter", ..one }]
+            }
             Compare::Constrained => vec![
                 Variant { label: "free", constrained: false, ..one.clone() },
                 Variant { label: "constrained", constrained: true, ..one },
@@ -193,9 +192,15 @@ pub enum News {
     /// A model is asked, in this stage.
     Asked(Stage),
     /// It wrote this, in so many pieces.
-    Text { text: String, pieces: u64 },
+    Text {
+        text: String,
+        pieces: u64,
+    },
     /// The provider tries anew; what was heard of this call is void.
-    Again { why: String, wait_ms: u64 },
+    Again {
+        why: String,
+        wait_ms: u64,
+    },
     Attempt(Box<Attempt>),
     Done(Box<Trace>),
     /// So many rows will be worked through.

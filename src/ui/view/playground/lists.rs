@@ -31,13 +31,28 @@ pub fn examples(pen: &mut Pen<'_>, body: Rect, selected: usize) {
     for (row, (at, example)) in EXAMPLES.iter().enumerate().skip(from).take(inner.height.into()).enumerate() {
         let name = format!("{}{}", example.name, " ".repeat(NAMES.saturating_sub(example.name.width())));
         let kind = if example.is_answer { "answer  " } else { "text    " };
-        line(pen, inner, row, at == selected, &name, &[(kind.into(), Role::Label), (one_line(example.text).into(), Role::Text)]);
+        line(
+            pen,
+            inner,
+            row,
+            at == selected,
+            &name,
+            &[(kind.into(), Role::Label), (one_line(example.text).into(), Role::Text)],
+        );
     }
 }
 
-fn line(pen: &mut Pen<'_>, inner: Rect, row: usize, is_here: bool, name: &str, rest: &[(std::borrow::Cow<'static, str>, Role)]) {
+fn line(
+    pen: &mut Pen<'_>,
+    inner: Rect,
+    row: usize,
+    is_here: bool,
+    name: &str,
+    rest: &[(std::borrow::Cow<'static, str>, Role)],
+) {
     let mark = if is_here { pen.theme.pick("▸ ", "> ") } else { "  " };
-    let mut line = words([(mark, Role::Key), (name, if is_here { Role::Selected } else { Role::Text }), (" ", Role::Text)]);
+    let mut line =
+        words([(mark, Role::Key), (name, if is_here { Role::Selected } else { Role::Text }), (" ", Role::Text)]);
     line.extend(rest.iter().cloned());
     pen.line(inner, row as u16, &line);
 }
@@ -85,7 +100,8 @@ fn who(trial: &Trial) -> String {
 
 fn verdict(trial: &Trial, theme: &Theme) -> Words {
     let one = |Outcome { label, trace }: &Outcome| {
-        let (mark, role) = if trace.ok { (theme.pick("✓", "+"), Role::Good) } else { (theme.pick("✗", "x"), Role::Bad) };
+        let (mark, role) =
+            if trace.ok { (theme.pick("✓", "+"), Role::Good) } else { (theme.pick("✗", "x"), Role::Bad) };
         let label = if label.is_empty() { String::new() } else { format!("{} ", printable(label)) };
         let text = format!("{label}{mark} {:<11} {:>7}", stage_name(saved_by(trace)), took(trace.totals.ms));
         (text.into(), role)

@@ -44,7 +44,9 @@ fn split(body: Rect, state: &State) -> (Option<Rect>, Vec<(Focus, Rect)>) {
     let few = (rest.height / 4).max(5);
     let some = (rest.height * 2 / 5).clamp(5, 9);
     let (upper, lower, upper_height) = match play.focus {
-        Focus::Attempts => (Focus::Attempts, below_attempts(play), if compares { rest.height * 3 / 5 } else { rest.height / 2 }),
+        Focus::Attempts => {
+            (Focus::Attempts, below_attempts(play), if compares { rest.height * 3 / 5 } else { rest.height / 2 })
+        }
         Focus::Detail => (Focus::Attempts, Focus::Detail, few),
         Focus::Value => (Focus::Attempts, Focus::Value, few),
         focus => (focus, Focus::Attempts, rest.height - some),

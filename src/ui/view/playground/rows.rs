@@ -39,7 +39,9 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let batch = &play.batch;
     let [path, above, below] = split(body);
     let right = match batch.typing {
-        true => words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)]),
+        true => {
+            words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
+        }
         false => words([("i", Role::Key), (" another file", Role::Label)]),
     };
     let inner = pen.panel(path, "file of rows", &right);
@@ -72,7 +74,9 @@ fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
     let total = format::or_unknown(batch.total, format::count);
     let done = format!("{} of {total} rows", format::count(batch.done() as u64));
     match running {
-        None if !batch.ended => words([("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)]),
+        None if !batch.ended => {
+            words([("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)])
+        }
         None if batch.cancelled => words([(&done, Role::Text), ("  cancelled", Role::Warn)]),
         None => words([(&done, Role::Good)]),
         Some(running) => {
@@ -88,7 +92,12 @@ fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
                 let left = seconds / batch.done() as f64 * total.saturating_sub(batch.done() as u64) as f64;
                 format!("  about {} left", format_duration(left))
             });
-            words([(&done, Role::Text), ("  ", Role::Text), (doing, Role::Active), (&left.unwrap_or_default(), Role::Label)])
+            words([
+                (&done, Role::Text),
+                ("  ", Role::Text),
+                (doing, Role::Active),
+                (&left.unwrap_or_default(), Role::Label),
+            ])
         }
     }
 }
@@ -123,9 +132,8 @@ fn together(summary: &Summary) -> Vec<Words> {
     if summary.exact.of > 0 {
         lines.push(pair("exact", &format!("{}; fields {}", share(summary.exact), share(summary.fields))));
         let fields = summary.by_field.iter().take(MOST_FIELDS);
-        let rate = |(name, of): (&String, &Share)| {
-            format!("{} {:.0} %", printable(name), 100.0 * of.rate().unwrap_or(0.0))
-        };
+        let rate =
+            |(name, of): (&String, &Share)| format!("{} {:.0} %", printable(name), 100.0 * of.rate().unwrap_or(0.0));
         lines.push(pair("by field", &fields.map(rate).collect::<Vec<_>>().join(", ")));
     }
     lines

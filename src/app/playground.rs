@@ -52,10 +52,13 @@ enum Order {
     Forget,
 }
 
+/// What the thread is told by, and what it tells by.
+type Ends = (Sender<Order>, Receiver<(u64, News)>);
+
 /// Makes trials, on a thread that begins with the first one.
 #[derive(Default)]
 pub(super) struct Player {
-    thread: Option<(Sender<Order>, Receiver<(u64, News)>)>,
+    thread: Option<Ends>,
     cancel: Arc<AtomicBool>,
     /// Trials that are not over.
     open: usize,

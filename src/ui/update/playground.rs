@@ -334,7 +334,7 @@ fn take_selected(state: &mut State) {
 
 /// What a page is of what has the keys.
 fn page(state: &State) -> isize {
-    view::page(state).max(1) as isize
+    view::page(state)
 }
 
 /// Moves what has the keys.

@@ -16,10 +16,13 @@ const MOST_FIELDS: usize = 500;
 /// Of a value as much as any column shows.
 const MOST_BYTES: usize = 400;
 
+/// What is told of each outcome: its name, and how it is read off the trace.
+type Fact = (&'static str, fn(&Trace) -> String);
+
 pub fn lines(a: &Outcome, b: &Outcome, width: u16) -> Vec<Words> {
     let columns = Columns::new(width);
     let mut lines = vec![columns.line("", ("", Role::Faint), (&a.label, Role::Title), (&b.label, Role::Title))];
-    let facts: [(&str, fn(&Trace) -> String); 4] =
+    let facts: [Fact; 4] =
         [("verdict", verdict), ("calls", calls), ("tokens", tokens), ("time", |trace| took(trace.totals.ms))];
     for (name, of) in facts {
         let role = |trace: &Trace| match (name, trace.ok) {

@@ -8,6 +8,7 @@ pub mod environment;
 mod errands;
 mod files;
 pub mod input;
+mod playground;
 pub mod preferences;
 mod reports;
 pub mod session;

@@ -14,7 +14,7 @@ use super::backend::AnsiBackend;
 use super::input::Input;
 use super::preferences::Preferences;
 use super::{Cause, Launched, Launcher};
-use super::{errands, files, reports};
+use super::{errands, files, playground, reports};
 use crate::event::{Command, CommandReply, CommandRequest, RunHandle, Stamped};
 use crate::ui::state::start::{Entry, Look, StartRequest};
 use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
@@ -119,6 +119,8 @@ pub struct Session {
     /// What is looked for or read on threads of their own; each says one thing.
     errands: Vec<Receiver<Message>>,
     reports: reports::Cache,
+    /// Who makes trials.
+    player: playground::Player,
     wish: Wish,
     requests: Vec<Request>,
     /// Milliseconds until events are looked for again: short while a log is being read.
@@ -155,6 +157,7 @@ impl Session {
             answers: Vec::new(),
             errands: Vec::new(),
             reports: reports::Cache::default(),
+            player: playground::Player::default(),
             wish: Wish::GoOn,
             requests: Vec::new(),
             look_again_ms: FRAME_MS,
@@ -198,6 +201,7 @@ impl Session {
         self.hear_launch();
         self.hear_errands();
         self.hear_page();
+        self.hear_trial();
         // Answers are fetched before events but told after them: what a run said before it answered comes first.
         let answers = self.fetch_answers();
         self.hear_events();
@@ -232,7 +236,7 @@ impl Session {
         let events = self.source.as_ref().filter(|source| !source.closed).map(|_| self.look_again_ms);
         let notice = self.state.notice.as_ref().map(|n| n.until_ms.saturating_sub(now.ms));
         let page = self.looking.is_some() || self.discovering.is_some();
-        let awaited = page || !self.answers.is_empty() || !self.errands.is_empty();
+        let awaited = page || !self.answers.is_empty() || !self.errands.is_empty() || self.player.is_busy();
         // Seldom drawn is not seldom heard.
         let often = self.frame_ms.min(FRAME_MS);
         let alive = (self.state.is_alive() || awaited).then_some(often);
@@ -260,7 +264,12 @@ impl Session {
             }
             launching.cancel.store(true, Ordering::Relaxed);
         }
-        self.source.take()
+        let source = self.source.take();
+        // A run that waited for a trial goes on without a screen.
+        if let Some(source) = source.as_ref().filter(|_| self.state.playground.holds_run()) {
+            let _ = source.handle.commands.send(CommandRequest { command: Command::Resume, reply: None });
+        }
+        source
     }
 
     fn frame_due_in(&self, now: Clock) -> Option<u64> {
@@ -331,6 +340,9 @@ impl Session {
                     result: reports::export(&path, baseline.as_deref(), form, &cache),
                 });
             }
+            Effect::LookForPlayground { ticket, quest } => self.errand(move || playground::look(ticket, &quest)),
+            Effect::RunTrial { ticket, ask } => self.player.begin(ticket, ask),
+            Effect::CancelTrial => self.player.cancel(),
             Effect::Copy(text) => self.requests.push(Request::Copy(text)),
             Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),
             Effect::Suspend if self.wish == Wish::GoOn => self.wish = Wish::Suspend,
@@ -348,6 +360,8 @@ impl Session {
 
     fn launch(&mut self, errand: Errand) {
         self.stop_looking();
+        // A run needs the memory that a trial's model may still hold.
+        self.player.forget();
         let Some(launcher) = self.launcher.clone() else {
             return self.tell(Message::StartFailed("there is nothing to start here".to_owned()));
         };
@@ -493,6 +507,13 @@ impl Session {
             Err(e) => e == TryRecvError::Empty,
         });
         heard.into_iter().for_each(|message| self.tell(message));
+    }
+
+    /// What was told of a trial since the last turn, pieces of text as one.
+    fn hear_trial(&mut self) {
+        for (ticket, news) in self.player.hear() {
+            self.tell(Message::Trial { ticket, news: Box::new(news) });
+        }
     }
 
     fn fetch_answers(&mut self) -> Vec<(Command, CommandReply)> {

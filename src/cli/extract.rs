@@ -355,7 +355,7 @@ fn many(
 }
 
 /// Why a call brought no answer at all, if that is how it ended.
-fn failed_call(trace: &Trace) -> Option<&str> {
+pub(crate) fn failed_call(trace: &Trace) -> Option<&str> {
     let last = trace.attempts.last()?;
     let called = matches!(last.stage, Stage::Generate | Stage::Constrained | Stage::Fix);
     trace.error.as_ref().filter(|_| called && last.output.is_null()).map(|e| e.message.as_str())
@@ -434,7 +434,7 @@ fn text(typed: Option<&str>) -> Result<String, CliError> {
     }
 }
 
-fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
     let wrong = |line: u64, what: &dyn std::fmt::Display| {
         usage(format_args!("{}:{line}: {}", shown(path), printable(&what.to_string())))
     };

@@ -9,7 +9,7 @@ pub mod discover;
 pub mod engine;
 mod eval;
 mod evaluate;
-mod extract;
+pub(crate) mod extract;
 mod generate;
 mod ground;
 mod plan;

@@ -114,7 +114,9 @@ fn sections(state: &State, width: usize) -> Vec<Vec<Line>> {
     // Groups in which nothing can be done now come last.
     let lives =
         |group: &Group| state.keymap.bindings().iter().any(|b| b.group == *group && is_available(b.action, state));
-    let (now, later): (Vec<Group>, Vec<Group>) = Group::ALL.into_iter().partition(lives);
+    let (mut now, later): (Vec<Group>, Vec<Group>) = Group::ALL.into_iter().partition(lives);
+    // Of what the start page has too, little means something here.
+    now.sort_by_key(|group| state.in_playground() && *group != Group::Playground);
     for group in now.into_iter().chain(later) {
         let mut lines = vec![Line::Title(group.title())];
         for binding in state.keymap.bindings().iter().filter(|b| b.group == group) {

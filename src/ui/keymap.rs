@@ -36,6 +36,7 @@ pub enum Action {
     TabLog,
     TabMemory,
     TabBleu,
+    TabPlayground,
     NextTab,
     PreviousTab,
     SelectUp,
@@ -74,6 +75,15 @@ pub enum Action {
     ExportHtml,
     ExportCsv,
     ExportJson,
+    RunTrial,
+    OpenHere,
+    TypeText,
+    NextPanel,
+    PreviousPanel,
+    Examples,
+    Trials,
+    RowsFile,
+    CompareVariants,
     Copy,
     Clear,
     Outcome,
@@ -96,12 +106,21 @@ pub enum Group {
     Charts,
     Log,
     Bleu,
+    Playground,
     Screen,
 }
 
 impl Group {
-    pub const ALL: [Group; 7] =
-        [Group::Start, Group::Run, Group::Move, Group::Charts, Group::Log, Group::Bleu, Group::Screen];
+    pub const ALL: [Group; 8] = [
+        Group::Start,
+        Group::Run,
+        Group::Move,
+        Group::Charts,
+        Group::Log,
+        Group::Bleu,
+        Group::Playground,
+        Group::Screen,
+    ];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -111,6 +130,7 @@ impl Group {
             Group::Charts => "charts",
             Group::Log => "log",
             Group::Bleu => "bleu",
+            Group::Playground => "play",
             Group::Screen => "screen",
         }
     }
@@ -208,6 +228,14 @@ impl Default for Keymap {
         bind(group, TabLog, "tab_log", &[Char('3')], "log", "the tab Log: what the run said");
         bind(group, TabMemory, "tab_memory", &[Char('4')], "memory", "the tab Memory: where every byte is, and when");
         bind(group, TabBleu, "tab_bleu", &[Char('5')], "bleu", "the tab BLEU: how good what it writes is");
+        bind(
+            group,
+            TabPlayground,
+            "tab_play",
+            &[Char('6')],
+            "play",
+            "the tab Play: prompts and schemas tried by hand; from the start page too",
+        );
         bind(group, NextTab, "next_tab", &[Tab], "next tab", "the next tab");
         bind(group, PreviousTab, "previous_tab", &[BackTab], "previous tab", "the tab before");
         bind(
@@ -285,6 +313,23 @@ impl Default for Keymap {
         bind(group, ExportHtml, "export_html", &[Char('x')], "export", "write the report as a page for a browser");
         bind(group, ExportCsv, "export_csv", &[Char('X')], "csv", "write its rows as CSV");
         bind(group, ExportJson, "export_json", &[Char('J')], "json", "write its rows as JSON, one a line");
+        group = Group::Playground;
+        bind(group, RunTrial, "run_trial", &[Key::F(5), Ctrl('r'), Char('r')], "run", "run the trial, from a text too");
+        bind(group, OpenHere, "open_here", &[Enter], "edit", "edit the text or the value; open what is selected");
+        bind(group, TypeText, "type_text", &[Char('i')], "type", "type into the text, the value, the path of rows");
+        bind(group, NextPanel, "next_panel", &[Tab], "next", "the next panel");
+        bind(group, PreviousPanel, "previous_panel", &[BackTab], "previous", "the panel before");
+        bind(group, Examples, "examples", &[Char('x')], "examples", "answers and texts to begin with");
+        bind(group, Trials, "trials", &[Char('H')], "trials", "trials made before: put back, or run again");
+        bind(group, RowsFile, "rows_file", &[Char('B')], "rows", "a file of rows, and what they say together");
+        bind(
+            group,
+            CompareVariants,
+            "compare_variants",
+            &[Char('c')],
+            "compare",
+            "base beside adapter, free beside constrained, prompt A beside B",
+        );
         group = Group::Screen;
         bind(group, Copy, "copy", &[Char('Y'), Char('y')], "copy", "copy what is selected to the clipboard (OSC 52)");
         bind(group, Outcome, "outcome", &[Char('o'), Enter], "outcome", "show how the run ended");
@@ -404,8 +449,23 @@ impl Keymap {
             Action::Compare,
             Action::Copy,
         ];
+        const PLAY_MAKING: [Action; 4] = [Action::Clear, Action::NextPanel, Action::OpenHere, Action::Copy];
+        const PLAY: [Action; 10] = [
+            Action::RunTrial,
+            Action::OpenHere,
+            Action::NextPanel,
+            Action::NextValue,
+            Action::Examples,
+            Action::Trials,
+            Action::RowsFile,
+            Action::CompareVariants,
+            Action::Clear,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
+            _ if state.in_playground() && state.playground.running.is_some() => &PLAY_MAKING,
+            _ if state.in_playground() => &PLAY,
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
             (true, Tab::Memory) => &MEMORY,

@@ -8,6 +8,7 @@ use crate::event::{Command, CommandReply, Stamped};
 
 use super::state::bleu::{Question, Reading};
 use super::state::plan::Ground;
+use super::state::playground::trial::{Finds, News, Quest, TrialAsk};
 use super::state::run::RunView;
 use super::state::runs::FoundRun;
 
@@ -83,6 +84,16 @@ pub enum Message {
     Exported {
         result: Result<String, String>,
     },
+    /// What the playground can choose from, and its trials; the answer to the question with this number.
+    PlaygroundFound {
+        ticket: u64,
+        finds: Box<Finds>,
+    },
+    /// What is told of the trial with this number.
+    Trial {
+        ticket: u64,
+        news: Box<News>,
+    },
     /// The run's answer to a command.
     Answered {
         command: Command,
@@ -117,7 +128,7 @@ pub struct Fetching {
 }
 
 /// What the screen asks `app` to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Prepare and start a run, or go on with one.
     StartRun(Box<StartRequest>),
@@ -165,6 +176,18 @@ pub enum Effect {
         baseline: Option<PathBuf>,
         form: ExportForm,
     },
+    /// Look for schemas, adapters and trials.
+    LookForPlayground {
+        ticket: u64,
+        quest: Box<Quest>,
+    },
+    /// Make a trial; its news bear this number.
+    RunTrial {
+        ticket: u64,
+        ask: Box<TrialAsk>,
+    },
+    /// End the trial that is being made.
+    CancelTrial,
     /// Put text into the clipboard of the terminal's user.
     Copy(String),
     /// Ask the terminal to say what the mouse does, or not to.

@@ -13,6 +13,7 @@ mod memory;
 mod oom;
 mod overlays;
 mod plan;
+mod play;
 mod preferences;
 mod properties;
 

@@ -106,6 +106,7 @@ fn states() -> Vec<State> {
     states.extend(crate::oom::states());
     states.extend(crate::memory::states());
     states.extend(crate::bleu::states());
+    states.extend(crate::play::states());
     states
 }
 
@@ -161,7 +162,14 @@ fn panels_lie_within_the_screen_and_never_over_each_other() {
     }
 }
 
-const KEYS: [Key; 63] = [
+const KEYS: [Key; 70] = [
+    Key::Char('6'),
+    Key::Char('6'),
+    Key::Char('H'),
+    Key::Char('B'),
+    Key::Char('c'),
+    Key::F(5),
+    Key::Ctrl('r'),
     Key::Char('5'),
     Key::Char('5'),
     Key::Char('I'),
@@ -240,10 +248,11 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
             _ => State::ready(fixture::full_page()),
         };
         let mut next_event = 0;
-        let mut ticket = 0;
+        let (mut ticket, mut trial) = (0, 0);
         let mut ms = 0;
         for _ in 0..300 {
-            let message = match dice.below(13) {
+            let message = match dice.below(15) {
+                13 | 14 => Message::Trial { ticket: trial, news: Box::new(crate::play::news(dice.below(99))) },
                 12 => Message::ReportsRead {
                     ticket,
                     reading: Some(Box::new(readings[dice.below(readings.len())].clone())),
@@ -301,8 +310,10 @@ fn no_order_of_keys_events_and_answers_breaks_the_screen() {
                 }
             };
             for effect in update(&mut state, message) {
-                if let Effect::ReadReports { ticket: asked, .. } = effect {
-                    ticket = asked;
+                match effect {
+                    Effect::ReadReports { ticket: asked, .. } => ticket = asked,
+                    Effect::RunTrial { ticket: asked, .. } => trial = asked,
+                    _ => {}
                 }
             }
             let (width, height) = (1 + dice.below(200) as u16, 1 + dice.below(60) as u16);

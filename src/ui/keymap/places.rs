@@ -5,7 +5,7 @@ use super::Action;
 use crate::ui::message::Key;
 use crate::ui::state::start::{Entry, Pane, StartPage, choices};
 use crate::ui::state::{Activity, RunStage, Stage, State, Tab};
-use crate::ui::update::plan;
+use crate::ui::update::{plan, playground};
 
 /// Where the screen can be, as far as keys are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,10 +28,18 @@ pub(super) enum Place {
     EndedMemory,
     Bleu,
     EndedBleu,
+    /// The playground, while a run lives.
+    Play,
+    /// After its end, and without one.
+    EndedPlay,
 }
 
 impl Place {
     pub(super) fn of(state: &State) -> Self {
+        if state.in_playground() {
+            let is_live = state.run().is_some_and(RunStage::is_live);
+            return if is_live { Place::Play } else { Place::EndedPlay };
+        }
         let Some(run) = state.run() else {
             return match state.start_page() {
                 Some(page) if page.editing.is_some() => Place::Typing,
@@ -51,12 +59,15 @@ impl Place {
             (Tab::Memory, false) => Place::EndedMemory,
             (Tab::Bleu, true) => Place::Bleu,
             (Tab::Bleu, false) => Place::EndedBleu,
+            (Tab::Playground, true) => Place::Play,
+            (Tab::Playground, false) => Place::EndedPlay,
         }
     }
 }
 
-const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu];
-const ENDED: &[Place] = &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu];
+const LIVE: &[Place] = &[Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu, Place::Play];
+const ENDED: &[Place] =
+    &[Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu, Place::EndedPlay];
 const RUN: &[Place] = &[
     Place::Train,
     Place::Charts,
@@ -68,6 +79,24 @@ const RUN: &[Place] = &[
     Place::EndedMemory,
     Place::Bleu,
     Place::EndedBleu,
+    Place::Play,
+    Place::EndedPlay,
+];
+/// Where the playground can be entered.
+const TAB_PLAY: &[Place] = &[
+    Place::Page,
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::Memory,
+    Place::Bleu,
+    Place::Play,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+    Place::EndedMemory,
+    Place::EndedBleu,
+    Place::EndedPlay,
 ];
 const WITH_CHARTS: &[Place] = &[Place::Train, Place::Charts, Place::EndedTrain, Place::EndedCharts];
 /// Where there is an x axis.
@@ -84,8 +113,17 @@ const FOLLOWING: &[Place] = &[
     Place::EndedLog,
     Place::EndedMemory,
 ];
-const WITH_ROWS: &[Place] =
-    &[Place::Page, Place::Train, Place::Log, Place::Bleu, Place::EndedTrain, Place::EndedLog, Place::EndedBleu];
+const WITH_ROWS: &[Place] = &[
+    Place::Page,
+    Place::Train,
+    Place::Log,
+    Place::Bleu,
+    Place::EndedTrain,
+    Place::EndedLog,
+    Place::EndedBleu,
+    Place::Play,
+    Place::EndedPlay,
+];
 const PAGE_AND_RUN: &[Place] = &[
     Place::Page,
     Place::Plan,
@@ -99,11 +137,28 @@ const PAGE_AND_RUN: &[Place] = &[
     Place::EndedMemory,
     Place::Bleu,
     Place::EndedBleu,
+    Place::Play,
+    Place::EndedPlay,
 ];
 const ON_CHARTS: &[Place] = &[Place::Charts, Place::EndedCharts];
 const ON_MEMORY: &[Place] = &[Place::Memory, Place::EndedMemory];
 const ON_LOG: &[Place] = &[Place::Log, Place::EndedLog];
 const ON_BLEU: &[Place] = &[Place::Bleu, Place::EndedBleu];
+const ON_PLAY: &[Place] = &[Place::Play, Place::EndedPlay];
+const PAGE_AND_PLAY: &[Place] = &[Place::Page, Place::Play, Place::EndedPlay];
+/// Where tabs are turned by Tab: in the playground it goes through the panels.
+const TURNING: &[Place] = &[
+    Place::Train,
+    Place::Charts,
+    Place::Log,
+    Place::Memory,
+    Place::Bleu,
+    Place::EndedTrain,
+    Place::EndedCharts,
+    Place::EndedLog,
+    Place::EndedMemory,
+    Place::EndedBleu,
+];
 const ON_LOG_AND_BLEU: &[Place] = &[Place::Log, Place::EndedLog, Place::Bleu, Place::EndedBleu];
 /// Where another run can stand beside this one.
 const BESIDE: &[Place] =
@@ -122,6 +177,8 @@ const UNLESS_TYPING: &[Place] = &[
     Place::EndedMemory,
     Place::Bleu,
     Place::EndedBleu,
+    Place::Play,
+    Place::EndedPlay,
 ];
 const EVERYWHERE: &[Place] = &[
     Place::Page,
@@ -138,21 +195,18 @@ const EVERYWHERE: &[Place] = &[
     Place::EndedMemory,
     Place::Bleu,
     Place::EndedBleu,
+    Place::Play,
+    Place::EndedPlay,
 ];
 
 /// Every place where an action may make sense.
 pub(super) fn places(action: Action) -> &'static [Place] {
     match action {
         Action::TakeSetting | Action::DropSetting => &[Place::Typing],
-        Action::Watch
-        | Action::EditSetting
-        | Action::Start
-        | Action::ResumeRun
-        | Action::SwitchPane
-        | Action::Refresh => &[Place::Page],
-        Action::NextValue | Action::PreviousValue | Action::ResetSetting | Action::MemoryPlan => {
-            &[Place::Page, Place::Plan]
-        }
+        Action::Watch | Action::EditSetting | Action::Start | Action::ResumeRun | Action::SwitchPane => &[Place::Page],
+        Action::Refresh => PAGE_AND_PLAY,
+        Action::NextValue | Action::PreviousValue => &[Place::Page, Place::Plan, Place::Play, Place::EndedPlay],
+        Action::ResetSetting | Action::MemoryPlan => &[Place::Page, Place::Plan],
         Action::ApplyPlan | Action::Elsewhere | Action::Formula => &[Place::Plan],
         Action::CancelStart => &[Place::Preparing],
         Action::PauseOrResume | Action::Stop | Action::Save | Action::Evaluate => LIVE,
@@ -162,11 +216,20 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::TabLog
         | Action::TabMemory
         | Action::TabBleu
-        | Action::NextTab
-        | Action::PreviousTab
         | Action::BackToStart
         | Action::OomCard
         | Action::Copy => RUN,
+        Action::NextTab | Action::PreviousTab => TURNING,
+        Action::TabPlayground => TAB_PLAY,
+        Action::RunTrial
+        | Action::OpenHere
+        | Action::TypeText
+        | Action::NextPanel
+        | Action::PreviousPanel
+        | Action::Examples
+        | Action::Trials
+        | Action::RowsFile
+        | Action::CompareVariants => ON_PLAY,
         Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => PAGE_AND_RUN,
         Action::PageUp | Action::PageDown => WITH_ROWS,
         Action::CursorLeft
@@ -222,6 +285,11 @@ fn has_what_it_needs(action: Action, state: &State) -> bool {
     }
     fn in_settings(page: &StartPage, entry: &Entry) -> bool {
         page.pane == Pane::Settings && entry.editable && entry.config().is_ok()
+    }
+    if state.in_playground()
+        && let Some(is_available) = playground::is_available(action, state)
+    {
+        return is_available;
     }
     let stopping = || state.run().is_some_and(|run| run.activity() == Activity::Stopping);
     let waits = || state.run().is_some_and(RunStage::waits);

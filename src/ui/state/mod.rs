@@ -13,6 +13,7 @@ pub mod oom;
 pub mod palette;
 pub mod pauses;
 pub mod plan;
+pub mod playground;
 pub mod run;
 pub mod runs;
 pub mod series;
@@ -42,10 +43,11 @@ pub enum Tab {
     Log,
     Memory,
     Bleu,
+    Playground,
 }
 
 impl Tab {
-    pub const ALL: [Tab; 5] = [Tab::Train, Tab::Charts, Tab::Log, Tab::Memory, Tab::Bleu];
+    pub const ALL: [Tab; 6] = [Tab::Train, Tab::Charts, Tab::Log, Tab::Memory, Tab::Bleu, Tab::Playground];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -54,6 +56,7 @@ impl Tab {
             Tab::Log => "log",
             Tab::Memory => "memory",
             Tab::Bleu => "bleu",
+            Tab::Playground => "play",
         }
     }
 }
@@ -198,6 +201,8 @@ pub struct State {
     pub timeline: timeline::TimelineView,
     /// The reports, and how they are looked at.
     pub bleu: bleu::BleuView,
+    /// Extraction tried by hand, with a run or without.
+    pub playground: playground::Playground,
     /// Columns and rows of the terminal, for keys and clicks that mean a place on it.
     pub size: (u16, u16),
     /// Whether the terminal says what the mouse does.
@@ -227,6 +232,7 @@ pub(super) struct Pulse {
     elapsed_s: u64,
     age_s: Option<u64>,
     notice: bool,
+    trial_s: Option<u64>,
 }
 
 impl State {
@@ -250,6 +256,7 @@ impl State {
             log: log::LogView::default(),
             timeline: timeline::TimelineView::default(),
             bleu: bleu::BleuView::default(),
+            playground: playground::Playground::default(),
             size: (80, 24),
             mouse: false,
             overlay: None,
@@ -275,7 +282,16 @@ impl State {
 
     /// The start page, while it has the keys.
     pub fn start_page(&self) -> Option<&StartPage> {
-        self.page.as_ref().filter(|_| matches!(self.stage, Stage::Ready | Stage::Failed(_)))
+        self.page.as_ref().filter(|_| matches!(self.stage, Stage::Ready | Stage::Failed(_)) && !self.playground.open)
+    }
+
+    /// Whether the playground is shown: as a tab of a run, or instead of the start page.
+    pub fn in_playground(&self) -> bool {
+        match self.stage {
+            Stage::Run(_) => self.tab == Tab::Playground,
+            Stage::Ready | Stage::Failed(_) => self.playground.open && self.page.is_some(),
+            Stage::Starting(_) => false,
+        }
     }
 
     /// The memory plan of the selected entry, while it has the keys.
@@ -288,7 +304,8 @@ impl State {
         let looks = self.start_page().and_then(|page| page.look_from_ms);
         let searches = self.log.is_looking().then_some(self.clock.ms);
         let reports = self.run().filter(|_| self.tab == Tab::Bleu).map(|_| self.bleu.due_ms());
-        looks.into_iter().chain(searches).chain(reports).min()
+        let finds = (self.in_playground() && !self.playground.looked).then_some(self.clock.ms);
+        looks.into_iter().chain(searches).chain(reports).chain(finds).min()
     }
 
     /// Grows whenever the next frame may differ from the last one.
@@ -312,6 +329,7 @@ impl State {
             elapsed_s: run.map_or(0, |r| r.elapsed_ms(self.clock) / 1000),
             age_s: run.and_then(|r| r.stale_seconds(self.clock)).map(|s| s as u64),
             notice,
+            trial_s: self.playground.running.as_ref().map(|r| self.clock.ms.saturating_sub(r.began_ms) / 1000),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
                 run.go_on(event_ms);
             }
             run.pauses.begin_piece();
+            // Another adapter to choose.
+            state.playground.looked &= !matches!(stamped.event, RunEvent::CheckpointSaved(_));
         }
         RunEvent::RunStarted(_) => {
             run.pauses.begin_segment();

@@ -6,7 +6,7 @@ use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, RunStage, State, Tab};
 use crate::ui::view::{is_too_small, outcome};
 
-use super::{act, bleu, chart, log, memory, notify, oom, palette, plan, runs, send_stop, start};
+use super::{act, bleu, chart, log, memory, notify, oom, palette, plan, playground, runs, send_stop, start};
 
 /// Entries that one turn of the wheel moves by.
 const WHEEL_ENTRIES: usize = 3;
@@ -17,11 +17,13 @@ pub(super) fn pasted(state: &mut State, text: &str) {
         return;
     }
     let (in_start, in_bleu) = (start::takes_text(state), bleu::takes_text(state));
+    let in_playground = playground::takes_paste(state);
     match &mut state.overlay {
         Some(Overlay::Palette(_)) => palette::pasted(state, text),
         Some(_) => {}
         None if in_start => start::pasted(state, text),
         None if in_bleu => bleu::pasted(state, text),
+        None if in_playground => playground::pasted(state, text),
         None => log::pasted(state, text),
     }
 }
@@ -62,6 +64,9 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if state.overlay.is_none() && !is_everywhere(state, key) && bleu::takes_text(state) {
         return bleu::key(state, key);
     }
+    if state.overlay.is_none() && !is_everywhere(state, key) && playground::takes_text(state) {
+        return playground::key(state, key, effects);
+    }
     if state.overlay.is_none() && !is_everywhere(state, key) && start::takes_text(state) {
         return start::key(state, key);
     }
@@ -94,6 +99,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: Mouse, effects: &mut Vec<Effect
     match (&state.overlay, wheel) {
         (Some(Overlay::Help { .. }), Some(key)) => (0..WHEEL_ENTRIES).for_each(|_| on_key(state, key, effects)),
         (Some(_), _) => {}
+        (None, _) if state.in_playground() => playground::mouse(state, mouse),
         (None, _) if state.tab == Tab::Log => log::mouse(state, mouse),
         (None, _) if state.tab == Tab::Memory => memory::mouse(state, mouse),
         (None, _) if state.tab == Tab::Bleu => bleu::mouse(state, mouse),
@@ -133,7 +139,12 @@ fn on_outcome(state: &mut State, selected: usize, key: Key, effects: &mut Vec<Ef
 pub fn takes_text(state: &State) -> bool {
     match &state.overlay {
         Some(overlay) => matches!(overlay, Overlay::Palette(_)),
-        None => log::takes_text(state) || bleu::takes_text(state) || start::takes_text(state),
+        None => {
+            log::takes_text(state)
+                || bleu::takes_text(state)
+                || playground::takes_text(state)
+                || start::takes_text(state)
+        }
     }
 }
 
@@ -156,8 +167,10 @@ fn scroll_help(state: &State, scroll: u16, key: Key) -> Option<Overlay> {
 
 /// Keys that mean the same whatever lies over the panels. A user may give these actions a letter; where text is typed, it stays one.
 pub(super) fn is_everywhere(state: &State, key: Key) -> bool {
-    key.types_nothing() && matches!(state.keymap.action(key, state), Some(Action::Redraw | Action::Suspend))
-        || key == Key::Ctrl('c')
+    let action = state.keymap.action(key, state).filter(|_| key.types_nothing());
+    // In a text of several lines, what suspends takes back what was typed.
+    let suspends = action == Some(Action::Suspend) && !(state.overlay.is_none() && playground::edits(state));
+    suspends || action == Some(Action::Redraw) || key == Key::Ctrl('c')
 }
 
 /// Why a key does nothing; `None` where that needs no words.
@@ -213,6 +226,18 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
             | Action::ExportJson,
             Some(_),
         ) => "that is for the tab bleu",
+        (
+            Action::RunTrial
+            | Action::OpenHere
+            | Action::TypeText
+            | Action::NextPanel
+            | Action::PreviousPanel
+            | Action::Examples
+            | Action::Trials
+            | Action::RowsFile
+            | Action::CompareVariants,
+            Some(_),
+        ) => "that is for the tab play",
         (Action::Follow, Some(_)) => "there is nothing to follow",
         (Action::Peak, Some(_)) => "that is for the tab memory",
         (_, Some(_)) => "that is for the tabs train and charts",

@@ -10,6 +10,7 @@ mod memory;
 mod oom;
 mod palette;
 pub mod plan;
+pub mod playground;
 mod preferred;
 mod runs;
 mod start;
@@ -54,6 +55,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.size = (width, height);
             log::resized(state);
             bleu::resized(state);
+            playground::lay_out(state);
             state.revision += 1;
         }
         Message::Redraw => {
@@ -91,6 +93,9 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
             state.log = LogView::default();
             state.timeline = TimelineView::default();
             state.bleu.forget_run();
+            playground::drop_trial(state, &mut effects);
+            state.playground.open = false;
+            state.playground.forget_run();
             state.revision += 1;
         }
         Message::Event(stamped) => {
@@ -136,8 +141,11 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         }
         Message::ReportsRead { ticket, reading } => bleu::read(state, ticket, reading),
         Message::Exported { result } => bleu::exported(state, result),
+        Message::PlaygroundFound { ticket, finds } => playground::looked(state, ticket, *finds),
+        Message::Trial { ticket, news } => playground::hear(state, ticket, *news, &mut effects),
         Message::Answered { command, reply } => heard::answered(state, &command, &reply),
     }
+    playground::settle(state, &mut effects);
     for effect in &mut effects {
         if let Effect::Copy(text) = effect {
             copied(state, text);
@@ -186,6 +194,7 @@ fn tick(state: &mut State, clock: Clock, effects: &mut Vec<Effect>) {
     }
     start::tick(state, effects);
     bleu::tick(state, effects);
+    playground::tick(state, effects);
     if state.log.go_on() {
         state.revision += 1;
     }
@@ -207,7 +216,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
     if matches!(state.overlay, Some(Overlay::Outcome { .. } | Overlay::OutOfMemory(_))) && !keeps_card {
         state.overlay = None;
     }
-    if start::act(state, action, effects) {
+    if playground::act(state, action, effects) || start::act(state, action, effects) {
         return;
     }
     match action {
@@ -227,7 +236,17 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Elsewhere
         | Action::Formula
         | Action::BackToStart
-        | Action::CancelStart => {}
+        | Action::CancelStart
+        | Action::TabPlayground
+        | Action::RunTrial
+        | Action::OpenHere
+        | Action::TypeText
+        | Action::NextPanel
+        | Action::PreviousPanel
+        | Action::Examples
+        | Action::Trials
+        | Action::RowsFile
+        | Action::CompareVariants => {}
         Action::PauseOrResume => with_run(state, |run, _| {
             // A run that waits for a lever tries again as it is.
             let paused = run.control.paused_at_ms.is_some() || run.oom.asks;
@@ -281,6 +300,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
             Tab::Memory => memory::act(state, action, effects),
             Tab::Bleu => bleu::act(state, action, effects),
             Tab::Train | Tab::Charts => chart::act(state, action, effects),
+            Tab::Playground => {}
         },
         Action::Search | Action::Filter | Action::Open if state.tab == Tab::Bleu => bleu::act(state, action, effects),
         Action::Search

@@ -7,7 +7,7 @@ use crate::ui::state::field::Field;
 use crate::ui::state::start::{Editing, Entry, Errand, Look, Pane, StartPage, Target, choices};
 use crate::ui::state::{NoticeKind, Preparation, Stage, State, Tab, log};
 
-use super::{notify, plan};
+use super::{notify, plan, playground};
 
 /// A selection that stays so long has its files looked at.
 const LOOK_AFTER_MS: u64 = 120;
@@ -133,6 +133,8 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
     state.tab = Tab::default();
     state.chart.forget_run();
     state.log = log::LogView::default();
+    playground::drop_trial(state, effects);
+    state.playground.forget_run();
     if let Some(page) = &mut state.page {
         page.pane = Pane::List;
         page.editing = None;

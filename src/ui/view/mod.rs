@@ -52,6 +52,15 @@ const WITH_NAME: u16 = 100;
 /// Below this width one space is between tabs, not two: what the run is up to needs the room.
 const WITH_GAPS: u16 = 66;
 
+/// What the words of the header say in less room, one after the other as far as needed.
+const SHORTER: [(&str, &str); 5] = [
+    (", waits for you", ""),
+    (" after this micro-batch", ""),
+    (", then quitting", ""),
+    (" for a trial", ""),
+    ("out of memory", "OOM"),
+];
+
 /// Draws the whole screen.
 pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
@@ -69,6 +78,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Bleu) => bleu_tab::draw(&mut pen, body, state, run),
+        _ if state.in_playground() => playground::draw(&mut pen, body, state),
         _ => match state.plan_page() {
             Some(page) => plan::draw(&mut pen, body, state, page),
             None => start::draw(&mut pen, body, state),
@@ -103,6 +113,7 @@ pub fn panels(state: &State, area: Rect) -> Vec<Rect> {
         (Stage::Run(_), Tab::Log) => vec![body],
         (Stage::Run(_), Tab::Memory) => memory_tab::areas(body).all(),
         (Stage::Run(_), Tab::Bleu) => bleu_tab::areas(body, state),
+        _ if state.in_playground() => playground::areas(body, state),
         _ if state.plan_page().is_some() => vec![body],
         _ => state.page.as_ref().map_or_else(Vec::new, |page| {
             let areas = start::areas(body, state, page);
@@ -121,7 +132,7 @@ pub fn place_of_chart(state: &State, column: u16, row: u16) -> Option<(Quantity,
     let charts = match state.tab {
         Tab::Train => vec![(state.chart.on_train, train::areas(body)[0])],
         Tab::Charts => charts::areas(body, state),
-        Tab::Log | Tab::Memory | Tab::Bleu => Vec::new(),
+        Tab::Log | Tab::Memory | Tab::Bleu | Tab::Playground => Vec::new(),
     };
     let charts = charts.into_iter().map(|(quantity, area)| (quantity, chart::chart_area(area)));
     charts.into_iter().find(|(_, area)| area.contains(ratatui::layout::Position { x: column, y: row }))
@@ -152,11 +163,12 @@ fn body(area: Rect) -> Rect {
 }
 
 /// What the run is up to, with the mark and the colour that say it at a glance.
-fn activity_words(run: &RunStage, theme: &Theme, leaving: bool) -> Words {
+fn activity_words(run: &RunStage, theme: &Theme, leaving: bool, is_held: bool) -> Words {
     let (unicode, ascii, role, text) = match run.activity() {
         Activity::Loading => ("◌", "o", Role::Active, "loading"),
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
+        Activity::Paused if is_held => ("‖", "=", Role::Warn, "paused for a trial"),
         Activity::Paused => ("‖", "=", Role::Warn, "paused"),
         Activity::Waiting => ("‖", "=", Role::Bad, "out of memory, waits for you"),
         Activity::Stopping if leaving => ("◌", "o", Role::Warn, "stopping, then quitting"),
@@ -175,17 +187,13 @@ fn stage_words(state: &State, theme: &Theme) -> Words {
         Stage::Starting(_) if state.page.is_none() => words([("reading", Role::Active)]),
         Stage::Starting(_) => words([("preparing", Role::Active)]),
         Stage::Failed(_) => words([("could not start", Role::Bad)]),
-        Stage::Run(run) => activity_words(run, theme, state.leaving),
+        Stage::Run(run) => activity_words(run, theme, state.leaving, state.playground.holds_run()),
     }
 }
 
 fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let dot = pen.theme.pick(" · ", " | ");
     let mut right = stage_words(state, pen.theme);
-    // With the tabs there is no room for all of it; the beginning says what is the matter.
-    if area.width < 78 && state.run().is_some_and(RunStage::waits) {
-        right.iter_mut().for_each(|(text, _)| *text = text.replace(", waits for you", "").into());
-    }
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
     // The tabs stay, whatever else there is no room for.
     let mut first = words([("finetop", Role::Title)]);
@@ -198,7 +206,14 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
         first.extend(tabs(pen.theme, state, area.width < WITH_GAPS));
     }
     let x = pen.line(inner, 0, &first);
-    let rest = Rect { x: x + 2, width: inner.right().saturating_sub(x + 2), ..inner };
+    let gap = if area.width < WITH_GAPS { 1 } else { 2 };
+    let rest = Rect { x: x + gap, width: inner.right().saturating_sub(x + gap), ..inner };
+    // With the tabs there may be no room for all of it; the beginning says what is the matter.
+    for (long, short) in SHORTER {
+        if pen::width(&right) > usize::from(rest.width) {
+            right.iter_mut().for_each(|(text, _)| *text = text.replace(long, short).into());
+        }
+    }
     let right_at = pen.line_right(rest, 0, &right);
     let mut left: Words = Vec::new();
     let started = state.run().and_then(|r| r.view.started.as_ref());
@@ -213,6 +228,8 @@ fn header(pen: &mut Pen<'_>, area: Rect, state: &State) {
             left.push((dot.into(), Role::Faint));
             left.push((printable(&started.run_id).into(), Role::Label));
         }
+    } else if state.in_playground() {
+        left.push(("  playground".into(), Role::Text));
     } else if let Some(entry) = state.page.as_ref().and_then(|page| page.entry()) {
         left.push(("  ".into(), Role::Text));
         left.push((printable(&entry.title).into(), Role::Label));
@@ -230,17 +247,20 @@ fn tabs(theme: &Theme, state: &State, is_narrow: bool) -> Words {
         (Tab::Log, Action::TabLog),
         (Tab::Memory, Action::TabMemory),
         (Tab::Bleu, Action::TabBleu),
+        (Tab::Playground, Action::TabPlayground),
     ];
     for (tab, action) in with_actions {
         let key = state.keymap.key(action).map(|key| key.to_string()).unwrap_or_default();
         let is_shown = tab == state.tab;
         let (open, close) = match is_shown && !theme.has_color {
+            true if is_narrow => (" [", "]"),
             true => ("[", "]"),
-            false if is_narrow && !is_shown && theme.has_color => (" ", ""),
+            false if is_narrow && !is_shown => (" ", ""),
             false => (" ", " "),
         };
+        let name = if is_narrow && tab == Tab::Memory { "mem" } else { tab.name() };
         let (key_role, role) = if is_shown { (Role::Selected, Role::Selected) } else { (Role::Key, Role::Label) };
-        tabs.extend(words([(open, role), (&key, key_role), (" ", role), (tab.name(), role), (close, role)]));
+        tabs.extend(words([(open, role), (&key, key_role), (" ", role), (name, role), (close, role)]));
     }
     tabs
 }
@@ -278,6 +298,9 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
             "settings" if in_settings => "list",
             "search" if state.run().is_some() && state.tab == Tab::Bleu => "filter",
             "down" if state.run().is_some() && state.tab == Tab::Memory => "phases",
+            short if state.in_playground() => {
+                playground::footer_word(binding.action, &state.playground).unwrap_or(short)
+            }
             short => state.plan_page().and_then(|page| plan::footer_word(binding.action, page)).unwrap_or(short),
         };
         // Both arrows turn a knob: they are named once.
@@ -338,6 +361,14 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
             fixed(Key::Esc, "close"),
         ],
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
+        None if state.in_playground() && super::update::takes_text(state) => {
+            let run = state.keymap.keys(Action::RunTrial).iter().find(|key| key.types_nothing());
+            let (next, leave) = match super::update::playground::edits(state) {
+                true => (fixed(Key::Tab, "next"), fixed(Key::Esc, "leave the text")),
+                false => (fixed(Key::Enter, "take"), fixed(Key::Esc, "as before")),
+            };
+            [leave, run.map(|key| (key.to_string(), "run")), next]
+        }
         None if state.run().is_some() && state.tab == Tab::Bleu && state.bleu.typing.is_some() => {
             [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]
         }

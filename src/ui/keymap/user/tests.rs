@@ -33,7 +33,7 @@ fn the_users_key_wins_over_the_tables_and_the_loser_says_what_it_keeps() {
     let (_, problems) = user(&[("save", &[Key::Char('e')])]);
     assert_eq!(problems, ["save: `e` is now save; eval has no key left"]);
     // It is no conflict when the other one has a new key in the same file, wherever it stands there.
-    assert_eq!(user(&[("save", &[Key::Char('e')]), ("eval", &[Key::F(5)])]).1, [""; 0]);
+    assert_eq!(user(&[("save", &[Key::Char('e')]), ("eval", &[Key::F(6)])]).1, [""; 0]);
 }
 
 #[test]
@@ -93,6 +93,8 @@ fn states() -> Vec<(Place, State)> {
     update(&mut plan, Message::Key(Key::Left));
     let mut elsewhere = plan.clone();
     update(&mut elsewhere, Message::Key(Key::Tab));
+    let mut playground = ready.clone();
+    playground.playground.open = true;
     let mut states = vec![
         (Place::Plan, plan),
         (Place::Plan, elsewhere),
@@ -100,10 +102,17 @@ fn states() -> Vec<(Place, State)> {
         (Place::Preparing, preparing),
         (Place::Page, failed),
         (Place::Typing, typing),
+        (Place::EndedPlay, playground),
     ];
-    const LIVE: [Place; 5] = [Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu];
-    const ENDED: [Place; 5] =
-        [Place::EndedTrain, Place::EndedCharts, Place::EndedLog, Place::EndedMemory, Place::EndedBleu];
+    const LIVE: [Place; 6] = [Place::Train, Place::Charts, Place::Log, Place::Memory, Place::Bleu, Place::Play];
+    const ENDED: [Place; 6] = [
+        Place::EndedTrain,
+        Place::EndedCharts,
+        Place::EndedLog,
+        Place::EndedMemory,
+        Place::EndedBleu,
+        Place::EndedPlay,
+    ];
     for (i, tab) in Tab::ALL.into_iter().enumerate() {
         let mut state = ready.clone();
         update(&mut state, Message::Attached { folder: "runs/x".into(), owned: true });

@@ -1,0 +1,478 @@
+//! The playground: what is typed and turned, the trial that is being made, what came of it, those that were made before. It is a tab of a
+//! run, and a page by itself where there is none. Settings are rows in `settings`, a trial is data in `trial`, a file of rows is worked
+//! through in `batch`, `examples` has what to begin with. Keys are in `update::playground`.
+
+pub mod batch;
+pub mod examples;
+pub mod settings;
+pub mod trial;
+
+use std::path::PathBuf;
+
+use crate::extract::attempt::{Attempt, Stage, Totals, Trace};
+use crate::extract::prompt;
+use crate::ui::message::Fetching;
+use crate::ui::state::editor::Editor;
+use crate::ui::state::field::Field;
+
+use batch::Batch;
+use examples::{EXAMPLES, Example, SCHEMAS};
+use settings::Row;
+use trial::{Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
+
+/// What is streamed beyond this is not kept for the screen: the whole answer comes with its attempt.
+const MOST_STREAMED: usize = 256 << 10;
+/// So many trials are listed.
+pub const MOST_TRIALS: usize = 200;
+
+/// A panel that can have the keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Focus {
+    Prompt,
+    PromptB,
+    Text,
+    Schema,
+    Settings,
+    Attempts,
+    /// The selected attempt, whole.
+    Detail,
+    Value,
+}
+
+/// What takes the place of the panels.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Page {
+    Panels,
+    Examples {
+        selected: usize,
+    },
+    /// The newest first.
+    Trials {
+        selected: usize,
+    },
+    Rows,
+}
+
+/// What is awaited of a trial.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    /// That the training of this process pauses.
+    Pausing,
+    /// That the model is there.
+    Loading(Option<Fetching>),
+    /// An answer, in this stage.
+    Asking(Stage),
+    /// A server that is to be tried anew.
+    Waiting { why: String, wait_ms: u64 },
+}
+
+/// A trial that is being made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Running {
+    pub ask: TrialAsk,
+    pub phase: Phase,
+    pub began_ms: u64,
+    /// Pieces that this call wrote so far, about a token each.
+    pub pieces: u64,
+    /// Somebody wants no more of it.
+    pub cancelled: bool,
+    /// What is being written is shown as an attempt, until its own is there.
+    streams: bool,
+}
+
+/// Whether the training of this process is kept waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hold {
+    #[default]
+    No,
+    /// It was told to pause and has not answered.
+    Asked,
+    /// As before, but nobody needs it any more.
+    Unwanted,
+    /// It is paused for a trial.
+    Held,
+}
+
+#[derive(Debug, Clone)]
+pub struct Playground {
+    /// It is shown although there is no run.
+    pub open: bool,
+    pub prompt: Editor,
+    pub prompt_b: Editor,
+    pub text: Editor,
+    pub schema: Editor,
+    /// Of the schema's text, when it was put in: another one has been edited.
+    schema_revision: u64,
+    pub settings: Settings,
+    /// The selected row of the settings.
+    pub row: Row,
+    /// A setting's value that is being typed, and what is wrong with it.
+    pub field: Option<(Field, Option<&'static str>)>,
+    pub focus: Focus,
+    /// Letters go into the text that has the keys.
+    pub typing: bool,
+    pub page: Page,
+    pub finds: Finds,
+    /// Whether was looked for what the tab chooses from, since something may have changed.
+    pub(in crate::ui) looked: bool,
+    /// Of the newest question for what there is to choose from.
+    pub(in crate::ui) look_ticket: u64,
+    /// Of the newest trial.
+    pub(in crate::ui) ticket: u64,
+    pub running: Option<Running>,
+    pub(in crate::ui) hold: Hold,
+    /// What came of the last trial, so far.
+    pub outcomes: Vec<Outcome>,
+    /// Which of two outcomes is looked at.
+    pub side: usize,
+    /// The selected attempt of it.
+    pub attempt: usize,
+    /// It follows what comes.
+    pub follows: bool,
+    pub scroll: u16,
+    /// Why the last trial could not be made.
+    pub failure: Option<String>,
+    pub batch: Batch,
+    /// Whether the model was put in by a person.
+    model_typed: bool,
+}
+
+impl Default for Playground {
+    fn default() -> Self {
+        let first = EXAMPLES[0];
+        let mut playground = Playground {
+            open: false,
+            prompt: Editor::new(prompt::DEFAULT),
+            prompt_b: Editor::new(prompt::DEFAULT),
+            text: Editor::new(""),
+            schema: Editor::new(""),
+            schema_revision: 0,
+            settings: Settings::default(),
+            row: Row::Schema,
+            field: None,
+            focus: Focus::Text,
+            typing: false,
+            page: Page::Panels,
+            finds: Finds::default(),
+            looked: false,
+            look_ticket: 0,
+            ticket: 0,
+            running: None,
+            hold: Hold::No,
+            outcomes: Vec::new(),
+            side: 0,
+            attempt: 0,
+            follows: true,
+            scroll: 0,
+            failure: None,
+            batch: Batch::default(),
+            model_typed: false,
+        };
+        playground.put_schema(first.schema_name, first.schema);
+        playground
+    }
+}
+
+impl Playground {
+    /// Another run is shown, or none: its adapters and trials are others.
+    pub(in crate::ui) fn forget_run(&mut self) {
+        self.looked = false;
+        self.look_ticket += 1;
+        self.finds = Finds::default();
+        self.settings.adapter = trial::Adapter::default();
+        if !self.model_typed {
+            self.settings.model.clear();
+        }
+    }
+
+    /// The local model, where nobody typed another one.
+    pub(in crate::ui) fn default_model(&mut self, source: &str) {
+        if !self.model_typed && self.settings.model != source {
+            self.settings.model = source.to_owned();
+        }
+    }
+
+    pub fn editor(&self, focus: Focus) -> Option<&Editor> {
+        match focus {
+            Focus::Prompt => Some(&self.prompt),
+            Focus::PromptB => Some(&self.prompt_b),
+            Focus::Text => Some(&self.text),
+            Focus::Schema => Some(&self.schema),
+            _ => None,
+        }
+    }
+
+    pub(in crate::ui) fn editor_mut(&mut self, focus: Focus) -> Option<&mut Editor> {
+        match focus {
+            Focus::Prompt => Some(&mut self.prompt),
+            Focus::PromptB => Some(&mut self.prompt_b),
+            Focus::Text => Some(&mut self.text),
+            Focus::Schema => Some(&mut self.schema),
+            _ => None,
+        }
+    }
+
+    /// The panels in the order that Tab goes through them. Where an answer is given, nobody is asked with a prompt.
+    pub fn ring(&self) -> Vec<Focus> {
+        let mut ring = Vec::new();
+        if self.settings.who != Who::Given {
+            ring.push(Focus::Prompt);
+            if self.settings.compare == Compare::Prompt {
+                ring.push(Focus::PromptB);
+            }
+        }
+        ring.extend([Focus::Text, Focus::Schema, Focus::Settings]);
+        ring.extend([Focus::Attempts, Focus::Detail, Focus::Value]);
+        ring
+    }
+
+    /// Puts the keys on a panel that is there.
+    pub(in crate::ui) fn set_focus(&mut self, focus: Focus) {
+        let ring = self.ring();
+        let focus = if ring.contains(&focus) { focus } else { Focus::Text };
+        if self.focus != focus {
+            self.scroll = 0;
+        }
+        self.focus = focus;
+        self.typing &= self.editor(focus).is_some();
+    }
+
+    /// Every schema to choose from: those of the program, then files.
+    pub fn schemas(&self) -> Vec<(&str, &str)> {
+        let files = self.finds.schemas.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        SCHEMAS.iter().copied().chain(files).collect()
+    }
+
+    pub(in crate::ui) fn put_schema(&mut self, name: &str, text: &str) {
+        self.settings.schema_name = name.to_owned();
+        self.schema.set_text(text);
+        self.schema_revision = self.schema.revision();
+    }
+
+    /// Whether the schema was changed by hand since it was chosen.
+    pub fn schema_is_edited(&self) -> bool {
+        self.schema.revision() != self.schema_revision
+    }
+
+    pub(in crate::ui) fn turn_schema(&mut self, by: isize) {
+        let all = self.schemas();
+        let at = all.iter().position(|(name, _)| *name == self.settings.schema_name);
+        let next = match at {
+            Some(at) => (at as isize + by.signum()).rem_euclid(all.len().max(1) as isize) as usize,
+            None => 0,
+        };
+        if let Some((name, text)) = all.get(next).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())) {
+            self.put_schema(&name, &text);
+        }
+    }
+
+    pub(in crate::ui) fn take_typed(&mut self) {
+        let Some((field, _)) = &self.field else { return };
+        let typed = field.text().to_owned();
+        match self.settings.take(self.row, &typed) {
+            Ok(()) => {
+                self.model_typed |= self.row == Row::Model && self.settings.who == Who::Local;
+                self.field = None;
+            }
+            Err(why) => {
+                if let Some((_, problem)) = &mut self.field {
+                    *problem = Some(why);
+                }
+            }
+        }
+    }
+
+    pub(in crate::ui) fn put_example(&mut self, example: &Example) {
+        self.text.set_text(example.text);
+        self.put_schema(example.schema_name, example.schema);
+        match (example.is_answer, self.settings.who) {
+            (true, _) => self.settings.who = Who::Given,
+            (false, Who::Given) => self.settings.who = Who::Local,
+            (false, _) => {}
+        }
+        self.set_focus(Focus::Text);
+    }
+
+    /// Puts a trial back as it was made: words, settings, and what came of it.
+    pub(in crate::ui) fn recall(&mut self, trial: &Trial) {
+        self.prompt.set_text(&trial.prompt);
+        if !trial.prompt_b.is_empty() {
+            self.prompt_b.set_text(&trial.prompt_b);
+        }
+        self.text.set_text(&trial.text);
+        self.settings = trial.settings.clone();
+        self.model_typed = true;
+        self.put_schema(&trial.settings.schema_name, &trial.schema);
+        self.outcomes = trial.outcomes.clone();
+        self.failure = None;
+        (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
+        self.row = Row::Schema;
+        self.set_focus(self.focus);
+    }
+
+    /// The trial as it stands in the editors.
+    pub(in crate::ui) fn ask(&self, place: PathBuf, keep_model: bool, rows: Option<PathBuf>) -> TrialAsk {
+        let settings = self.settings.clone();
+        let with_b = settings.compare == Compare::Prompt && settings.who != Who::Given;
+        TrialAsk {
+            prompt: self.prompt.text(),
+            prompt_b: if with_b { self.prompt_b.text() } else { String::new() },
+            text: self.text.text(),
+            schema: self.schema.text(),
+            settings,
+            rows,
+            place,
+            keep_model,
+        }
+    }
+
+    /// A trial begins: what came of the one before is gone.
+    pub(in crate::ui) fn begin(&mut self, ask: TrialAsk, phase: Phase, now_ms: u64) {
+        self.ticket += 1;
+        self.failure = None;
+        if ask.rows.is_some() {
+            self.batch.begin(now_ms);
+        } else {
+            self.outcomes.clear();
+            (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
+        }
+        self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });
+    }
+
+    /// Takes in what is told of the trial; true when it is over.
+    pub(in crate::ui) fn hear(&mut self, news: News) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        let is_batch = running.ask.rows.is_some();
+        match news {
+            News::Loading(fetching) => running.phase = Phase::Loading(Some(fetching)),
+            News::Begins(_) if is_batch => {}
+            News::Begins(at) => {
+                running.streams = false;
+                let variants = running.ask.variants();
+                let label = variants.get(at).map_or("", |variant| variant.label);
+                self.outcomes.push(Outcome { label: label.to_owned(), trace: unfinished() });
+                if self.follows {
+                    self.side = self.outcomes.len() - 1;
+                    self.attempt = 0;
+                }
+            }
+            News::Asked(stage) => {
+                running.phase = Phase::Asking(stage);
+                running.pieces = 0;
+                running.streams = false;
+            }
+            News::Text { text, pieces } => {
+                running.pieces += pieces;
+                if let Phase::Waiting { .. } = running.phase {
+                    running.phase = Phase::Asking(Stage::Generate);
+                }
+                let Phase::Asking(stage) = running.phase else { return false };
+                let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
+                let attempts = &mut outcome.trace.attempts;
+                if !std::mem::replace(&mut running.streams, true) {
+                    attempts.push(writing(attempts.len() + 1, stage));
+                }
+                if let Some(serde_json::Value::String(written)) = attempts.last_mut().map(|a| &mut a.output)
+                    && written.len() < MOST_STREAMED
+                {
+                    written.push_str(&text);
+                }
+                self.follow();
+            }
+            News::Again { why, wait_ms } => {
+                running.phase = Phase::Waiting { why, wait_ms };
+                running.pieces = 0;
+                let streams = std::mem::take(&mut running.streams);
+                if let Some(outcome) = self.outcomes.last_mut().filter(|_| streams) {
+                    outcome.trace.attempts.pop();
+                }
+            }
+            News::Attempt(attempt) => {
+                let streams = std::mem::take(&mut running.streams);
+                let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
+                if streams {
+                    outcome.trace.attempts.pop();
+                }
+                outcome.trace.attempts.push(*attempt);
+                self.follow();
+            }
+            News::Done(trace) => {
+                running.streams = false;
+                if let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) {
+                    outcome.trace = *trace;
+                    self.follow();
+                }
+            }
+            News::Rows(total) => self.batch.total = Some(total),
+            News::Row(row) => self.batch.add(*row),
+            News::Kept(Ok(trial)) => {
+                self.finds.trials.push(*trial);
+                let more = self.finds.trials.len().saturating_sub(MOST_TRIALS);
+                self.finds.trials.drain(..more);
+            }
+            News::Kept(Err(_)) => {}
+            News::Over(result) => {
+                self.failure = result.err();
+                let running = self.running.take();
+                if let Some(running) = running.filter(|_| is_batch) {
+                    self.batch.end(running.cancelled);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Looks at the newest attempt, unless a person looks at another one.
+    fn follow(&mut self) {
+        if self.follows {
+            self.side = self.outcomes.len().saturating_sub(1);
+            self.attempt = self.outcomes.last().map_or(0, |o| o.trace.attempts.len().saturating_sub(1));
+        }
+    }
+
+    /// What a model has written so far of the answer that it is at.
+    pub fn written(&self) -> Option<&str> {
+        self.running.as_ref().filter(|running| running.streams)?;
+        self.outcomes.last()?.trace.attempts.last()?.output.as_str()
+    }
+
+    /// The outcome that is looked at.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcomes.get(self.side.min(self.outcomes.len().saturating_sub(1)))
+    }
+
+    /// Whether an outcome is still in the making: nobody knows yet whether it has a value.
+    pub fn is_making(&self, side: usize) -> bool {
+        let asked = self.running.as_ref().is_some_and(|r| r.ask.rows.is_none());
+        asked
+            && side + 1 == self.outcomes.len()
+            && self.outcomes[side].trace.error.is_none()
+            && !self.outcomes[side].trace.ok
+    }
+
+    /// Whether the training of this process waits for a trial, or is about to.
+    pub fn holds_run(&self) -> bool {
+        self.hold != Hold::No
+    }
+}
+
+fn unfinished() -> Trace {
+    Trace { ok: false, value: None, error: None, attempts: Vec::new(), totals: Totals::default() }
+}
+
+/// What is being written, as an attempt that is not there yet.
+fn writing(n: usize, stage: Stage) -> Attempt {
+    Attempt {
+        n,
+        stage,
+        input: serde_json::Value::Null,
+        output: serde_json::Value::String(String::new()),
+        errors: Vec::new(),
+        changes: Vec::new(),
+        prompt: None,
+        prompt_tokens: None,
+        completion_tokens: None,
+        ms: 0.0,
+    }
+}

@@ -1,0 +1,175 @@
+//! A file of rows: how far it is, what the rows say together, and the rows themselves.
+
+use ratatui::layout::Rect;
+
+use crate::extract::attempt::Stage;
+use crate::extract::report::{RowResult, Share, Summary};
+use crate::ui::format;
+use crate::ui::state::State;
+use crate::ui::state::playground::batch::{Batch, fails};
+use crate::ui::state::playground::{Hold, Phase, Running};
+use crate::ui::theme::Role;
+use crate::ui::widgets::pen::inside;
+use crate::ui::widgets::{Pen, Words, field, words};
+use crate::units::{beginning, format_duration, printable};
+
+use super::attempts::{stage_name, took};
+
+/// Fields that are told by name.
+const MOST_FIELDS: usize = 8;
+
+fn split(body: Rect) -> [Rect; 3] {
+    let path = Rect { height: 3, ..body };
+    let rest = Rect { y: body.y + 3, height: body.height - 3, ..body };
+    let summary = if body.height < 26 { 9 } else { 12 };
+    let [above, below] = super::cut(rest, summary);
+    [path, above, below]
+}
+
+pub fn areas(body: Rect) -> Vec<Rect> {
+    split(body).to_vec()
+}
+
+pub fn list_rows(body: Rect) -> u16 {
+    inside(split(body)[2]).height
+}
+
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
+    let play = &state.playground;
+    let batch = &play.batch;
+    let [path, above, below] = split(body);
+    let right = match batch.typing {
+        true => {
+            words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
+        }
+        false => words([("i", Role::Key), (" another file", Role::Label)]),
+    };
+    let inner = pen.panel(path, "file of rows", &right);
+    if batch.typing {
+        field::draw(pen, inner, 0, &batch.path);
+    } else {
+        pen.text(inner, 0, &printable(batch.path.text()), Role::Text);
+    }
+    let mut right = Words::new();
+    if play.hold != Hold::No {
+        right.push(("  training is paused for a trial".into(), Role::Warn));
+    }
+    let inner = pen.panel(above, "together", &right);
+    let running = play.running.as_ref().filter(|running| running.ask.rows.is_some());
+    let mut lines = vec![standing(batch, running, state)];
+    if let Some(why) = play.failure.as_ref().filter(|_| running.is_none()) {
+        lines.push(words([(&printable(why), Role::Bad)]));
+    }
+    if batch.done() > 0 {
+        lines.extend(together(&batch.summary));
+    }
+    for (row, line) in lines.iter().take(inner.height.into()).enumerate() {
+        pen.line(inner, row as u16, line);
+    }
+    list(pen, below, batch);
+}
+
+/// How far it is.
+fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
+    let total = format::or_unknown(batch.total, format::count);
+    let done = format!("{} of {total} rows", format::count(batch.done() as u64));
+    match running {
+        None if !batch.ended => {
+            words([("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)])
+        }
+        None if batch.cancelled => words([(&done, Role::Text), ("  cancelled", Role::Warn)]),
+        None => words([(&done, Role::Good)]),
+        Some(running) => {
+            let doing = match &running.phase {
+                _ if running.cancelled => "cancelling",
+                Phase::Pausing => "waits for training to pause",
+                Phase::Loading(_) => "opening the model",
+                Phase::Asking(_) => "at work",
+                Phase::Waiting { .. } => "the server is tried anew",
+            };
+            let seconds = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
+            let left = batch.total.filter(|_| batch.done() > 0).map(|total| {
+                let left = seconds / batch.done() as f64 * total.saturating_sub(batch.done() as u64) as f64;
+                format!("  about {} left", format_duration(left))
+            });
+            words([
+                (&done, Role::Text),
+                ("  ", Role::Text),
+                (doing, Role::Active),
+                (&left.unwrap_or_default(), Role::Label),
+            ])
+        }
+    }
+}
+
+fn share(share: Share) -> String {
+    match share.rate() {
+        Some(rate) => format!("{} of {} ({:.1} %)", share.count, share.of, 100.0 * rate),
+        None => "—".to_owned(),
+    }
+}
+
+fn together(summary: &Summary) -> Vec<Words> {
+    let by = |stages: &std::collections::BTreeMap<Stage, u64>| {
+        stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
+    };
+    let pair = |name: &str, value: &str| words([(&format!("{name:<14}"), Role::Label), (value, Role::Text)]);
+    let mut lines = vec![
+        pair("with a value", &format!("{}; as said {}", share(summary.passed), share(summary.passed_as_said))),
+        pair("saved by", &by(&summary.saved_by)),
+        pair("refused by", &by(&summary.refused_by)),
+    ];
+    let count = |n: Option<u64>| format::or_unknown(n, format::count);
+    let cost = summary.cost.map(|cost| format!("; cost {cost:.4}")).unwrap_or_default();
+    let (prompt, completion) = (count(summary.prompt_tokens), count(summary.completion_tokens));
+    let calls = format!(
+        "{} ({} again); {prompt} + {completion} tokens; {}{cost}",
+        format::count(summary.calls),
+        format::count(summary.retries),
+        format_duration(summary.ms / 1e3)
+    );
+    lines.push(pair("calls", &calls));
+    if summary.exact.of > 0 {
+        lines.push(pair("exact", &format!("{}; fields {}", share(summary.exact), share(summary.fields))));
+        let fields = summary.by_field.iter().take(MOST_FIELDS);
+        let rate =
+            |(name, of): (&String, &Share)| format!("{} {:.0} %", printable(name), 100.0 * of.rate().unwrap_or(0.0));
+        lines.push(pair("by field", &fields.map(rate).collect::<Vec<_>>().join(", ")));
+    }
+    lines
+}
+
+fn list(pen: &mut Pen<'_>, area: Rect, batch: &Batch) {
+    let title = if batch.all { "all rows" } else { "rows that failed" };
+    let other = if batch.all { " those that failed" } else { " all" };
+    let arrows = pen.theme.pick("← →", "h l");
+    let count = format!("{}  ", batch.len());
+    let right = words([(&count, Role::Text), (arrows, Role::Key), (other, Role::Label)]);
+    let inner = pen.panel(area, title, &right);
+    let from = (batch.selected + 1).saturating_sub(inner.height.into());
+    for row in 0..usize::from(inner.height) {
+        let Some(found) = batch.row(from + row) else { break };
+        let is_here = from + row == batch.selected;
+        let mark = if is_here { pen.theme.pick("▸ ", "> ") } else { "  " };
+        let name = format!("row {:<6}", found.row);
+        let role = if is_here { Role::Selected } else { Role::Text };
+        let mut line = words([(mark, Role::Key), (&name, role), (" ", Role::Text)]);
+        line.push(what(found));
+        let x = pen.line_right(inner, row as u16, &words([(&took(found.ms), Role::Label)]));
+        pen.line(Rect { width: x.saturating_sub(inner.x + 1), ..inner }, row as u16, &line);
+    }
+}
+
+/// What came of a row: the refusal, the fields that are wrong, or the stage that saved it.
+fn what(row: &RowResult) -> (std::borrow::Cow<'static, str>, Role) {
+    let stage = stage_name(row.stage);
+    if let Some(error) = &row.error {
+        let why = printable(beginning(&error.message, 400));
+        return (format!("{stage}: {why}").into(), Role::Bad);
+    }
+    if fails(row) {
+        let wrong = row.fields.iter().filter(|(_, right)| !**right).map(|(name, _)| printable(name));
+        return (format!("wrong: {}", wrong.take(MOST_FIELDS).collect::<Vec<_>>().join(", ")).into(), Role::Warn);
+    }
+    (stage.into(), Role::Good)
+}

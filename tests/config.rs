@@ -103,6 +103,8 @@ fn the_table_of_settings_has_every_field_and_no_other() {
     let mut config = smallest();
     config.data.eval = Some("/e".into());
     config.data.test = Some("/t".into());
+    (config.extract.schema, config.extract.prompt) = (Some("/s".into()), Some("/p".into()));
+    (config.extract.prompt_price, config.extract.completion_price) = (Some(1.0), Some(2.0));
     let fields: Vec<String> = flat(&config).into_keys().collect();
     let mut table: Vec<String> = settings().iter().map(|s| s.key()).collect();
     table.sort();

@@ -78,6 +78,11 @@ pub struct Attempt {
     pub ms: f64,
 }
 
+/// Milliseconds since then, to the microsecond: what is below says nothing.
+pub fn elapsed_ms(since: std::time::Instant) -> f64 {
+    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+}
+
 /// What the whole extraction cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Totals {

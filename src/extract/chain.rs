@@ -7,7 +7,7 @@ use std::time::Instant;
 use jiff::civil::DateTime;
 use serde_json::{Value, json};
 
-use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace};
+use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::coerce::coerce;
 use super::normalise::normalise;
 use super::parse::{self, Candidate, strict};
@@ -63,7 +63,7 @@ pub fn read(text: &str, schema: Option<&Schema>, now: DateTime, reading: Reading
         Ok(value) => (Some(value), None),
         Err(refusal) => (None, Some(refusal)),
     };
-    let totals = Totals { ms: begun.elapsed().as_secs_f64() * 1e3, ..Totals::default() };
+    let totals = Totals { ms: elapsed_ms(begun), ..Totals::default() };
     Trace { ok: error.is_none(), value, error, attempts, totals }
 }
 
@@ -147,7 +147,7 @@ impl Chain<'_> {
         if !whole && let Some(text) = self.as_it_is(judged.is_empty()) {
             self.judge(vec![text], Stage::Parse, &mut judged);
         }
-        ms[0] = elapsed(begun);
+        ms[0] = elapsed_ms(begun);
         let mut tried = vec![Stage::Parse];
         let unfit = |judged: &[Judged]| judged.iter().all(|one| !one.faults().is_empty());
         // A whole document that is JSON has no other reading.
@@ -158,7 +158,7 @@ impl Chain<'_> {
             if unfit(&judged) {
                 self.judge(plain::candidates(self.text, self.schema), Stage::Repair, &mut judged);
             }
-            ms[1] = elapsed(begun);
+            ms[1] = elapsed_ms(begun);
         }
         let Some(best) = nearest(&judged) else { return self.nothing_read(tried, ms) };
         let others = self.others(&judged, best);
@@ -208,7 +208,7 @@ impl Chain<'_> {
             let refused = !made.faults.is_empty();
             let did = refused || !made.changes.is_empty();
             let step = |stage, output, errors, changes, begun| {
-                Some(Step { stage, output, errors, changes, ms: elapsed(begun) })
+                Some(Step { stage, output, errors, changes, ms: elapsed_ms(begun) })
             };
             if did {
                 coerced = step(Stage::Coerce, kept(&value), made.faults, made.changes, begun);
@@ -314,10 +314,6 @@ impl Chain<'_> {
         };
         Outcome { steps, result: Err(Refusal { stage: last, message, errors }) }
     }
-}
-
-fn elapsed(begun: Instant) -> f64 {
-    begun.elapsed().as_secs_f64() * 1e3
 }
 
 /// Whether the text as a whole is one JSON value.

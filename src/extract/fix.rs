@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attempt::{Attempt, Fault, Refusal, Stage, Totals, Trace};
+use super::attempt::{Attempt, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::chain::{self, Reading};
 use super::prompt;
 use super::provider::{Completion, Finish, Heard, Message, Price, Provider, Request};
@@ -204,7 +204,7 @@ impl Work<'_> {
             prompt: Some(said),
             prompt_tokens: None,
             completion_tokens: None,
-            ms: began.elapsed().as_secs_f64() * 1e3,
+            ms: elapsed_ms(began),
         };
         self.totals.calls += 1;
         let result = match answered {
@@ -276,7 +276,7 @@ impl Work<'_> {
 
     fn trace(self, result: Result<Value, Refusal>) -> Trace {
         let mut totals = self.totals;
-        totals.ms = self.begun.elapsed().as_secs_f64() * 1e3;
+        totals.ms = elapsed_ms(self.begun);
         totals.cost = self.ask.price.of(totals.prompt_tokens, totals.completion_tokens);
         let (value, error) = match result {
             Ok(value) => (Some(value), None),

@@ -68,6 +68,8 @@ struct Match {
     choice: usize,
     start: usize,
     end: usize,
+    /// Written as the list writes it, capitals and all: a name like `TWO` in a sentence of small letters is meant.
+    exact: bool,
 }
 
 fn named(words: &[Word], choices: &[Choice], names_of: &dyn Fn(&Choice) -> Vec<String>) -> Named {
@@ -79,19 +81,33 @@ fn named(words: &[Word], choices: &[Choice], names_of: &dyn Fn(&Choice) -> Vec<S
             if matches.len() > MOST_MATCHES {
                 return Named::Several;
             }
-            matches.extend(places.map(|(start, end)| Match { choice, start, end }));
+            matches.extend(places.map(|(start, end)| Match {
+                choice,
+                start,
+                end,
+                exact: exact(&words[start..end], &name),
+            }));
         }
     }
     let length = |one: &Match| one.end - one.start;
     let within = |one: &Match| {
         matches.iter().any(|other| other.start <= one.start && one.end <= other.end && length(one) < length(other))
     };
-    let standing: Vec<&Match> = matches.iter().filter(|one| !within(one)).collect();
+    let mut standing: Vec<&Match> = matches.iter().filter(|one| !within(one)).collect();
+    if standing.iter().any(|one| one.exact) {
+        standing.retain(|one| one.exact);
+    }
     let Some(first) = standing.first() else { return Named::None };
     if standing.iter().any(|one| one.choice != first.choice || negated(words, one)) {
         return Named::Several;
     }
     Named::One(first.choice)
+}
+
+/// Whether a name with capitals stands there as it is listed; small letters alone are no evidence, since prose has them too.
+fn exact(said: &[Word], name: &[Word]) -> bool {
+    let capitals = name.iter().any(|word| word.written.chars().any(char::is_uppercase));
+    capitals && said.iter().zip(name).all(|(said, name)| said.written.starts_with(&name.written))
 }
 
 struct Word {
@@ -187,6 +203,16 @@ mod tests {
             .map(|choice| Choice { value: Value::from(*choice), title: None, description: None })
             .collect();
         choose(text, &listed).map(|index| choices[index])
+    }
+
+    #[test]
+    fn a_name_in_its_capitals_is_meant_where_another_is_only_a_word() {
+        let list = |names: &[&str]| {
+            names.iter().map(|n| Choice { value: (*n).into(), title: None, description: None }).collect::<Vec<_>>()
+        };
+        assert_eq!(choose("TWO is one of the answers", &list(&["ONE", "TWO"])), Some(1));
+        assert_eq!(choose("ONE or TWO", &list(&["ONE", "TWO"])), None);
+        assert_eq!(choose("TWO is one of the answers", &list(&["one", "two"])), None);
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn a_text_that_reaches_the_limit_is_an_error_with_the_whole_trace() {
 fn what_cannot_be_decoded_under_is_named_before_anything_is_asked() {
     let model = Model::new();
     for (document, says) in [
-        (json!({"type": "array", "items": {"type": "boolean"}, "uniqueItems": true}), "uniqueItems"),
+        (json!({"type": "array", "items": {"type": "boolean"}, "uniqueItems": true}), "(at /uniqueItems)"),
         (json!({"not": {"type": "string"}}), "not"),
         (
             json!({"type": "object", "properties": {"a": {"type": "object", "dependentRequired": {"a": ["b"]}}}}),
@@ -130,6 +130,8 @@ fn what_cannot_be_decoded_under_is_named_before_anything_is_asked() {
     ] {
         let error = model.local().check(&schema(&document)).unwrap_err();
         assert!(matches!(&error, ProviderError::Unusable(what) if what.contains(says)), "{document}: {error}");
+        let without_a_model = finetop::task::grammar::check(&schema(&document)).unwrap_err();
+        assert_eq!(error.to_string(), without_a_model.to_string());
     }
 }
 

@@ -235,6 +235,7 @@ fn nonsense_is_no_answer() {
         (Answer::Says(STREAM, vec!["data: 42\n\n".into()]), "is no chat completion"),
         (Answer::Says(JSON, vec!["<html>".into()]), "is no chat completion"),
         (Answer::Says(JSON, vec!["{\"hello\": 1}".into()]), "is no chat completion"),
+        (Answer::Says("200 OK\r\ncontent-type: text/html", vec!["<html>".into()]), "is a web page"),
     ] {
         let error = Server::new(vec![answer]).ask().0.unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
@@ -444,6 +445,48 @@ mod command {
     }
 
     #[test]
+    fn only_what_json_closed_itself_is_whole_before_a_cut() {
+        let at = tempfile::tempdir().unwrap();
+        let cut = |text: &str| Answer::Says(STREAM, vec![delta(text), end("length")]);
+        for how in [&["--max-retries", "0"][..], &["--max-retries", "0", "--constrained"]] {
+            let server = Server::new(vec![cut("Name: John\nAge: 2")]);
+            let output = extract(&server, at.path(), &[how, &["John is 25."]].concat());
+            assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+        }
+        let closed = r#"{"name": "John", "age": 25} and that is all that"#;
+        let output = extract(&Server::new(vec![cut(closed)]), at.path(), &["--max-retries", "0", "John is 25."]);
+        assert_eq!(out(&output), json!({"name": "John", "age": 25}));
+        let output = extract(&Server::new(vec![cut(closed)]), at.path(), &["--max-retries", "0", "--constrained", "J"]);
+        assert_eq!(output.status.code(), Some(1), "under a grammar a cut is one in the value");
+    }
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_said_before_anything_is_asked() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::write(at.path().join("rows.jsonl"), "{\"text\": \"John is 25.\"}\n").unwrap();
+        for path in [".", "no/folder/report.json"] {
+            let server = Server::new(vec![whole("{}")]);
+            let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", path]);
+            assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+            assert!(server.asked().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_was_done_before_a_provider_failed_is_in_the_report() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::write(at.path().join("rows.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"text\": \"c\"}\n")
+            .unwrap();
+        let refusal = Answer::Says("403 Forbidden", vec!["no".into()]);
+        let server = Server::new(vec![whole(r#"{"name": "a", "age": 1}"#), refusal]);
+        let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", "report.json"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("row 2: ") && err(&output).contains("403 Forbidden"), "{}", err(&output));
+        let report: Value = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!(report["rows"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
     fn langchains_way_sends_instructions_completion_and_error() {
         let at = tempfile::tempdir().unwrap();
         let bad = "Name: John, Age: 25";
@@ -519,7 +562,11 @@ mod command {
             assert_eq!(output.status.code(), Some(2), "{file}: {}", err(&output));
             assert!(err(&output).contains(says), "{file}: {}", err(&output));
         }
-        let output = extract(&server, at.path(), &["--now", "tomorrow", "x"]);
-        assert_eq!(output.status.code(), Some(2));
+        for wrong in
+            [&["--now", "tomorrow", "x"][..], &[" "], &["--report", "r.json", "x"], &["--prompt-price", "nan", "x"]]
+        {
+            let output = extract(&server, at.path(), wrong);
+            assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
+        }
     }
 }

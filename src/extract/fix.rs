@@ -252,10 +252,12 @@ impl Work<'_> {
             FixMode::Langchain => Reading::Langchain,
         };
         let trace = chain::read(&answer.text, Some(&ask.schema), ask.now, reading);
-        let mut lossy = false;
+        // What strict JSON closes itself is whole, whatever was cut behind it.
+        let (mut lossy, mut closed) = (false, false);
         for mut attempt in trace.attempts {
             attempt.n = self.attempts.len() + 1;
             lossy |= attempt.changes.iter().any(|c| c.lossy);
+            closed |= attempt.stage == Stage::Parse && (attempt.output.is_object() || attempt.output.is_array());
             let stopped = told(Told::Attempt(&attempt)).is_break();
             let stage = attempt.stage;
             self.attempts.push(attempt);
@@ -266,8 +268,12 @@ impl Work<'_> {
         let cut = (answer.finish == Finish::Length).then(|| cut_off(&answer.text, ask.max_new_tokens));
         let missed = |stage, faults| Ok(Err(Missed { answer: answer.text.clone(), stage, faults }));
         match (trace.value, trace.error, cut) {
-            // What stands behind a cut may be missing: only a value that needed no guess is whole. LangChain takes it silently.
-            (Some(_), _, Some(cut)) if lossy && ask.fix_mode == FixMode::Own => missed(Stage::Repair, vec![cut]),
+            // Under a grammar nothing comes behind the value: a cut is one in it.
+            (Some(_), _, Some(cut)) if ask.constrained => missed(Stage::Constrained, vec![cut]),
+            // LangChain takes it silently.
+            (Some(_), _, Some(cut)) if (lossy || !closed) && ask.fix_mode == FixMode::Own => {
+                missed(Stage::Repair, vec![cut])
+            }
             (Some(value), ..) => Ok(Ok(value)),
             (None, Some(refusal), cut) => missed(refusal.stage, cut.into_iter().chain(refusal.errors).collect()),
             (None, None, cut) => missed(Stage::Parse, cut.into_iter().collect()),

@@ -12,7 +12,8 @@ use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::{Map, Value};
 
 use crate::data::tokenizer::Tokenizer;
-use crate::extract::schema::Schema;
+use crate::extract::schema::{MOST_DEPTH, Schema};
+use crate::units::beginning;
 
 /// What a date-time may look like: an offset may be absent, as everywhere in finetop.
 const DATE_TIME: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])?$";
@@ -60,29 +61,45 @@ impl Vocabulary {
     /// # Errors
     /// What in the schema cannot be followed, by its name.
     pub fn grammar(&self, schema: &Schema) -> std::result::Result<Grammar, Unsupported> {
-        let mut wanted = strict(schema.document());
-        // One space after commas and colons, or none, as models write it; never white space without end.
-        let options = JsonCompileOptions {
-            item_separator: ", ?".into(),
-            key_separator: ": ?".into(),
-            whitespace_flexible: false,
-            coerce_one_of: true,
-            ..JsonCompileOptions::default()
-        };
-        if !wanted.is_object() {
-            wanted = Value::Object(Map::new());
-        }
-        options.apply_to(&mut wanted);
-        let parser = self.factory.create_parser(TopLevelGrammar::from_json_schema(wanted));
-        let mut matcher = Matcher::new(parser);
-        if let Some(error) = matcher.get_error() {
-            return Err(Unsupported(first_line(&error)));
-        }
-        if let Some(warning) = matcher.grammar_warnings().into_iter().find(|w| !w.contains("oneOf")) {
-            return Err(Unsupported(first_line(&warning)));
-        }
+        let matcher = matcher(&self.factory, schema)?;
         Ok(Grammar { state: RefCell::new((matcher, 0)), spent: Cell::default() })
     }
+}
+
+/// Looks whether a schema can be decoded under, before there is a model.
+/// # Errors
+/// What in the schema cannot be followed, by its name and place.
+pub fn check(schema: &Schema) -> std::result::Result<(), Unsupported> {
+    let environment = ApproximateTokEnv::single_byte_env();
+    let mut factory = ParserFactory::new_simple(&environment).map_err(|e| Unsupported(e.to_string()))?;
+    factory.quiet();
+    factory.limits_mut().verbose_errors = false;
+    matcher(&factory, schema).map(drop)
+}
+
+fn matcher(factory: &ParserFactory, schema: &Schema) -> std::result::Result<Matcher, Unsupported> {
+    let mut wanted = strict(schema.document());
+    // One space after commas and colons, or none, as models write it; never white space without end.
+    let options = JsonCompileOptions {
+        item_separator: ", ?".into(),
+        key_separator: ": ?".into(),
+        whitespace_flexible: false,
+        coerce_one_of: true,
+        ..JsonCompileOptions::default()
+    };
+    if !wanted.is_object() {
+        wanted = Value::Object(Map::new());
+    }
+    options.apply_to(&mut wanted);
+    let parser = factory.create_parser(TopLevelGrammar::from_json_schema(wanted));
+    let mut matcher = Matcher::new(parser);
+    if let Some(error) = matcher.get_error() {
+        return Err(Unsupported(placed(&error, schema)));
+    }
+    if let Some(warning) = matcher.grammar_warnings().into_iter().find(|w| !w.contains("oneOf")) {
+        return Err(Unsupported(placed(&warning, schema)));
+    }
+    Ok(matcher)
 }
 
 /// A token's bytes for the grammar: special tokens are marked and never part of a text, and what has none stays empty.
@@ -96,8 +113,27 @@ fn word(tokenizer: &Tokenizer, id: u32) -> Vec<u8> {
     }
 }
 
-fn first_line(error: &str) -> String {
-    error.lines().next().unwrap_or_default().trim().to_string()
+/// llguidance's words, on one line, with where in the schema the key that it names stands.
+fn placed(error: &str, schema: &Schema) -> String {
+    let words = error.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = beginning(&words, 300);
+    let key = words.split('"').nth(1).filter(|key| !key.is_empty());
+    match key.and_then(|key| Some((key, place_of(schema.document(), key, 0)?))) {
+        Some((key, place)) => format!("{words} (at {place}/{key})"),
+        None => words.to_string(),
+    }
+}
+
+/// The JSON Pointer of the first object that has such a key.
+fn place_of(schema: &Value, key: &str, depth: usize) -> Option<String> {
+    let inner = |name: String, value: &Value| Some(format!("/{name}{}", place_of(value, key, depth + 1)?));
+    match schema {
+        _ if depth > MOST_DEPTH => None,
+        Value::Object(fields) if fields.contains_key(key) => Some(String::new()),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| inner(name.clone(), value)),
+        Value::Array(items) => items.iter().enumerate().find_map(|(i, value)| inner(i.to_string(), value)),
+        _ => None,
+    }
 }
 
 /// The schema as a model is to write it: an object with named properties has no others unless the schema speaks of them (else the

@@ -137,6 +137,11 @@ impl OpenAi {
         if let Ok(mut path) = endpoint.path_segments_mut() {
             path.pop_if_empty().extend(["chat", "completions"]);
         }
+        if settings.key.as_ref().is_some_and(|Key(key)| !key.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err(unusable(
+                "OPENAI_API_KEY holds a character that no key has, such as a blank or a line end".into(),
+            ));
+        }
         let client = Client::builder()
             .user_agent(concat!("finetop/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(settings.connect_limit)
@@ -220,7 +225,11 @@ impl OpenAi {
         heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
     ) -> Result<(), Miss> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let streams = !kind.to_ascii_lowercase().contains("application/json");
+        let kind = kind.to_ascii_lowercase();
+        if kind.contains("text/html") {
+            return Err(Miss::Refused("the answer is a web page, no chat completion; is the base URL right?".into()));
+        }
+        let streams = !kind.contains("application/json");
         let (mut events, mut whole, mut bytes) = (Events::default(), Vec::new(), 0);
         loop {
             let piece = match waited(&self.runtime, until, heard, || response.chunk()) {

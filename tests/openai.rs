@@ -320,6 +320,17 @@ fn a_schema_is_sent_as_a_response_format() {
 }
 
 #[test]
+fn a_server_of_the_older_response_format_gets_the_schema_its_way() {
+    let complaint = r#"{"error": {"message": "body.response_format.type: Input should be 'text' or 'json_object'"}}"#;
+    let refusal = || Answer::Says("500 Internal Server Error", vec![complaint.into()]);
+    let server = Server::new(vec![refusal(), whole("{}")]);
+    let asked = Request { constrained: Some(json!({"type": "object"})), ..request() };
+    ask(&mut OpenAi::new(server.settings()).unwrap(), &asked).0.unwrap();
+    let format = &server.asked()[1].body["response_format"];
+    assert_eq!((&format["type"], &format["schema"]["type"]), (&json!("json_object"), &json!("object")));
+}
+
+#[test]
 fn a_base_url_that_is_none_says_what_was_expected() {
     for (url, says) in [
         ("localhost:8000", "expected http:// or https://"),

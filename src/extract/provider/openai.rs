@@ -89,12 +89,14 @@ pub struct OpenAi {
 }
 
 /// Newer and older servers differ in a few fields; what one refuses by name is sent otherwise from then on.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Dialect {
     no_stream_options: bool,
     max_completion_tokens: bool,
     no_temperature: bool,
     no_seed: bool,
+    /// The schema goes with `json_object`, as llama.cpp's Python server takes it.
+    schema_in_object: bool,
 }
 
 /// How a try ended without an answer.
@@ -183,7 +185,11 @@ impl OpenAi {
         }
         if let Some(schema) = &request.constrained {
             let wanted = json!({"name": "answer", "schema": schema, "strict": true});
-            body.insert("response_format".into(), json!({"type": "json_schema", "json_schema": wanted}));
+            let format = match self.dialect.schema_in_object {
+                false => json!({"type": "json_schema", "json_schema": wanted}),
+                true => json!({"type": "json_object", "schema": schema}),
+            };
+            body.insert("response_format".into(), format);
         }
         body.into()
     }
@@ -349,7 +355,9 @@ impl OpenAi {
             }
         }
         let text = String::from_utf8_lossy(&body).into_owned();
-        if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) && self.adapt(&text) {
+        // Some servers call a field that they do not take their own fault.
+        let complains = [StatusCode::BAD_REQUEST, StatusCode::UNPROCESSABLE_ENTITY, StatusCode::INTERNAL_SERVER_ERROR];
+        if complains.contains(&status) && self.adapt(&text) {
             return Miss::Otherwise;
         }
         let said = serde_json::from_str::<Value>(&text).ok().map(|v| message(v.get("error").unwrap_or(&v)));
@@ -376,6 +384,8 @@ impl OpenAi {
         let d = &mut self.dialect;
         if complaint.contains("stream_options") {
             d.no_stream_options = true;
+        } else if complaint.contains("response_format") {
+            d.schema_in_object = true;
         } else if complaint.contains("max_completion_tokens") {
             d.max_completion_tokens = true;
         } else if complaint.contains("temperature") {
@@ -383,9 +393,7 @@ impl OpenAi {
         } else if complaint.contains("seed") {
             d.no_seed = true;
         }
-        let now = self.dialect;
-        (before.no_stream_options, before.max_completion_tokens, before.no_temperature, before.no_seed)
-            != (now.no_stream_options, now.max_completion_tokens, now.no_temperature, now.no_seed)
+        before != self.dialect
     }
 
     fn nonsense(&self, data: &str) -> Miss {

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Makes the README's pictures from the program itself: a run in full swing, watched inside tmux, cell by cell as SVG.
 
-    python3 tests/pictures/make.py [PROGRAM [MODEL.gguf]]
+    python3 tests/pictures/make.py [PROGRAM [MODEL.gguf [RUN]]]
 
 The run is the fixture of the screen's tests up to its 33rd step. It is made young, and its log is held locked, so that it looks alive.
-Needs tmux; writes train.svg, charts.svg and start.svg beside this file, and with a model (SmolLM2-135M) oom.svg, memory.svg and plan.svg
-from a real run that goes out of memory.
+Needs tmux; writes train.svg, charts.svg, start.svg and play.svg beside this file, with a model (SmolLM2-135M) oom.svg, memory.svg and
+plan.svg from a real run that goes out of memory, and with a run that has reports bleu.svg. `-` stands for none.
 """
 
 import fcntl
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unicodedata
 from html import escape
 from pathlib import Path
 
@@ -100,6 +101,11 @@ def runs(lines: list[str]):
                 bg = None
 
 
+def cells(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
 def dots(text: str, x: float, y: float) -> str:
     """Braille as a path: few fonts have it, and those that do draw it as they like."""
     places = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]
@@ -126,12 +132,12 @@ def to_svg(lines: list[str]) -> str:
         if 7 in flags:
             fg, bg = bg or BACKGROUND, fg
         x, y = 8 + column * CELL_WIDTH, 8 + row * CELL_HEIGHT
-        column += len(text)
+        column += cells(text)
         if bg:
-            out.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{len(text) * CELL_WIDTH:.1f}" height="{CELL_HEIGHT}" fill="{bg}"/>')
+            out.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{cells(text) * CELL_WIDTH:.1f}" height="{CELL_HEIGHT}" fill="{bg}"/>')
         style = (' font-weight="bold"' if 1 in flags else "") + (' opacity="0.6"' if 2 in flags else "")
         for piece in re.finditer(r"[\u2800-\u28ff]+|[^\u2800-\u28ff]+", text):
-            at = x + piece.start() * CELL_WIDTH
+            at = x + cells(text[: piece.start()]) * CELL_WIDTH
             if piece.group()[0] >= "\u2800" and piece.group()[0] <= "\u28ff":
                 out.append(f'<path fill="{fg}" d="{dots(piece.group(), at, y)}"/>')
                 continue
@@ -139,7 +145,7 @@ def to_svg(lines: list[str]) -> str:
             if not shown:
                 continue
             lead = len(piece.group()) - len(piece.group().lstrip(" "))
-            place = f'x="{at + lead * CELL_WIDTH:.1f}" y="{y + 13:.1f}" textLength="{len(shown) * CELL_WIDTH:.1f}"'
+            place = f'x="{at + lead * CELL_WIDTH:.1f}" y="{y + 13:.1f}" textLength="{cells(shown) * CELL_WIDTH:.1f}"'
             out.append(f'<text {place} lengthAdjust="spacingAndGlyphs" xml:space="preserve" fill="{fg}"{style}>{escape(shown)}</text>')
     out.append("</svg>\n")
     return "\n".join(out)
@@ -187,11 +193,44 @@ def out_of_memory(program: Path, place: Path, model: Path) -> None:
     screen.stop()
 
 
+def reports(program: Path, place: Path, run: Path) -> None:
+    """The tab BLEU of a run that was scored."""
+    screen = Screen(program, place)
+    screen.start(run.parent, "watch", str(run))
+    screen.wait_for("train")
+    screen.press("5")
+    screen.wait_for("precisions")
+    screen.picture("bleu")
+    screen.stop()
+
+
+def playground(program: Path, place: Path) -> None:
+    """An answer that is no JSON, read without a model."""
+    screen = Screen(program, place)
+    screen.start(place)
+    screen.wait_for("demo")
+    screen.press("6")
+    screen.wait_for("prompt")
+    screen.press("Escape")
+    screen.press("x")
+    screen.wait_for("examples")
+    screen.press(*["Down"] * 3)
+    screen.press("Enter")
+    screen.wait_for("nobody")
+    screen.press("F5")
+    screen.wait_for("repaired")
+    screen.picture("play")
+    screen.stop()
+
+
 def main() -> None:
     if not shutil.which("tmux"):
         sys.exit("tmux is missing")
     program = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "target/release/finetop").resolve()
-    if len(sys.argv) > 2:
+    if len(sys.argv) > 3:
+        with tempfile.TemporaryDirectory() as place:
+            reports(program, Path(place), Path(sys.argv[3]).resolve())
+    if len(sys.argv) > 2 and sys.argv[2] != "-":
         with tempfile.TemporaryDirectory() as place:
             out_of_memory(program, Path(place), Path(sys.argv[2]).resolve())
     with tempfile.TemporaryDirectory() as place:
@@ -218,6 +257,8 @@ def main() -> None:
         screen.wait_for("[model]")
         screen.picture("start")
         screen.stop()
+    with tempfile.TemporaryDirectory() as place:
+        playground(program, Path(place))
 
 
 if __name__ == "__main__":

@@ -81,16 +81,10 @@ fn scalar(text: &str, root: Node<'_>) -> Option<Candidate> {
 /// Readings as one object, each with how many fields it has.
 fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
-    let elements = tags::elements(text);
-    let roots = [elements.as_slice()].into_iter().chain(elements.iter().map(|element| element.children.as_slice()));
-    let map = roots.map(|elements| tags::object(text, elements, node)).max_by_key(Map::len).unwrap_or_default();
-    if !map.is_empty() {
-        let first = elements.first().map_or(0, |element| element.whole.start);
-        let last = elements.last().map_or(text.len(), |element| element.whole.end);
+    for record in tagged(text, node) {
         let mut changes = vec![kind("tags_read")];
-        left_out(&mut changes, &text[..first], false);
-        left_out(&mut changes, &text[last..], false);
-        found.push((map.len(), Candidate { value: Value::Object(map), span: first..last, changes }));
+        changes.extend(record.changes);
+        found.push((record.map.len(), Candidate { value: Value::Object(record.map), span: record.whole, changes }));
     }
     let tables = table::tables(text, lines);
     let mut tabled = Map::new();
@@ -140,10 +134,61 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
     found
 }
 
+/// The objects within tags, each with the text around it: before the first and behind the last it is only left out, between them it is lost.
+fn tagged(text: &str, node: Node<'_>) -> Vec<tags::Record> {
+    let elements = tags::elements(text);
+    let (Some(first), Some(last)) = (elements.first(), elements.last()) else { return Vec::new() };
+    let mut records = tags::records(text, first.whole.start..last.whole.end, &elements, node);
+    let mut at = 0;
+    let count = records.len();
+    for (index, record) in records.iter_mut().enumerate() {
+        let before = &text[at.min(record.whole.start)..record.whole.start];
+        at = record.whole.end;
+        let lossy = index > 0 && !tags::untagged(before);
+        if index == 0 || lossy {
+            left_out(&mut record.changes, before, lossy || names_a_field(before, &[node]));
+        }
+        if index + 1 == count {
+            left_out(&mut record.changes, &text[at..], names_a_field(&text[at..], &[node]));
+        }
+    }
+    records
+}
+
+/// Whether a name that the schema knows stands before a colon, with something behind.
+fn names_a_field(said: &str, shapes: &[Node<'_>]) -> bool {
+    let said = said.trim();
+    field::lines(said, 0..said.len())
+        .iter()
+        .any(|line| shapes.iter().any(|shape| field::names_one(said, &line.body, *shape)))
+}
+
+/// As [`candidates`] would take it: whether what is left out of a text says something of a field.
+pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
+    let root = schema.root();
+    let mut shapes = block::shapes(root);
+    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
+    names_a_field(said, &shapes)
+}
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
     let shapes = block::shapes(item);
+    for shape in &shapes {
+        let records = tagged(text, *shape);
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
+        let span = first.whole.start..last.whole.end;
+        let mut changes = vec![kind("tags_read")];
+        let count = records.len();
+        let mut rows = Vec::with_capacity(count);
+        for record in records {
+            let at = rows.len();
+            changes.extend(record.changes.into_iter().map(|c| Change { path: format!("/{at}{}", c.path), ..c }));
+            rows.push(Value::Object(record.map));
+        }
+        found.push((count, Candidate { value: Value::Array(rows), span, changes }));
+    }
     for table in table::tables(text, lines) {
         let Some((rows, unknown)) = shapes.iter().find_map(|shape| table.objects(*shape)) else { continue };
         let mut used = vec![false; lines.len()];

@@ -98,8 +98,22 @@ pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<
     found
 }
 
+/// Whether a line names a field, wherever in a sentence, and says something of it.
+pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
+    let body = &text[line.clone()];
+    body.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '：')).any(|(at, c)| {
+        let url = body[at..].starts_with("://");
+        let said = text[line.start + at + c.len_utf8()..].trim_start_matches(|c: char| c.is_whitespace() || c == '`');
+        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node).is_some()
+    })
+}
+
 /// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
 fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>) -> Option<(usize, Property<'s>)> {
+    // Most separators in a hostile text have no word before them.
+    if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || "*_`\"'#[](){}".contains(c)) {
+        return None;
+    }
     let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);
     while !text.is_char_boundary(start) {
         start += 1;

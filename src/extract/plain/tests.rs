@@ -169,3 +169,33 @@ fn a_hostile_text_is_read_or_refused_without_a_panic() {
     let deep: String = (0..200).map(|n| format!("{}full_address:\n", " ".repeat(n))).collect();
     super::candidates(&deep, Some(&person()));
 }
+
+#[test]
+fn what_tags_say_and_no_field_holds_is_told_as_lost() {
+    let lost = |text: &str| {
+        let read = best(text, &person());
+        read.changes.iter().filter(|c| c.lossy).map(|c| c.before.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(lost("<person><name>A</name><job>x</job></person>"), [json!("<job>x</job>")]);
+    assert_eq!(lost("<person><name>A</name> of age 3 <city>B</city></person>"), [json!("of age 3")]);
+    assert_eq!(lost("<name>A</name><name>B</name>"), [json!("B")]);
+    assert_eq!(lost("<name id=\"7\">A</name>"), [json!("<name id=\"7\">")]);
+    assert_eq!(lost("<person><name>A</name><city>Seoul</person>"), [json!("<city>Seoul</person>")]);
+    assert!(lost("So: <person>\n<name>A</name>\n</person> <b>there</b>").is_empty());
+    assert_eq!(best("<name></name><city>B</city>", &person()).value, json!({"city": "B"}));
+}
+
+#[test]
+fn each_record_within_tags_is_a_reading_of_its_own_or_an_item() {
+    let text = "<people><person><name>A</name></person> then <person><name>B</name></person></people>";
+    let read = super::candidates(text, Some(&person()));
+    let values: Vec<_> = read.iter().map(|c| c.value.clone()).collect();
+    assert_eq!(values, [json!({"name": "A"}), json!({"name": "B"})]);
+    let people = Schema::from_value(
+        &json!({"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}}),
+    )
+    .unwrap();
+    let list = best(text, &people);
+    assert_eq!(list.value, json!([{"name": "A"}, {"name": "B"}]));
+    assert!(list.changes.iter().any(|c| c.lossy && c.before == json!("then")), "{:?}", list.changes);
+}

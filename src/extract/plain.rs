@@ -15,6 +15,8 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
@@ -178,6 +180,7 @@ fn tagged(text: &str, node: Node<'_>) -> Vec<tags::Record> {
     let elements = tags::elements(text);
     let (Some(first), Some(last)) = (elements.first(), elements.last()) else { return Vec::new() };
     let mut records = tags::records(text, first.whole.start..last.whole.end, &elements, node);
+    let speaks = |said: &str| tags::names_one(said, node) || names_a_field(said, &[node]);
     let mut at = 0;
     let count = records.len();
     for (index, record) in records.iter_mut().enumerate() {
@@ -185,10 +188,10 @@ fn tagged(text: &str, node: Node<'_>) -> Vec<tags::Record> {
         at = record.whole.end;
         let lossy = index > 0 && !tags::untagged(before);
         if index == 0 || lossy {
-            left_out(&mut record.changes, before, lossy || names_a_field(before, &[node]));
+            left_out(&mut record.changes, before, lossy || speaks(before));
         }
         if index + 1 == count {
-            left_out(&mut record.changes, &text[at..], names_a_field(&text[at..], &[node]));
+            left_out(&mut record.changes, &text[at..], speaks(&text[at..]));
         }
     }
     records
@@ -257,13 +260,17 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
     found
 }
 
-/// Whether one line is a list and no sentence: short items, shorter where there are only two, and nothing that ends a sentence.
+/// Whether one line is a list and no sentence: short items, shorter where there are only two.
 fn is_list(said: &str) -> bool {
     let parts: Vec<&str> = said.split([',', ';', '、', '，']).map(str::trim).filter(|part| !part.is_empty()).collect();
     let most = if parts.len() > 2 { 4 } else { 2 };
-    let ends = said.ends_with(['.', '!', '?', '…', ':', '。', '？', '！'])
-        || [". ", "! ", "? "].iter().any(|end| said.contains(end));
-    !ends && !said.contains('\n') && parts.iter().all(|part| part.split_whitespace().count() <= most)
+    !is_sentence(said) && !said.contains('\n') && parts.iter().all(|part| part.split_whitespace().count() <= most)
+}
+
+/// Whether a mark that ends a sentence ends the text or one within it.
+fn is_sentence(said: &str) -> bool {
+    said.ends_with(['.', '!', '?', '…', ':', '。', '？', '！'])
+        || [". ", "! ", "? "].iter().any(|end| said.contains(end))
 }
 
 fn kind(kind: &str) -> Change {
@@ -285,6 +292,7 @@ fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
 fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
+    let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
     let mut changes = Vec::new();
     let mut prose = String::new();
     for (at, line) in lines.iter().enumerate() {
@@ -306,7 +314,13 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
                 .split([':', '='])
                 .next()
                 .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
-        if !heading && (named || (first..last).contains(&at)) {
+        // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
+        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
+        let strange = said.ends_with(':')
+            && !said.starts_with('#')
+            && columns.contains(&line.column)
+            && below.is_some_and(|(next, used)| *used && next.column > line.column);
+        if strange || !heading && (named || (first..last).contains(&at)) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

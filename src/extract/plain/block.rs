@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
+use super::is_sentence;
 use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
@@ -81,6 +82,11 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
+                if value.as_array().is_some_and(|list| list.len() > 1) && !said.starts_with('[') && is_sentence(said) {
+                    let path = names::join("", field.property.key);
+                    let told = change("list_read", Value::from(said), value.clone(), true);
+                    block.changes.push(Change { path, ..told });
+                }
                 insert(&mut block, field.property.key, value);
             }
         }

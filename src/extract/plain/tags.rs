@@ -87,6 +87,12 @@ fn tag(text: &str, start: usize) -> Option<(String, bool, usize)> {
     (start + 1 + length <= end).then_some((name, closing, end))
 }
 
+/// Whether a tag that names a field stands here, closed or not.
+pub fn names_one(said: &str, node: Node<'_>) -> bool {
+    let tags = said.match_indices('<').filter_map(|(at, _)| tag(said, at));
+    tags.into_iter().any(|(name, closing, _)| !closing && node.called(&name).is_some())
+}
+
 /// An object within tags: the place that holds it, and what was read there.
 pub struct Record {
     pub whole: Range<usize>,

@@ -220,6 +220,8 @@ fn a_sentence_with_commas_is_no_list_and_a_list_in_one_line_is_a_guess() {
     assert_eq!(read.value, json!(["red wine", "green tea", "coffee"]));
     assert!(read.changes.iter().any(|c| c.lossy));
     let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "integer"}})).unwrap();
+    assert!(best("tags: Sorry, I cannot help.", &person()).changes.iter().any(|c| c.lossy && c.path == "/tags"));
+    assert!(best("tags: a, b", &person()).changes.iter().all(|c| !c.lossy));
     assert!(best("1, 2", &numbers).changes.iter().all(|c| !c.lossy));
 }
 
@@ -269,4 +271,14 @@ fn a_long_text_without_any_of_the_names_is_left_alone() {
     assert!(super::candidates(&"a: b. ".repeat(20_000), Some(&person())).is_empty());
     let long = format!("{}\nFULL-ADDRESS:\n  zip: 1", "no. ".repeat(20_000));
     assert_eq!(best(&long, &person()).value, json!({"full_address": {"zip": "1"}}));
+}
+
+#[test]
+fn fields_below_a_strange_name_and_a_tag_that_was_cut_off_are_told() {
+    let lossy = |text: &str| best(text, &person()).changes.iter().any(|c| c.lossy);
+    assert!(lossy("name: A\nmother:\n  city: Seoul"));
+    assert!(!lossy("Person:\n  name: A\n  city: Seoul"));
+    assert!(!lossy("name: A\n\nWhere:\n\ncity: Seoul"));
+    assert!(lossy("<name>A</name><city>Seo"));
+    assert!(!lossy("<name>A</name> <br>"));
 }

@@ -143,7 +143,7 @@ impl Chain<'_> {
         let mut ms = [0.0; 2];
         let strict = parse::candidates(self.text, self.schema);
         let whole = is_whole(self.text, &strict);
-        self.judge(strict, Stage::Parse, &mut judged);
+        let mut unjudged = self.judge(strict, Stage::Parse, &mut judged);
         if !whole && let Some(text) = self.as_it_is(judged.is_empty()) {
             self.judge(vec![text], Stage::Parse, &mut judged);
         }
@@ -154,14 +154,14 @@ impl Chain<'_> {
         if !whole && self.reading == Reading::Whole && unfit(&judged) {
             let begun = Instant::now();
             tried.push(Stage::Repair);
-            self.judge(repair::candidates(self.text, self.schema), Stage::Repair, &mut judged);
+            unjudged += self.judge(repair::candidates(self.text, self.schema), Stage::Repair, &mut judged);
             if unfit(&judged) {
-                self.judge(plain::candidates(self.text, self.schema), Stage::Repair, &mut judged);
+                unjudged += self.judge(plain::candidates(self.text, self.schema), Stage::Repair, &mut judged);
             }
             ms[1] = elapsed_ms(begun);
         }
         let Some(best) = nearest(&judged) else { return self.nothing_read(tried, ms) };
-        let others = self.others(&judged, best);
+        let others = self.others(&judged, best, unjudged);
         let chosen = judged.swap_remove(best);
         self.told(chosen, others, tried, ms)
     }
@@ -190,9 +190,12 @@ impl Chain<'_> {
         Some(Candidate { value: text.into(), span: from..from + text.len(), changes: vec![change] })
     }
 
-    fn judge(&self, candidates: Vec<Candidate>, stage: Stage, judged: &mut Vec<Judged>) {
+    /// Tells how many there was no room for.
+    fn judge(&self, candidates: Vec<Candidate>, stage: Stage, judged: &mut Vec<Judged>) -> usize {
         let room = MOST_JUDGED.saturating_sub(judged.len());
+        let beyond = candidates.len().saturating_sub(room);
         judged.extend(candidates.into_iter().take(room).map(|candidate| self.finish(candidate, stage)));
+        beyond
     }
 
     /// The stages that know the schema, over one reading.
@@ -231,8 +234,8 @@ impl Chain<'_> {
         Judged { stage, span, read, found, value, coerced, normalised, validated }
     }
 
-    /// Names the readings that were not taken.
-    fn others(&self, judged: &[Judged], best: usize) -> Option<Change> {
+    /// Names the readings that were not taken, and what stands around those of them that are elsewhere in the text.
+    fn others(&self, judged: &[Judged], best: usize, unjudged: usize) -> Vec<Change> {
         let chosen = &judged[best];
         let apart = |one: &Judged| one.span.end <= chosen.span.start || one.span.start >= chosen.span.end;
         let others: Vec<&Judged> = judged
@@ -241,26 +244,34 @@ impl Chain<'_> {
             .filter(|(at, one)| *at != best && one.stage == chosen.stage)
             .map(|(_, one)| one)
             .collect();
-        if others.is_empty() {
-            return None;
+        if others.is_empty() && unjudged == 0 {
+            return Vec::new();
         }
-        // Another value elsewhere in the text that would have done as well: which one was meant is a guess.
-        let guessed = others.iter().any(|one| apart(one) && one.faults().is_empty());
+        // Another value elsewhere in the text: which one was meant is a guess where it would have done as well, and what it says is lost.
+        let lost = |one: &Judged| {
+            apart(one) && !says(&chosen.value, &one.value) && (one.faults().is_empty() || has_content(&one.value))
+        };
+        let guessed = unjudged > 0 || others.iter().any(|one| lost(one));
         let named: Vec<String> = others.iter().take(MOST_NAMED).map(|one| excerpt(&one.value)).collect();
-        Some(Change {
+        // What stands between two values was told of one of them.
+        let around = others.iter().filter(|one| apart(one)).flat_map(|one| &one.found);
+        let around = around.filter(|c| c.kind == "left_out" && c.path.is_empty());
+        let mut changes: Vec<Change> = around.cloned().collect();
+        changes.push(Change {
             path: String::new(),
             kind: "candidate_chosen".into(),
-            before: json!({"readings": others.len() + 1, "others": named}),
+            before: json!({"readings": others.len() + unjudged + 1, "others": named}),
             after: excerpt(&chosen.value).into(),
             lossy: guessed,
-        })
+        });
+        changes
     }
 
-    fn told(&self, mut chosen: Judged, others: Option<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
+    fn told(&self, mut chosen: Judged, others: Vec<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
         let mut steps = Vec::new();
         for (stage, ms) in tried.into_iter().zip(ms) {
             if stage == chosen.stage {
-                let changes = chosen.found.iter().cloned().chain(others.clone()).collect();
+                let changes = chosen.found.iter().chain(&others).cloned().collect();
                 steps.push(Step { stage, output: chosen.read.take(), errors: Vec::new(), changes, ms });
                 break;
             }
@@ -309,8 +320,8 @@ impl Chain<'_> {
         let what =
             if self.text.trim().is_empty() { "the text is empty" } else { "nothing in the text reads as a value" };
         let message = match self.schema {
-            Some(_) => format!("{what} of the schema"),
-            None => what.to_string(),
+            Some(_) if !self.text.trim().is_empty() => format!("{what} of the schema"),
+            _ => what.to_string(),
         };
         Outcome { steps, result: Err(Refusal { stage: last, message, errors }) }
     }
@@ -322,6 +333,25 @@ fn is_whole(text: &str, strict: &[Candidate]) -> bool {
     let (lead, end) = (text.len() - text.trim_start_matches(blank).len(), text.trim_end_matches(blank).len());
     let fenced = text[lead..].starts_with('`');
     !fenced && strict.iter().any(|c| c.span == (lead..end) && c.changes.iter().all(|c| c.kind != "values_gathered"))
+}
+
+/// Whether a container holds anything.
+fn has_content(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => !map.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether all that the other value says is in this one: it is the same, or its fields or items are among this one's.
+fn says(value: &Value, other: &Value) -> bool {
+    match (value, other) {
+        (Value::Object(map), Value::Object(other)) => other.iter().all(|(key, said)| map.get(key) == Some(said)),
+        (Value::Array(items), Value::Array(_)) if items.len() > 64 => value == other,
+        (Value::Array(items), Value::Array(other)) => other.iter().all(|said| items.contains(said)),
+        (value, other) => value == other,
+    }
 }
 
 /// The reading that fits best; of equal ones the earliest.

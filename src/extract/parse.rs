@@ -67,7 +67,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     if found.len() > 1 && commented(text, &found) {
         return Vec::new();
     }
-    name_left_out(text, &mut found);
+    name_left_out(text, &mut found, schema);
     gather(text, found, schema)
 }
 
@@ -98,7 +98,7 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 }
 
 /// Records what stands around the values: prose is left out by right, what has a key in it is lost.
-pub fn name_left_out(text: &str, found: &mut [Candidate]) {
+pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
     for (index, gap) in gaps(text, found) {
         // A fence's line says nothing but its language.
         let fence = |line: &str| {
@@ -110,7 +110,10 @@ pub fn name_left_out(text: &str, found: &mut [Candidate]) {
         if said.is_empty() {
             continue;
         }
-        let lossy = said.starts_with(':') || said.contains("\":") || said.contains("':");
+        let lossy = said.starts_with(':')
+            || said.contains("\":")
+            || said.contains("':")
+            || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });

@@ -15,12 +15,14 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
 use super::parse::{Candidate, change, segments};
-use super::schema::Schema;
 use super::schema::node::{Kind, Node};
+use super::schema::{Schema, names};
 use crate::units;
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
@@ -28,9 +30,12 @@ use crate::units;
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let Some(schema) = schema else { return Vec::new() };
     let root = schema.root();
+    let shapes = block::shapes(root);
+    if !names_anything(text, root, &shapes) {
+        return scalar(text, root).into_iter().collect();
+    }
     let lines = field::lines(text, 0..text.len());
     let mut found: Vec<(usize, Candidate)> = Vec::new();
-    let shapes = block::shapes(root);
     let json = json_stands(text, &lines, &shapes);
     for shape in shapes.into_iter().filter(|_| !json) {
         found.extend(objects(text, &lines, shape));
@@ -46,6 +51,24 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
     found.extend(scalar(text, root));
     found
+}
+
+/// A text shorter than this is read at once.
+const LONG: usize = 1 << 16;
+
+/// Whether a long text has any of the names that could begin a reading. A list of anything else needs none.
+fn names_anything(text: &str, root: Node<'_>, shapes: &[Node<'_>]) -> bool {
+    let items = field::any_items(root).map(block::shapes);
+    if text.len() < LONG || items.as_ref().is_some_and(Vec::is_empty) {
+        return true;
+    }
+    let mut shapes: Vec<Node> = shapes.iter().copied().chain(items.into_iter().flatten()).collect();
+    let fields = shapes.iter().flat_map(|shape| shape.properties()).filter_map(|p| field::items(p.node));
+    let within: Vec<Node> = fields.flat_map(block::shapes).collect();
+    shapes.extend(within);
+    let folded = names::fold(text);
+    let mut all = shapes.iter().flat_map(|shape| shape.properties()).flat_map(|p| p.names);
+    all.any(|name| folded.contains(&names::fold(name)))
 }
 
 /// Whether JSON stands in the text, other than as what is said of a field: its lines are `repair`'s to read, who marks what was cut off.
@@ -81,52 +104,48 @@ fn scalar(text: &str, root: Node<'_>) -> Option<Candidate> {
 /// Readings as one object, each with how many fields it has.
 fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
-    let elements = tags::elements(text);
-    let roots = [elements.as_slice()].into_iter().chain(elements.iter().map(|element| element.children.as_slice()));
-    let map = roots.map(|elements| tags::object(text, elements, node)).max_by_key(Map::len).unwrap_or_default();
-    if !map.is_empty() {
-        let first = elements.first().map_or(0, |element| element.whole.start);
-        let last = elements.last().map_or(text.len(), |element| element.whole.end);
+    for record in tagged(text, node) {
         let mut changes = vec![kind("tags_read")];
-        left_out(&mut changes, &text[..first], false);
-        left_out(&mut changes, &text[last..], false);
-        found.push((map.len(), Candidate { value: Value::Object(map), span: first..last, changes }));
+        changes.extend(record.changes);
+        found.push((record.map.len(), Candidate { value: Value::Object(record.map), span: record.whole, changes }));
     }
     let tables = table::tables(text, lines);
     let mut tabled = Map::new();
     let mut changes = vec![kind("table_read")];
+    let mut understood = Vec::new();
     for table in &tables {
-        if let Some((rows, unknown)) = table.objects(node) {
+        let mut fields = Map::new();
+        let rows = table.objects(node);
+        if let Some(([Value::Object(row)], unknown)) = rows.as_ref().map(|(rows, unknown)| (rows.as_slice(), unknown)) {
             // A table of several rows is a list: which row is meant is not for here to say.
-            if let [Value::Object(row)] = rows.as_slice() {
-                tabled.extend(row.clone());
-                changes.extend(unknown.iter().map(|name| lost(name)));
-                continue;
-            }
-        }
-        if let Some((map, unknown)) = table.object(node) {
-            tabled.extend(map);
+            fields = row.clone();
+            changes.extend(unknown.iter().map(|name| lost(name)));
+        } else if let Some((map, unknown)) = table.object(node) {
+            fields = map;
             changes.extend(unknown.iter().map(|said| lost(said)));
-            continue;
-        }
-        for property in node.properties() {
-            let Some(item) = field::items(property.node) else { continue };
-            let rows = block::shapes(item).into_iter().find_map(|shape| table.objects(shape));
-            if let Some((rows, unknown)) = rows.filter(|_| !tabled.contains_key(property.key)) {
-                changes.extend(unknown.iter().map(|name| lost(name)));
-                tabled.insert(property.key.to_owned(), Value::Array(rows));
-                break;
+        } else {
+            for property in node.properties().filter(|property| !tabled.contains_key(property.key)) {
+                let Some(item) = field::items(property.node) else { continue };
+                let rows = block::shapes(item).into_iter().find_map(|shape| table.objects(shape));
+                if let Some((rows, unknown)) = rows {
+                    changes.extend(unknown.iter().map(|name| lost(name)));
+                    fields.insert(property.key.to_owned(), Value::Array(rows));
+                    break;
+                }
             }
+        }
+        if !fields.is_empty() {
+            understood.push(table.lines.clone());
+            join(&mut tabled, fields, &mut changes);
         }
     }
     let mut read = block::object(text, lines, node, 0);
     if !tabled.is_empty() {
         // Lines around the tables may name more.
-        for (key, value) in std::mem::take(&mut read.map) {
-            tabled.entry(key).or_insert(value);
-        }
-        for table in &tables {
-            read.used[table.lines.clone()].fill(true);
+        changes.append(&mut read.changes);
+        join(&mut tabled, std::mem::take(&mut read.map), &mut changes);
+        for lines in understood {
+            read.used[lines].fill(true);
         }
         changes.extend(rest(text, lines, &read.used));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
@@ -140,10 +159,78 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
     found
 }
 
+/// More fields; of one that is said twice the first counts.
+fn join(known: &mut Map<String, Value>, more: Map<String, Value>, changes: &mut Vec<Change>) {
+    for (key, value) in more {
+        match known.get(&key) {
+            Some(first) if *first != value => {
+                let path = names::join("", &key);
+                changes.push(Change { path, ..change("duplicate_key", value, first.clone(), true) });
+            }
+            Some(_) => {}
+            None => {
+                known.insert(key, value);
+            }
+        }
+    }
+}
+
+/// The objects within tags, each with the text around it: before the first and behind the last it is only left out, between them it is lost.
+fn tagged(text: &str, node: Node<'_>) -> Vec<tags::Record> {
+    let elements = tags::elements(text);
+    let (Some(first), Some(last)) = (elements.first(), elements.last()) else { return Vec::new() };
+    let mut records = tags::records(text, first.whole.start..last.whole.end, &elements, node);
+    let speaks = |said: &str| tags::names_one(said, node) || names_a_field(said, &[node]);
+    let mut at = 0;
+    let count = records.len();
+    for (index, record) in records.iter_mut().enumerate() {
+        let before = &text[at.min(record.whole.start)..record.whole.start];
+        at = record.whole.end;
+        let lossy = index > 0 && !tags::untagged(before);
+        if index == 0 || lossy {
+            left_out(&mut record.changes, before, lossy || speaks(before));
+        }
+        if index + 1 == count {
+            left_out(&mut record.changes, &text[at..], speaks(&text[at..]));
+        }
+    }
+    records
+}
+
+/// Whether a name that the schema knows stands before a colon, with something behind.
+fn names_a_field(said: &str, shapes: &[Node<'_>]) -> bool {
+    let said = said.trim();
+    field::lines(said, 0..said.len())
+        .iter()
+        .any(|line| shapes.iter().any(|shape| field::names_one(said, &line.body, *shape)))
+}
+
+/// As [`candidates`] would take it: whether what is left out of a text says something of a field.
+pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
+    let root = schema.root();
+    let mut shapes = block::shapes(root);
+    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
+    names_a_field(said, &shapes)
+}
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
     let shapes = block::shapes(item);
+    for shape in &shapes {
+        let records = tagged(text, *shape);
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
+        let span = first.whole.start..last.whole.end;
+        let mut changes = vec![kind("tags_read")];
+        let count = records.len();
+        let mut rows = Vec::with_capacity(count);
+        for record in records {
+            let at = rows.len();
+            changes.extend(record.changes.into_iter().map(|c| Change { path: format!("/{at}{}", c.path), ..c }));
+            rows.push(Value::Object(record.map));
+        }
+        found.push((count, Candidate { value: Value::Array(rows), span, changes }));
+    }
     for table in table::tables(text, lines) {
         let Some((rows, unknown)) = shapes.iter().find_map(|shape| table.objects(*shape)) else { continue };
         let mut used = vec![false; lines.len()];
@@ -163,16 +250,27 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         // `a, b, c` in one line, and nothing else.
         let said = text.trim();
         let values = field::list(said, item);
-        let plain = !said.contains('\n')
-            && values.len() > 1
-            && said.split([',', ';']).all(|part| part.split_whitespace().count() <= 4);
-        if plain {
-            let candidate =
-                Candidate { value: Value::Array(values), span: 0..text.len(), changes: vec![kind("list_read")] };
-            found.push((1, candidate));
+        if values.len() > 1 && is_list(said) {
+            // Words with commas between them could be a sentence all the same.
+            let guessed = item.accepts(Kind::String);
+            let changes = vec![change("list_read", Value::Null, Value::Null, guessed)];
+            found.push((1, Candidate { value: Value::Array(values), span: 0..text.len(), changes }));
         }
     }
     found
+}
+
+/// Whether one line is a list and no sentence: short items, shorter where there are only two.
+fn is_list(said: &str) -> bool {
+    let parts: Vec<&str> = said.split([',', ';', '、', '，']).map(str::trim).filter(|part| !part.is_empty()).collect();
+    let most = if parts.len() > 2 { 4 } else { 2 };
+    !is_sentence(said) && !said.contains('\n') && parts.iter().all(|part| part.split_whitespace().count() <= most)
+}
+
+/// Whether a mark that ends a sentence ends the text or one within it.
+fn is_sentence(said: &str) -> bool {
+    said.ends_with(['.', '!', '?', '…', ':', '。', '？', '！'])
+        || [". ", "! ", "? "].iter().any(|end| said.contains(end))
 }
 
 fn kind(kind: &str) -> Change {
@@ -194,22 +292,35 @@ fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
 fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
+    let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
     let mut changes = Vec::new();
     let mut prose = String::new();
     for (at, line) in lines.iter().enumerate() {
         let said = text[line.body.clone()].trim();
         let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
+        if line.comment && !used[at] {
+            left_out(&mut changes, &std::mem::take(&mut prose), false);
+            left_out(&mut changes, said, false);
+            continue;
+        }
         if used[at] || said.is_empty() || rule {
             left_out(&mut changes, &std::mem::take(&mut prose), false);
             continue;
         }
         let heading = said.starts_with('#') || said.ends_with(':');
         let named = line.marked
+            || said.starts_with('|')
             || said
                 .split([':', '='])
                 .next()
                 .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
-        if !heading && (named || (first..last).contains(&at)) {
+        // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
+        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
+        let strange = said.ends_with(':')
+            && !said.starts_with('#')
+            && columns.contains(&line.column)
+            && below.is_some_and(|(next, used)| *used && next.column > line.column);
+        if strange || !heading && (named || (first..last).contains(&at)) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

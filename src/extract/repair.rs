@@ -44,7 +44,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
             return Vec::new();
         }
     }
-    name_left_out(text, &mut found);
+    name_left_out(text, &mut found, schema);
     gather(text, found, schema)
 }
 

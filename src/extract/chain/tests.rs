@@ -58,7 +58,7 @@ fn of_several_values_the_one_that_fits_is_taken_and_the_others_are_named() {
     let trace = traced(text, &schema);
     assert_eq!(trace.value, Some(json!({"name": "Kim"})));
     let chosen = trace.attempts[0].changes.iter().find(|c| c.kind == "candidate_chosen").unwrap();
-    assert!(chosen.before.to_string().contains("nom") && !chosen.lossy);
+    assert!(chosen.before.to_string().contains("nom") && chosen.lossy, "what the other says is lost");
     let two = traced("{\"name\": \"Kim\"} or {\"name\": \"Lee\"}", &schema);
     assert_eq!(two.value, Some(json!({"name": "Kim"})));
     assert!(
@@ -120,4 +120,40 @@ fn no_input_is_too_odd() {
         assert!(!trace.ok, "{}", &text[..10]);
         assert!(trace.attempts.iter().flat_map(|a| &a.errors).all(|f| f.excerpt.chars().count() <= 80));
     }
+}
+
+#[test]
+fn what_another_value_says_is_told_as_lost_however_unfit_it_is() {
+    let schema = json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "city": {"type": "string"}}});
+    let lost = |text: &str| {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value.as_ref().map(|v| &v["name"]), Some(&json!("Kim")), "{text}");
+        trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy)
+    };
+    for text in [
+        r#"{"name": "Kim"}{"city": "Busan"}"#,
+        r#"{"name": "Kim"} no, {"name": 3}"#,
+        "```\n{\"name\": \"Kim\"}\n```\nand\n```\n{\"city\": \"Busan\"}\n```",
+        r#"{"name": "Kim"}, "city": "Busan", {"a": 1}"#,
+        "{\"name\": \"Kim\"}\nCity: Busan\n{}",
+        "{\"name\": \"Kim\"}\nCity: Busan",
+    ] {
+        assert!(lost(text), "{text}");
+    }
+    for text in [
+        r#"{"name": "Kim"} or again {"name": "Kim"}"#,
+        r#"As {} asked for the city: {"name": "Kim"} Note: done."#,
+        r#"{"name": "Kim", "city": "Busan"}, so {"city": "Busan"}"#,
+    ] {
+        assert!(!lost(text), "{text}");
+    }
+}
+
+#[test]
+fn a_cut_is_told_once_and_an_empty_text_is_said_to_be_empty() {
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
+    let cut = traced(r#"{"name": "Ki"#, &schema);
+    let told: Vec<_> = cut.attempts.iter().flat_map(|a| &a.changes).filter(|c| c.lossy).collect();
+    assert_eq!((told.len(), told[0].path.as_str()), (1, "/name"));
+    assert_eq!(traced(" ", &schema).error.map(|e| e.message).as_deref(), Some("the text is empty"));
 }

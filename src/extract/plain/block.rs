@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::field::{Field, Line, fields, items, list, scalar, unmarked};
+use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
+use super::is_sentence;
 use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
@@ -54,7 +55,7 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             at = end;
             continue;
         }
-        let found = fields(text, &line.body, node);
+        let found = if line.comment { Vec::new() } else { fields(text, &line.body, node) };
         if found.is_empty() {
             at += 1;
             continue;
@@ -68,19 +69,35 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         }
         for (index, field) in found.iter().enumerate() {
             let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
-            let said = unmarked(trim_open(&text[field.value..stop]));
+            let raw = text[field.value..stop].trim();
             let last = index + 1 == found.len();
+            let (raw, comment) = if last && line.hashes { uncommented(raw) } else { (raw, "") };
+            if !comment.is_empty() {
+                let path = names::join("", field.property.key);
+                let told = change("comment_removed", Value::from(comment), Value::Null, false);
+                block.changes.push(Change { path, ..told });
+            }
+            let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
             if last && end > at + 1 {
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
-            } else {
-                let value = value_of(said, field.property.node);
+            } else if let Some(value) = value_of(said, field.property.node) {
+                if value.as_array().is_some_and(|list| list.len() > 1) && !said.starts_with('[') && is_sentence(said) {
+                    let path = names::join("", field.property.key);
+                    let told = change("list_read", Value::from(said), value.clone(), true);
+                    block.changes.push(Change { path, ..told });
+                }
                 insert(&mut block, field.property.key, value);
             }
         }
         at = end;
     }
     block
+}
+
+/// What begins a text of several lines in YAML.
+fn scalar_mark(said: &str) -> bool {
+    matches!(said, "|" | ">" | "|-" | ">-" | "|+" | ">+")
 }
 
 /// A field's end within a line may carry the next one's opening marks: `John, **`.
@@ -126,9 +143,9 @@ fn below(text: &str, lines: &[Line], at: usize) -> usize {
     last
 }
 
-/// A value with what belongs to it.
+/// A value, where there is one, with what belongs to it.
 struct Inner {
-    value: Value,
+    value: Option<Value>,
     changes: Vec<Change>,
     used: Vec<bool>,
 }
@@ -136,32 +153,57 @@ struct Inner {
 /// What stands below a name: a list, an object, a text of several lines.
 fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -> Inner {
     let node = field.property.node;
-    let block = matches!(said, "" | "|" | ">" | "|-" | ">-");
+    let block = said.is_empty() || scalar_mark(said);
     if block && let Some(item) = items(node) {
         let (values, changes, used) = array(text, lines, item, depth + 1);
-        return Inner { value: Value::Array(values), changes, used };
+        // Where no item was understood there is no list.
+        return Inner { value: (!values.is_empty()).then_some(Value::Array(values)), changes, used };
     }
     if block && depth < DEPTH && !node.accepts(Kind::String) {
         for shape in shapes(node) {
             let inner = object(text, lines, shape, depth + 1);
             if !inner.map.is_empty() {
-                return Inner { value: Value::Object(inner.map), changes: inner.changes, used: inner.used };
+                return Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used };
             }
         }
     }
     if node.accepts(Kind::String) && block {
-        let joint = if said.starts_with('|') { "\n" } else { " " };
+        let used = vec![true; lines.len()];
+        if said.starts_with('|') {
+            return Inner { value: Some(Value::from(as_written(text, lines))), changes: Vec::new(), used };
+        }
         let all: Vec<&str> =
             lines.iter().map(|line| text[line.body.clone()].trim()).filter(|line| !line.is_empty()).collect();
-        return Inner { value: Value::from(all.join(joint)), changes: Vec::new(), used: vec![true; lines.len()] };
+        let joined = all.join(" ");
+        // A list or fields where the schema has a text: their form is lost.
+        let formed = |line: &Line| {
+            let body = text[line.body.clone()].trim();
+            let name = body.split_once(": ").map_or(body.strip_suffix(':'), |(name, _)| Some(name));
+            line.marked || name.is_some_and(|name| name.split_whitespace().count() < 4)
+        };
+        let lossy = said.is_empty() && lines.iter().any(formed);
+        let told = lossy.then(|| change("lines_joined", Value::from(all), Value::from(joined.as_str()), true));
+        return Inner { value: Some(Value::from(joined)), changes: told.into_iter().collect(), used };
     }
     Inner { value: value_of(said, node), changes: Vec::new(), used: vec![false; lines.len()] }
 }
 
-fn value_of(said: &str, node: Node<'_>) -> Value {
+/// Lines with their breaks and the indents that they have beyond the least.
+fn as_written(text: &str, lines: &[Line]) -> String {
+    let begin = |line: &Line| line.body.start - line.column;
+    let written = |line: &Line| !text[begin(line)..line.body.end].trim().is_empty();
+    let least = lines.iter().filter(|line| written(line)).map(|line| line.indent).min().unwrap_or(0);
+    let shown = |line: &Line| text.get(begin(line) + least..line.body.end).unwrap_or_default();
+    lines.iter().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// What is said of a field in its own line. Nothing said is no value; an empty text is written with its quotes.
+fn value_of(said: &str, node: Node<'_>) -> Option<Value> {
     match items(node) {
-        Some(item) if !said.starts_with('[') => Value::Array(list(said, item)),
-        _ => scalar(said, node),
+        _ if said.is_empty() => None,
+        _ if matches!(said, "null" | "~") => Some(Value::Null),
+        Some(item) if !said.starts_with('[') => Some(Value::Array(list(said, item))),
+        _ => Some(scalar(said, node)),
     }
 }
 
@@ -195,15 +237,24 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
 
 /// Where one object of a list ends and the next begins: at a mark, or where its first name comes again.
 fn records(text: &str, lines: &[Line], node: Node<'_>) -> Vec<std::ops::Range<usize>> {
-    let named: Vec<Option<&str>> =
-        lines.iter().map(|line| fields(text, &line.body, node).first().map(|field| field.property.key)).collect();
-    let first = named.iter().flatten().next().copied();
+    let named: Vec<Option<&str>> = lines
+        .iter()
+        .map(|line| if line.comment { None } else { fields(text, &line.body, node).first().map(|f| f.property.key) })
+        .collect();
+    let first = named.iter().position(Option::is_some);
+    // What is set in deeper than the first is within it.
+    let level = |line: &Line| match first.and_then(|first| lines.get(first)) {
+        Some(first) if first.marked && line.marked => line.indent <= first.indent,
+        Some(first) => line.column <= first.column,
+        None => false,
+    };
+    let first = first.and_then(|first| named[first]);
     let least =
         lines.iter().zip(&named).filter(|(_, key)| key.is_some()).map(|(line, _)| line.indent).min().unwrap_or(0);
     let each_marked = marks_fields(lines, &named);
     let mut starts: Vec<usize> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let again = named[at].is_some() && named[at] == first;
+        let again = named[at].is_some() && named[at] == first && level(line);
         let mark = line.marked && line.indent <= least && named[at].is_some() && !each_marked;
         if again || mark {
             starts.push(at);
@@ -224,7 +275,7 @@ fn take_in(block: &mut Block, from: usize, key: &str, inner: Block) {
         block,
         from,
         key,
-        Inner { value: Value::Object(inner.map), changes: inner.changes, used: inner.used },
+        Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used },
     );
 }
 
@@ -234,7 +285,9 @@ fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
     }
     let path = names::join("", key);
     block.changes.extend(inner.changes.into_iter().map(|c| Change { path: format!("{path}{}", c.path), ..c }));
-    insert(block, key, inner.value);
+    if let Some(value) = inner.value {
+        insert(block, key, value);
+    }
 }
 
 /// A field said twice keeps what was said first; what came later is told.

@@ -31,11 +31,22 @@ pub struct Line {
     pub column: usize,
     pub marked: bool,
     pub body: Range<usize>,
+    /// Whether it is a comment: `# …` in a text of fields.
+    pub comment: bool,
+    /// Whether a hash behind white space begins a comment: several lines of the text are fields.
+    pub hashes: bool,
 }
 
 /// The lines of a text, without what marks quotations.
 pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
     let mut at = within.start;
+    let keyed = |line: &&str| {
+        let line = line.trim_start();
+        let name = line.find([':', '=']).unwrap_or(0);
+        name > 0 && name <= LONGEST_NAME && !line.starts_with('#')
+    };
+    let hashes = text[within.clone()].lines().filter(keyed).take(2).count() > 1;
+    let alone = text[within.clone()].lines().filter(keyed).take(1).count() > 0;
     let split = text[within].split_inclusive('\n');
     split
         .map(|line| {
@@ -46,7 +57,9 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
             let indent = shown.len() - body.len();
             let mark = list_mark(body);
             let lead = indent + mark;
-            Line { indent, column: lead, marked: mark > 0, body: start + lead..start + shown.len() }
+            // `##` is a heading, `#` of a text whose other lines are fields is not.
+            let comment = alone && mark == 0 && body.starts_with('#') && !body.starts_with("##");
+            Line { indent, column: lead, marked: mark > 0, body: start + lead..start + shown.len(), comment, hashes }
         })
         .collect()
 }
@@ -98,8 +111,22 @@ pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<
     found
 }
 
+/// Whether a line names a field, wherever in a sentence, and says something of it.
+pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
+    let body = &text[line.clone()];
+    body.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '：')).any(|(at, c)| {
+        let url = body[at..].starts_with("://");
+        let said = text[line.start + at + c.len_utf8()..].trim_start_matches(|c: char| c.is_whitespace() || c == '`');
+        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node).is_some()
+    })
+}
+
 /// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
 fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>) -> Option<(usize, Property<'s>)> {
+    // Most separators in a hostile text have no word before them.
+    if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || "*_`\"'#[](){}".contains(c)) {
+        return None;
+    }
     let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);
     while !text.is_char_boundary(start) {
         start += 1;
@@ -177,6 +204,21 @@ fn own_items(node: Node<'_>) -> Option<Node<'_>> {
         Rest::Node(item) => Some(item),
         Rest::Any | Rest::Forbidden => None,
     }
+}
+
+/// What is said without the comment behind it, and the comment. A hash within quotes, or right before a word, is text.
+pub fn uncommented(said: &str) -> (&str, &str) {
+    let quote = said.chars().next().filter(|c| matches!(c, '"' | '\''));
+    let from = quote.and_then(|quote| said[1..].find(quote)).map_or(0, |end| end + 2);
+    if quote.is_some() && from == 0 {
+        return (said, "");
+    }
+    let hash = said[from..].char_indices().find(|(at, c)| {
+        let (before, rest) = said.split_at(from + at);
+        *c == '#' && before.ends_with([' ', '\t']) && rest[1..].chars().next().is_none_or(char::is_whitespace)
+    });
+    let (said, comment) = said.split_at(hash.map_or(said.len(), |(at, _)| from + at));
+    (said.trim_end(), comment)
 }
 
 /// Without Markdown's marks around the whole, and a comma behind.

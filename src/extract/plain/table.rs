@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-use super::field::{Line, scalar};
+use super::field::{self, Line};
 use crate::extract::schema::node::{Node, Property};
 
 /// A table: its header's cells, its rows' cells, and the lines that it takes.
@@ -57,25 +57,28 @@ fn cells(row: &str) -> Vec<&str> {
 }
 
 impl Table<'_> {
-    /// The rows as objects, where the header names fields; with what its unknown columns hold, by column.
+    /// The rows as objects, where the header names fields; with what no column of these holds.
     pub fn objects(&self, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
         let columns: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
         if columns.iter().flatten().count() == 0 {
             return None;
         }
         let unknown = self.header.iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.is_empty());
-        let unknown = unknown.map(|(name, _)| (*name).to_owned()).collect();
-        let row = |cells: &Vec<&str>| {
+        let mut lost: Vec<String> = unknown.map(|(name, _)| (*name).to_owned()).collect();
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for cells in &self.rows {
             let mut map = Map::new();
-            for (column, cell) in columns.iter().zip(cells) {
-                // An empty cell says nothing.
-                if let Some(property) = column.as_ref().filter(|_| !cell.is_empty()) {
-                    map.entry(property.key.to_owned()).or_insert_with(|| scalar(cell, property.node));
+            for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+                match columns.get(at) {
+                    Some(Some(property)) => say(&mut map, *property, cell, &mut lost),
+                    // A column with a name was told above, for all its rows.
+                    Some(None) if !self.header[at].is_empty() => {}
+                    _ => lost.push((*cell).to_owned()),
                 }
             }
-            Value::Object(map)
-        };
-        Some((self.rows.iter().map(row).collect(), unknown))
+            rows.push(Value::Object(map));
+        }
+        Some((rows, lost))
     }
 
     /// One object, where the first column names fields: its header's cells count as a row.
@@ -84,18 +87,38 @@ impl Table<'_> {
             return None;
         }
         let mut map = Map::new();
-        let mut unknown = Vec::new();
+        let mut lost = Vec::new();
         for (index, cells) in [&self.header].into_iter().chain(&self.rows).enumerate() {
-            let [name, said] = cells.as_slice() else { continue };
+            let [name, said, more @ ..] = cells.as_slice() else {
+                lost.extend(cells.iter().filter(|cell| !cell.is_empty()).map(|cell| (*cell).to_owned()));
+                continue;
+            };
+            lost.extend(more.iter().filter(|cell| !cell.is_empty()).map(|cell| (*cell).to_owned()));
             match called(name, node) {
-                Some(property) => {
-                    map.entry(property.key.to_owned()).or_insert_with(|| scalar(said, property.node));
-                }
-                None if index > 0 => unknown.push(format!("{name}: {said}")),
+                // An empty cell says nothing.
+                Some(_) if said.is_empty() => {}
+                Some(property) => say(&mut map, property, said, &mut lost),
+                None if index > 0 => lost.push(format!("{name}: {said}")),
                 None => {}
             }
         }
-        (!map.is_empty()).then_some((map, unknown))
+        (!map.is_empty()).then_some((map, lost))
+    }
+}
+
+/// Of a field that is said twice the first counts.
+fn say(map: &mut Map<String, Value>, property: Property<'_>, cell: &str, lost: &mut Vec<String>) {
+    let value = if cell.contains("\\|") {
+        field::scalar(&cell.replace("\\|", "|"), property.node)
+    } else {
+        field::scalar(cell, property.node)
+    };
+    match map.get(property.key) {
+        Some(known) if *known != value => lost.push(format!("{}: {cell}", property.key)),
+        Some(_) => {}
+        None => {
+            map.insert(property.key.to_owned(), value);
+        }
     }
 }
 

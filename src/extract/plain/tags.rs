@@ -1,5 +1,6 @@
 //! Fields within tags, as XML has them: `<name>John</name>`, nested and repeated as the schema has it.
-//! Attributes, comments and entities beyond the five are not read. Next: `block` for lines.
+//! Comments and entities beyond the five are not read; attributes and what else is not understood are told as lost.
+//! Next: `block` for lines.
 
 use std::ops::Range;
 
@@ -7,6 +8,10 @@ use serde_json::{Map, Value};
 
 use super::block::shapes;
 use super::field::{items, scalar};
+use super::lost;
+use crate::extract::attempt::Change;
+use crate::extract::parse::change;
+use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
 
 /// Tags within tags beyond this are text.
@@ -33,6 +38,14 @@ pub fn elements(text: &str) -> Vec<Element> {
             continue;
         };
         at = end;
+        if !closing && text[..end].ends_with("/>") {
+            let empty = Element { name, whole: start..end, content: end..end, children: Vec::new() };
+            match open.last_mut() {
+                Some(outer) => outer.children.push(empty),
+                None => done.push(empty),
+            }
+            continue;
+        }
         if !closing {
             if open.len() < DEPTH {
                 open.push(Element { name, whole: start..end, content: end..end, children: Vec::new() });
@@ -74,54 +87,130 @@ fn tag(text: &str, start: usize) -> Option<(String, bool, usize)> {
     (start + 1 + length <= end).then_some((name, closing, end))
 }
 
-/// The fields among the elements.
-pub fn object(text: &str, elements: &[Element], node: Node<'_>) -> Map<String, Value> {
+/// Whether a tag that names a field stands here, closed or not.
+pub fn names_one(said: &str, node: Node<'_>) -> bool {
+    let tags = said.match_indices('<').filter_map(|(at, _)| tag(said, at));
+    tags.into_iter().any(|(name, closing, _)| !closing && node.called(&name).is_some())
+}
+
+/// An object within tags: the place that holds it, and what was read there.
+pub struct Record {
+    pub whole: Range<usize>,
+    pub map: Map<String, Value>,
+    pub changes: Vec<Change>,
+}
+
+/// The objects of this shape among the elements: siblings that name fields are one, else each element is looked into.
+pub fn records(text: &str, whole: Range<usize>, elements: &[Element], node: Node<'_>) -> Vec<Record> {
+    if elements.iter().any(|element| node.called(&element.name).is_some()) {
+        let (map, changes) = object(text, &whole, elements, node);
+        let record = Record { whole, map, changes };
+        return if record.map.is_empty() { Vec::new() } else { vec![record] };
+    }
+    elements.iter().flat_map(|element| records(text, element.whole.clone(), &element.children, node)).collect()
+}
+
+/// The fields among the elements. What stands beside them is lost.
+fn object(text: &str, whole: &Range<usize>, elements: &[Element], node: Node<'_>) -> (Map<String, Value>, Vec<Change>) {
     let mut map = Map::new();
+    let mut changes = beside(text, whole, elements);
     for element in elements {
-        let Some(property) = node.called(&element.name) else { continue };
-        let value = value(text, element, property.node);
+        let said = &text[element.whole.clone()];
+        let Some(property) = node.called(&element.name) else {
+            changes.push(lost(said));
+            continue;
+        };
+        if text[element.whole.start..element.content.start].contains('=') {
+            changes.push(lost(&text[element.whole.start..element.content.start]));
+        }
+        // A tag with nothing within says nothing.
+        if text[element.content.clone()].trim().is_empty() {
+            continue;
+        }
+        let (value, within) = value(text, element, property.node);
+        let path = names::join("", property.key);
+        changes.extend(within.into_iter().map(|c| Change { path: format!("{path}{}", c.path), ..c }));
         match (map.get_mut(property.key), items(property.node)) {
             (Some(Value::Array(known)), Some(_)) => match value {
                 Value::Array(more) => known.extend(more),
                 one => known.push(one),
             },
-            (Some(_), _) => {}
+            (Some(known), _) => {
+                let lossy = *known != value;
+                changes.push(Change { path, ..change("duplicate_key", value, known.clone(), lossy) });
+            }
             (None, _) => {
                 map.insert(property.key.to_owned(), value);
             }
         }
     }
-    map
+    (map, changes)
 }
 
-fn value(text: &str, element: &Element, node: Node<'_>) -> Value {
-    if let Some(item) = items(node) {
-        let each = |element: &Element| value(text, element, item);
-        // <tags><tag>a</tag></tags>, or <tag>a</tag><tag>b</tag> each a value of the list.
-        let within: Vec<Value> = element.children.iter().map(each).collect();
-        let own =
-            shapes(item).first().is_some_and(|shape| element.children.iter().any(|c| shape.called(&c.name).is_some()));
-        if own || within.is_empty() {
-            return Value::Array(vec![inner(text, element, item)]);
+/// The text between elements, which no tag names. `whole` may be the tag around them.
+fn beside(text: &str, whole: &Range<usize>, elements: &[Element]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let (first, last) = match (elements.first(), elements.last()) {
+        (Some(first), Some(last)) => (first.whole.start, last.whole.end),
+        _ => return changes,
+    };
+    let mut told = |said: &str| {
+        if !untagged(said) {
+            changes.push(lost(said.trim()));
         }
-        return Value::Array(within);
+    };
+    told(&text[whole.start.min(first)..first]);
+    for pair in elements.windows(2) {
+        told(&text[pair[0].whole.end.min(pair[1].whole.start)..pair[1].whole.start]);
     }
-    inner(text, element, node)
+    told(&text[last..whole.end.max(last)]);
+    changes
 }
 
-fn inner(text: &str, element: &Element, node: Node<'_>) -> Value {
+/// Whether nothing but whole tags stands here.
+pub fn untagged(said: &str) -> bool {
+    let mut rest = said.trim();
+    while rest.starts_with('<')
+        && let Some(end) = rest.find('>')
+    {
+        rest = rest[end + 1..].trim_start();
+    }
+    rest.is_empty()
+}
+
+fn value(text: &str, element: &Element, node: Node<'_>) -> (Value, Vec<Change>) {
+    let Some(item) = items(node) else { return inner(text, element, node) };
+    // <tags><tag>a</tag></tags>, or <tag>a</tag><tag>b</tag> each a value of the list.
+    let own =
+        shapes(item).first().is_some_and(|shape| element.children.iter().any(|c| shape.called(&c.name).is_some()));
+    if own || element.children.is_empty() {
+        let (value, changes) = inner(text, element, item);
+        let changes = changes.into_iter().map(|c| Change { path: format!("/0{}", c.path), ..c });
+        return (Value::Array(vec![value]), changes.collect());
+    }
+    let mut changes = beside(text, &element.content, &element.children);
+    let mut values = Vec::new();
+    for (at, child) in element.children.iter().enumerate() {
+        let (value, within) = value(text, child, item);
+        changes.extend(within.into_iter().map(|c| Change { path: format!("/{at}{}", c.path), ..c }));
+        values.push(value);
+    }
+    (Value::Array(values), changes)
+}
+
+fn inner(text: &str, element: &Element, node: Node<'_>) -> (Value, Vec<Change>) {
     if !element.children.is_empty() && node.accepts(Kind::Object) {
         for shape in shapes(node) {
-            let map = object(text, &element.children, shape);
+            let (map, changes) = object(text, &element.content, &element.children, shape);
             if !map.is_empty() {
-                return Value::Object(map);
+                return (Value::Object(map), changes);
             }
         }
     }
     let said = text[element.content.clone()].trim();
     if said.contains('&') {
         let plain = said.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'");
-        return scalar(&plain.replace("&amp;", "&"), node);
+        return (scalar(&plain.replace("&amp;", "&"), node), Vec::new());
     }
-    scalar(said, node)
+    (scalar(said, node), Vec::new())
 }

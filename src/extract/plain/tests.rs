@@ -169,3 +169,116 @@ fn a_hostile_text_is_read_or_refused_without_a_panic() {
     let deep: String = (0..200).map(|n| format!("{}full_address:\n", " ".repeat(n))).collect();
     super::candidates(&deep, Some(&person()));
 }
+
+#[test]
+fn what_tags_say_and_no_field_holds_is_told_as_lost() {
+    let lost = |text: &str| {
+        let read = best(text, &person());
+        read.changes.iter().filter(|c| c.lossy).map(|c| c.before.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(lost("<person><name>A</name><job>x</job></person>"), [json!("<job>x</job>")]);
+    assert_eq!(lost("<person><name>A</name> of age 3 <city>B</city></person>"), [json!("of age 3")]);
+    assert_eq!(lost("<name>A</name><name>B</name>"), [json!("B")]);
+    assert_eq!(lost("<name id=\"7\">A</name>"), [json!("<name id=\"7\">")]);
+    assert_eq!(lost("<person><name>A</name><city>Seoul</person>"), [json!("<city>Seoul</person>")]);
+    assert!(lost("So: <person>\n<name>A</name>\n</person> <b>there</b>").is_empty());
+    assert_eq!(best("<name></name><city>B</city>", &person()).value, json!({"city": "B"}));
+}
+
+#[test]
+fn each_record_within_tags_is_a_reading_of_its_own_or_an_item() {
+    let text = "<people><person><name>A</name></person> then <person><name>B</name></person></people>";
+    let read = super::candidates(text, Some(&person()));
+    let values: Vec<_> = read.iter().map(|c| c.value.clone()).collect();
+    assert_eq!(values, [json!({"name": "A"}), json!({"name": "B"})]);
+    let people = Schema::from_value(
+        &json!({"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}}),
+    )
+    .unwrap();
+    let list = best(text, &people);
+    assert_eq!(list.value, json!([{"name": "A"}, {"name": "B"}]));
+    assert!(list.changes.iter().any(|c| c.lossy && c.before == json!("then")), "{:?}", list.changes);
+}
+
+#[test]
+fn cells_beyond_the_header_are_told_and_a_bar_behind_a_backslash_is_text() {
+    let read = best("| name | age |\n|---|---|\n| A\\|B | 1 | more |", &person());
+    assert_eq!(read.value, json!({"name": "A|B", "age": 1}));
+    assert!(read.changes.iter().any(|c| c.lossy && c.before == json!("more")), "{:?}", read.changes);
+    let twice = best("| name | name |\n|---|---|\n| A | B |", &person());
+    assert!(twice.changes.iter().any(|c| c.lossy), "{:?}", twice.changes);
+}
+
+#[test]
+fn a_sentence_with_commas_is_no_list_and_a_list_in_one_line_is_a_guess() {
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    for text in ["Sorry, I cannot help.", "Well, no, that is not possible!", "Sorry, that is beyond me", "Yes. A, b, c"]
+    {
+        assert!(super::candidates(text, Some(&words)).is_empty(), "{text}");
+    }
+    let read = best("red wine, green tea, coffee", &words);
+    assert_eq!(read.value, json!(["red wine", "green tea", "coffee"]));
+    assert!(read.changes.iter().any(|c| c.lossy));
+    let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "integer"}})).unwrap();
+    assert!(best("tags: Sorry, I cannot help.", &person()).changes.iter().any(|c| c.lossy && c.path == "/tags"));
+    assert!(best("tags: a, b", &person()).changes.iter().all(|c| !c.lossy));
+    assert!(best("1, 2", &numbers).changes.iter().all(|c| !c.lossy));
+}
+
+#[test]
+fn a_field_of_which_nothing_is_said_is_absent() {
+    assert_eq!(best("Name:\nAge: 25\nTags:\nPets:\n  - colour: red", &person()).value, json!({"age": 25}));
+    assert_eq!(best("Name: \"\"\nAge: 25", &person()).value, json!({"name": "", "age": 25}));
+    assert_eq!(best("Name: A\nAge: null\nCity: ~", &person()).value, json!({"name": "A", "age": null, "city": null}));
+}
+
+#[test]
+fn indents_say_which_list_an_item_is_of() {
+    let tree = Schema::from_value(&json!({"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {
+        "v": {"type": "integer"}, "kids": {"type": "array", "items": {"$ref": "#/$defs/n"}}}}}}))
+    .unwrap();
+    let wanted = json!({"v": 1, "kids": [{"v": 2, "kids": [{"v": 3}]}, {"v": 4}]});
+    for text in
+        ["v: 1\nkids:\n- v: 2\n  kids:\n  - v: 3\n- v: 4", "v: 1\nkids:\n  - v: 2\n    kids:\n      - v: 3\n  - v: 4"]
+    {
+        assert_eq!(best(text, &tree).value, wanted, "{text}");
+    }
+}
+
+#[test]
+fn a_hash_begins_a_comment_among_fields_and_is_text_elsewhere() {
+    let read = best("name: Al # a nick\ncity: \"B # C\"\n# age: 3", &person());
+    assert_eq!(read.value, json!({"name": "Al", "city": "B # C"}));
+    assert!(read.changes.iter().any(|c| c.before == json!("# a nick")), "{:?}", read.changes);
+    assert!(read.changes.iter().any(|c| c.before == json!("# age: 3")), "{:?}", read.changes);
+    assert_eq!(best("name: C#\ncity: Flat #5", &person()).value, json!({"name": "C#", "city": "Flat #5"}));
+    assert_eq!(best("## Name: Al\n## City: B", &person()).value, json!({"name": "Al", "city": "B"}));
+}
+
+#[test]
+fn a_text_of_several_lines_keeps_its_breaks_and_a_list_in_its_place_is_told() {
+    assert_eq!(
+        best("name: |\n  A\n    B # c\n\n  C\nage: 2", &person()).value,
+        json!({"name": "A\n  B # c\n\nC", "age": 2})
+    );
+    for (text, lossy) in [("name:\n  - A\n  - B", true), ("name:\n  first: A", true), ("name:\n  A\n  B", false)] {
+        assert_eq!(best(text, &person()).changes.iter().any(|c| c.lossy), lossy, "{text}");
+    }
+}
+
+#[test]
+fn a_long_text_without_any_of_the_names_is_left_alone() {
+    assert!(super::candidates(&"a: b. ".repeat(20_000), Some(&person())).is_empty());
+    let long = format!("{}\nFULL-ADDRESS:\n  zip: 1", "no. ".repeat(20_000));
+    assert_eq!(best(&long, &person()).value, json!({"full_address": {"zip": "1"}}));
+}
+
+#[test]
+fn fields_below_a_strange_name_and_a_tag_that_was_cut_off_are_told() {
+    let lossy = |text: &str| best(text, &person()).changes.iter().any(|c| c.lossy);
+    assert!(lossy("name: A\nmother:\n  city: Seoul"));
+    assert!(!lossy("Person:\n  name: A\n  city: Seoul"));
+    assert!(!lossy("name: A\n\nWhere:\n\ncity: Seoul"));
+    assert!(lossy("<name>A</name><city>Seo"));
+    assert!(!lossy("<name>A</name> <br>"));
+}

@@ -196,7 +196,9 @@ impl Machine<'_> {
             self.cursor.at = self.cursor.blank_end(self.cursor.at, newlines, length);
             let start = self.cursor.at;
             let Some(end) = self.cursor.comment_end(start, length) else { return };
-            self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, false);
+            // Within a list or an object, `// ... 8 more` stands for what is not there.
+            let lossy = !self.frames.is_empty() && stands_for_more(&self.cursor.text[start..end]);
+            self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, lossy);
             self.cursor.at = end;
             self.comment_end = end;
         }
@@ -650,13 +652,11 @@ impl Machine<'_> {
             let before = key.map_or_else(|| excerpt(&self.cursor.text[tail..self.cursor.at]), Value::from);
             // A call's bracket holds nothing that could be lost.
             let lossy = frame != Some(Frame::Call) || self.frames.len() > 1;
-            self.assembly.change_at(
-                place,
-                if lossy { "truncated" } else { "bracket_added" },
-                before,
-                Value::Null,
-                lossy,
-            );
+            let kind = if lossy { "truncated" } else { "bracket_added" };
+            // A text that was cut off was told at its own place.
+            if !(lossy && self.truncated) {
+                self.assembly.change_at(place, kind, before, Value::Null, lossy);
+            }
             self.truncated |= lossy;
         }
         while !self.frames.is_empty() {
@@ -664,6 +664,16 @@ impl Machine<'_> {
         }
         State::After
     }
+}
+
+/// Whether a comment says that something is not written out.
+fn stands_for_more(comment: &str) -> bool {
+    let said = comment.to_lowercase();
+    let mut words = said.split(|c: char| !c.is_alphanumeric());
+    let word = |word: &str| {
+        matches!(word, "more" | "etc" | "rest" | "remaining" | "omitted" | "truncated" | "others" | "생략" | "등등")
+    };
+    said.contains("...") || said.contains('…') || said.contains("so on") || words.any(word)
 }
 
 /// The beginning of a text, as a change quotes it.

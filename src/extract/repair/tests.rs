@@ -381,3 +381,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_comment_that_stands_for_what_is_not_written_out_is_a_loss() {
+    for text in ["[1, 2 // ... 8 more\n]", "[1, 2 /* and so on */]", "{\"a\": 1, # etc.\n}", "[1 /* 5 more items */]"] {
+        assert!(is_lossy(text), "{text}");
+    }
+    for text in ["[1, 2 // the second\n]", "// one more try\n[1, 2,]", "{\"a\": 1 /* moreover */}"] {
+        assert!(!is_lossy(text), "{text}");
+    }
+}

@@ -393,6 +393,8 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     assert_eq!(state.page.as_ref().map(|page| page.selected), selected);
     assert!(state.in_playground() && state.start_page().is_none());
     press(&mut state, Key::Esc);
+    assert!(state.in_playground(), "an Esc that came too late to cancel a trial does not leave");
+    press(&mut state, Key::Char('b'));
     assert!(!state.in_playground() && state.start_page().is_some());
     // What was typed is still there when it is entered again.
     press(&mut state, Key::Char('6'));
@@ -633,6 +635,8 @@ fn rows_are_counted_while_they_come_and_each_can_be_opened() {
     assert_eq!(state.playground.page, Page::Panels);
     assert_eq!(state.playground.outcomes[0].label, "row 1");
     assert_eq!(state.playground.outcomes[0].trace, saved());
+    press(&mut state, Key::Esc);
+    assert!(state.playground.page == Page::Rows && state.in_playground());
 }
 
 #[test]

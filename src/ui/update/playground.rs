@@ -235,7 +235,9 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
         | Action::Outcome => state.run().is_some(),
         Action::BackToStart if state.run().is_none() => true,
         Action::OpenHere => !(on_panels && play.focus == Focus::Value),
-        Action::Clear | Action::Refresh | Action::RunTrial => true,
+        // Without a run, only its own key leaves: Esc may have come a moment too late for a trial.
+        Action::Clear => !on_panels || play.running.is_some() || play.focus == Focus::Detail || play.from_rows,
+        Action::Refresh | Action::RunTrial => true,
         _ => return None,
     })
 }
@@ -288,6 +290,7 @@ fn enter_selected(state: &mut State, types: bool) {
                 Some(trace) => {
                     play.outcomes = vec![Outcome { label, trace }];
                     (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
+                    play.from_rows = true;
                     play.set_focus(Focus::Attempts);
                 }
                 None => {
@@ -405,7 +408,6 @@ fn turn(state: &mut State, by: isize) {
 
 /// Esc: out of what is in front, one at a time; a trial that is being made is cancelled.
 fn back(state: &mut State, effects: &mut Vec<Effect>) {
-    let has_run = state.run().is_some();
     let play = &mut state.playground;
     if play.page != Page::Panels && !(play.page == Page::Rows && play.running.is_some()) {
         play.page = Page::Panels;
@@ -413,8 +415,8 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
         cancel(state, effects);
     } else if play.focus == Focus::Detail {
         play.set_focus(Focus::Attempts);
-    } else if !has_run {
-        close(state, effects);
+    } else if play.from_rows {
+        (play.page, play.from_rows) = (Page::Rows, false);
     }
 }
 

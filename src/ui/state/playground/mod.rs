@@ -133,6 +133,10 @@ pub struct Playground {
     /// Why the last trial could not be made.
     pub failure: Option<String>,
     pub batch: Batch,
+    /// What is shown was opened out of the rows.
+    pub(in crate::ui) from_rows: bool,
+    /// Of the texts, when they were put in, or given to a trial.
+    settled: [u64; 4],
     /// Whether the model was put in by a person.
     model_typed: bool,
 }
@@ -166,9 +170,12 @@ impl Default for Playground {
             scroll: 0,
             failure: None,
             batch: Batch::default(),
+            from_rows: false,
+            settled: [0; 4],
             model_typed: false,
         };
         playground.put_schema(first.schema_name, first.schema);
+        playground.settle();
         playground
     }
 }
@@ -190,6 +197,20 @@ impl Playground {
         if !self.model_typed && self.settings.model != source {
             self.settings.model = source.to_owned();
         }
+    }
+
+    fn revisions(&self) -> [u64; 4] {
+        [&self.prompt, &self.prompt_b, &self.text, &self.schema].map(Editor::revision)
+    }
+
+    /// What stands in the editors is kept elsewhere.
+    fn settle(&mut self) {
+        self.settled = self.revisions();
+    }
+
+    /// Whether a text holds what was typed since, and nobody keeps it.
+    pub fn is_unsaved(&self) -> bool {
+        self.revisions() != self.settled
     }
 
     pub fn editor(&self, focus: Focus) -> Option<&Editor> {
@@ -247,6 +268,7 @@ impl Playground {
         self.settings.schema_name = name.to_owned();
         self.schema.set_text(text);
         self.schema_revision = self.schema.revision();
+        self.settled[3] = self.schema_revision;
     }
 
     /// Whether the schema was changed by hand since it was chosen.
@@ -290,6 +312,9 @@ impl Playground {
             (false, Who::Given) => self.settings.who = Who::Local,
             (false, _) => {}
         }
+        self.failure = None;
+        self.from_rows = false;
+        self.settled[2] = self.text.revision();
         self.set_focus(Focus::Text);
     }
 
@@ -307,6 +332,8 @@ impl Playground {
         self.failure = None;
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
+        self.from_rows = false;
+        self.settle();
         self.set_focus(self.focus);
     }
 
@@ -335,6 +362,8 @@ impl Playground {
         } else {
             self.outcomes.clear();
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
+            self.from_rows = false;
+            self.settle();
         }
         self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });
     }

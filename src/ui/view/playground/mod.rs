@@ -206,6 +206,8 @@ pub fn footer_word(action: Action, play: &Playground) -> Option<&'static str> {
         (Action::NextValue, Page::Rows, _) if play.batch.all => Some("those that failed"),
         (Action::NextValue, Page::Rows, _) => Some("all rows"),
         (Action::NextValue, Page::Panels, focus) if focus != Focus::Settings => Some("the other"),
+        (Action::BackToStart, ..) => Some("leave"),
+        (Action::Clear, Page::Panels, _) if play.running.is_none() && play.focus != Focus::Detail => Some("the rows"),
         (Action::Clear, Page::Panels, _) if play.running.is_some() => Some("cancel"),
         _ => None,
     }

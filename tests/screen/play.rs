@@ -6,7 +6,7 @@ use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
 use finetop::ui::state::playground::trial::{Adapter, Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
 use finetop::ui::state::playground::{Focus, Page, Phase};
-use finetop::ui::state::{Overlay, State, Tab};
+use finetop::ui::state::{Overlay, Question, State, Tab};
 use finetop::ui::theme::GlyphSet;
 use finetop::ui::{Clock, Effect, Key, Message, Mouse, MouseKind, update};
 use serde_json::{Value, json};
@@ -392,7 +392,7 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     hit(&mut state, &[Key::Down, Key::Char('j'), Key::Char('S'), Key::Char('R')]);
     assert_eq!(state.page.as_ref().map(|page| page.selected), selected);
     assert!(state.in_playground() && state.start_page().is_none());
-    press(&mut state, Key::Esc);
+    hit(&mut state, &[Key::Esc, Key::Esc]);
     assert!(state.in_playground(), "an Esc that came too late to cancel a trial does not leave");
     press(&mut state, Key::Char('b'));
     assert!(!state.in_playground() && state.start_page().is_some());
@@ -401,7 +401,7 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     press(&mut state, Key::Char('i'));
     types(&mut state, "q6H");
     hit(&mut state, &[Key::Esc, Key::Char('b'), Key::Char('6')]);
-    assert_eq!(state.playground.text.text(), "q6H");
+    assert_eq!(state.playground.text.text(), "SRq6H", "a letter that is no command here begins the text");
 }
 
 #[test]
@@ -658,4 +658,31 @@ fn the_keys_of_the_playground_are_in_help_and_palette() {
         assert!(finetop::ui::keymap::is_available(action, &state), "{action:?}");
         assert!(!finetop::ui::keymap::is_available(action, &no_run()), "{action:?}");
     }
+}
+
+#[test]
+fn quitting_asks_once_while_a_trial_is_made_or_a_text_is_kept_nowhere() {
+    let mut state = streaming((80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::QuitPlayground)));
+    press(&mut state, Key::Char('n'));
+    assert_eq!(state.overlay, None);
+    assert_eq!(hit(&mut state, &[Key::Ctrl('c'), Key::Ctrl('c')]), [Effect::Quit]);
+    let mut state = entered(no_run(), (80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('x'), Key::Enter, Key::Char('q')]), [Effect::Quit], "an example is no loss");
+    update(&mut state, Message::Paste("John".into()));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    assert_eq!(hit(&mut state, &[Key::Char('y')]), [Effect::Quit]);
+}
+
+#[test]
+fn a_letter_that_is_no_command_begins_the_text() {
+    let mut state = entered(no_run(), (80, 24));
+    types(&mut state, "중고 q");
+    assert!(state.playground.typing);
+    assert_eq!(state.playground.text.text(), "중고 q");
+    press(&mut state, Key::Esc);
+    focus(&mut state, Focus::Attempts);
+    types(&mut state, "중");
+    assert!(!state.playground.typing && state.playground.text.text() == "중고 q");
 }

@@ -73,9 +73,13 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
             act(state, action, effects);
-        } else if let Some(why) = why_not(action, state) {
+        } else if !playground::begins_text(state, key)
+            && let Some(why) = why_not(action, state)
+        {
             notify(state, NoticeKind::Info, why);
         }
+    } else {
+        playground::begins_text(state, key);
     }
 }
 
@@ -266,6 +270,6 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
                 send_stop(state, effects);
             }
         }
-        Question::StopAndQuit | Question::QuitNow => effects.push(Effect::Quit),
+        Question::StopAndQuit | Question::QuitNow | Question::QuitPlayground => effects.push(Effect::Quit),
     }
 }

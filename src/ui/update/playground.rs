@@ -83,6 +83,22 @@ pub fn edits(state: &State) -> bool {
     takes_text(state) && state.playground.page == Page::Panels && state.playground.field.is_none()
 }
 
+/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had.
+pub(super) fn holds_quit(state: &State) -> bool {
+    state.playground.running.is_some() || state.playground.is_unsaved()
+}
+
+/// A letter that is no command is the first of a text, where a text has the keys; whether it was.
+pub(super) fn begins_text(state: &mut State, letter: Key) -> bool {
+    let is_letter = matches!(letter, Key::Char(c) if !c.is_control());
+    if !is_letter || state.overlay.is_some() || !takes_paste(state) {
+        return false;
+    }
+    state.playground.typing = true;
+    key(state, letter, &mut Vec::new());
+    true
+}
+
 /// A key while something is typed.
 pub(super) fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     let runs = key.types_nothing() && state.keymap.keys(Action::RunTrial).contains(&key);

@@ -3,6 +3,7 @@
 
 pub(super) mod trials;
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use super::panic_text;
 use crate::cli;
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::data::tokenizer::Tokenizer;
-use crate::extract::attempt::Trace;
+use crate::extract::attempt::{Refusal, Stage, Totals, Trace};
 use crate::extract::chain::{self, Reading};
 use crate::extract::fix::{self, Ask, Told};
 use crate::extract::provider::Provider;
@@ -149,7 +150,7 @@ fn work(orders: &Receiver<Order>, told: &Sender<(u64, News)>) {
             continue;
         };
         let tell = |news: News| _ = told.send((ticket, news));
-        let made = || Maker { ask: &ask, cancel: &cancel, tell: &tell }.make(&mut kept);
+        let made = || Maker { ask: &ask, cancel: &cancel, tell: &tell, outcomes: RefCell::default() }.whole(&mut kept);
         // A bug on the way must not keep training waiting for ever.
         let made = panic::catch_unwind(AssertUnwindSafe(made))
             .unwrap_or_else(|cause| Err(format!("the trial broke: {}", panic_text(cause.as_ref()))));
@@ -164,9 +165,30 @@ struct Maker<'a> {
     ask: &'a TrialAsk,
     cancel: &'a AtomicBool,
     tell: &'a dyn Fn(News),
+    /// Of the variants that are done, or were cancelled.
+    outcomes: RefCell<Vec<Outcome>>,
 }
 
 impl Maker<'_> {
+    /// Makes the trial, and keeps what came of it: also where it was cancelled, or a variant could not be made.
+    fn whole(&self, kept: &mut Option<Model>) -> Result<(), String> {
+        let made = self.make(kept);
+        let mut outcomes = self.outcomes.take();
+        if self.ask.rows.is_some() {
+            return made;
+        }
+        if let Err(why) = &made
+            && !self.is_cancelled()
+        {
+            let label = self.ask.variants().get(outcomes.len()).map_or("", |variant| variant.label).to_owned();
+            outcomes.push(Outcome { label, trace: failed(why) });
+        }
+        if !outcomes.is_empty() {
+            self.keep(outcomes);
+        }
+        made
+    }
+
     fn make(&self, kept: &mut Option<Model>) -> Result<(), String> {
         let settings = &self.ask.settings;
         let schema = Schema::parse(&self.ask.schema).map_err(|e| e.to_string())?;
@@ -174,8 +196,7 @@ impl Maker<'_> {
         if settings.who == Who::Given {
             (self.tell)(News::Begins(0));
             let trace = chain::read(&self.ask.text, Some(&schema), now, Reading::Whole);
-            (self.tell)(News::Done(Box::new(trace.clone())));
-            self.keep(vec![Outcome { label: String::new(), trace }]);
+            self.done("", trace);
             return Ok(());
         }
         // What is wrong with the rows is said before a model is fetched.
@@ -279,7 +300,10 @@ impl Maker<'_> {
             let base = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
             return with(variant, &base.schema, &mut |provider| self.rows(&base, &rows, provider));
         }
-        let mut outcomes = Vec::new();
+        // What a later variant cannot do is said before the first one is asked.
+        if let Some(later) = variants.iter().skip(1).find(|variant| variant.constrained) {
+            with(later, &base.schema, &mut |_| Ok(()))?;
+        }
         for (at, variant) in variants.iter().enumerate() {
             if self.is_cancelled() {
                 return Ok(());
@@ -288,15 +312,16 @@ impl Maker<'_> {
             (self.tell)(News::Begins(at));
             with(variant, &ask.schema, &mut |provider| {
                 let trace = self.ask(&ask, provider);
-                (self.tell)(News::Done(Box::new(trace.clone())));
-                outcomes.push(Outcome { label: variant.label.to_owned(), trace });
+                self.done(variant.label, trace);
                 Ok(())
             })?;
         }
-        if !self.is_cancelled() {
-            self.keep(outcomes);
-        }
         Ok(())
+    }
+
+    fn done(&self, label: &str, trace: Trace) {
+        (self.tell)(News::Done(Box::new(trace.clone())));
+        self.outcomes.borrow_mut().push(Outcome { label: label.to_owned(), trace });
     }
 
     fn ask(&self, ask: &Ask, provider: &mut dyn Provider) -> Trace {
@@ -354,6 +379,12 @@ impl Maker<'_> {
         let kept = trials::append(&self.ask.place, &trial);
         (self.tell)(News::Kept(kept.map(|()| Box::new(trial))));
     }
+}
+
+/// What is kept of a variant that could not be asked.
+fn failed(why: &str) -> Trace {
+    let error = Refusal { stage: Stage::Generate, message: why.to_owned(), errors: Vec::new() };
+    Trace { ok: false, value: None, error: Some(error), attempts: Vec::new(), totals: Totals::default() }
 }
 
 /// Does something with a variant's provider.
@@ -528,6 +559,8 @@ mod tests {
         driven.wait();
         let play = &driven.session.state.playground;
         assert!(play.failure.as_ref().is_some_and(|why| why.contains("model.gguf")), "{:?}", play.failure);
+        let kept = trials::read(&place.path().join("playground/trials.jsonl")).expect("trials");
+        assert!(kept.len() == 1 && !kept[0].outcomes[0].trace.ok, "a trial that failed is kept too");
         assert_eq!(driven.commands.try_recv().expect("a command").command, Command::Resume);
     }
 

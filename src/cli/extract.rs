@@ -356,9 +356,8 @@ fn many(
 
 /// Why a call brought no answer at all, if that is how it ended.
 pub(crate) fn failed_call(trace: &Trace) -> Option<&str> {
-    let last = trace.attempts.last()?;
-    let called = matches!(last.stage, Stage::Generate | Stage::Constrained | Stage::Fix);
-    trace.error.as_ref().filter(|_| called && last.output.is_null()).map(|e| e.message.as_str())
+    let breaks = trace.call_error()?;
+    Some(breaks.message.as_str())
 }
 
 fn tell(summary: &Summary, took: Duration) {

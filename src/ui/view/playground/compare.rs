@@ -86,6 +86,8 @@ fn verdict(trace: &Trace) -> String {
     match &trace.error {
         None if trace.ok => "a value".to_owned(),
         None => "-".to_owned(),
+        Some(_) if trace.is_cancelled() => "cancelled".to_owned(),
+        Some(refusal) if refusal.stage.asks() => "failed".to_owned(),
         Some(refusal) => format!("refused by {}", stage_name(refusal.stage)),
     }
 }

@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::sheet::Sheet;
 use super::trace::{change, faults, in_line, show};
-use crate::extract::attempt::{Refusal, Stage, Trace};
+use crate::extract::attempt::{CANCELLED, Refusal, Stage, Trace};
 use crate::extract::origin::{Field, Origin, losses, origins};
 use crate::ui::format;
 use crate::ui::theme::Role;
@@ -102,7 +102,11 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
 }
 
 fn refused(sheet: &mut Sheet, trace: &Trace, refusal: &Refusal) {
-    sheet.line(&[("refused: ", Role::Bad), (&refusal.message, Role::Text)]);
+    if trace.is_cancelled() {
+        return sheet.line(&[(CANCELLED, Role::Warn)]);
+    }
+    let how = if refusal.stage.asks() { "failed: " } else { "refused: " };
+    sheet.line(&[(how, Role::Bad), (&refusal.message, Role::Text)]);
     if !refusal.errors.is_empty() {
         sheet.heading("what is wrong");
         let input =
@@ -118,9 +122,6 @@ fn refused(sheet: &mut Sheet, trace: &Trace, refusal: &Refusal) {
 
 /// What a person can turn, by what went wrong.
 fn advice(trace: &Trace, refusal: &Refusal) -> Vec<&'static str> {
-    if refusal.message.starts_with("cancelled") {
-        return Vec::new();
-    }
     let said = |what: &str| {
         let in_faults = refusal.errors.iter().any(|fault| fault.found.contains(what) || fault.expected.contains(what));
         refusal.message.contains(what) || in_faults
@@ -218,7 +219,7 @@ mod tests {
             assert!(told.contains(what), "{what} in\n{told}");
         }
         trace.error = Some(Refusal { stage: Stage::Generate, message: "cancelled".into(), errors: vec![] });
-        assert_eq!(text(&lines(&trace, 60)), ["refused: cancelled"]);
+        assert_eq!(text(&lines(&trace, 60)), ["cancelled"]);
     }
 
     #[test]

@@ -686,3 +686,30 @@ fn a_letter_that_is_no_command_begins_the_text() {
     types(&mut state, "중");
     assert!(!state.playground.typing && state.playground.text.text() == "중고 q");
 }
+
+#[test]
+fn what_stops_a_trial_stands_in_the_panel_until_one_begins() {
+    let mut state = entered(no_run(), (80, 24));
+    press(&mut state, Key::F(5));
+    assert!(state.playground.failure.as_ref().is_some_and(|why| why.contains("no text")));
+    update(&mut state, Message::Paste("John".into()));
+    ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial is asked for");
+    assert_eq!((&state.playground.failure, &state.notice), (&None, &None));
+}
+
+#[test]
+fn a_comparison_says_which_of_the_two_is_being_made() {
+    let mut state = entered(no_run(), (120, 40));
+    with_text(&mut state);
+    hit(&mut state, &[Key::Char('c'), Key::Char('c')]);
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial is asked for");
+    tell_trace(&mut state, ticket, 0, &refused());
+    let before = state.notice.clone();
+    hit(&mut state, &[Key::Right, Key::Left]);
+    assert_eq!(state.notice, before, "no word of other tabs");
+    tell(&mut state, ticket, News::Begins(1));
+    let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 120, 40));
+    let verdict = frame.lines().find(|line| line.contains("verdict")).unwrap_or_default();
+    assert!(verdict.contains("refused by") && verdict.contains("being made"), "{frame}");
+    assert!(!frame.contains("neither has a value"), "{frame}");
+}

@@ -183,6 +183,17 @@ pub(super) fn why_not(action: Action, state: &State) -> Option<&'static str> {
         action,
         Action::Start | Action::CancelStart | Action::Clear | Action::Outcome | Action::SelectUp | Action::SelectDown
     );
+    // Arrows turn what stands beside each other: where there is one alone, there is nothing to say of other tabs' arrows.
+    let is_arrow = matches!(
+        action,
+        Action::NextValue
+            | Action::PreviousValue
+            | Action::CursorLeft
+            | Action::CursorRight
+            | Action::SortNext
+            | Action::SortPrevious
+    );
+    let is_quiet = is_quiet || is_arrow && state.in_playground();
     if is_quiet || is_available(action, state) { None } else { Some(reason(action, state)) }
 }
 

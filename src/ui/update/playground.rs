@@ -508,8 +508,16 @@ fn run(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Begins a trial, once whatever stands against it is gone.
 fn start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>) {
-    if let Err(why) = try_start(state, rows, effects) {
-        notify(state, NoticeKind::Bad, why);
+    match try_start(state, rows, effects) {
+        // What was told of the one before holds no more.
+        Ok(()) => state.notice = None,
+        Err(why) => {
+            // The footer forgets; the panel of what came of it does not.
+            if state.playground.running.is_none() {
+                state.playground.failure = Some(why.clone());
+            }
+            notify(state, NoticeKind::Bad, why);
+        }
     }
 }
 
@@ -565,9 +573,7 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
     if let Err(why) = Schema::parse(&play.schema.text()) {
         play.set_focus(Focus::Schema);
         play.page = Page::Panels;
-        let why = printable(&why.to_string());
-        play.failure = Some(why.clone());
-        return Err(why);
+        return Err(printable(&why.to_string()));
     }
     let settings = &play.settings;
     if rows.is_none() && play.text.is_empty() {

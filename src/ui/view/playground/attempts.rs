@@ -104,6 +104,7 @@ fn draw_one(pen: &mut Pen<'_>, area: Rect, state: &State, outcome: &Outcome, sid
     let list = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let selected = if is_shown { Some(play.attempt) } else { None };
     let from = (selected.unwrap_or(0) + 1).saturating_sub(list.height.into());
+    let hidden = (from > 0, from + usize::from(list.height) < trace.attempts.len());
     for (row, (at, attempt)) in trace.attempts.iter().enumerate().skip(from).take(list.height.into()).enumerate() {
         let is_here = selected == Some(at);
         let mark = if is_here { pen.theme.pick("▸ ", "> ") } else { "  " };
@@ -115,7 +116,14 @@ fn draw_one(pen: &mut Pen<'_>, area: Rect, state: &State, outcome: &Outcome, sid
         let (text, judged) = judged(trace, at);
         let tokens = attempt.completion_tokens.map(|n| format!("{} tok  ", format::count(n))).unwrap_or_default();
         let cost = format!("{tokens}{}", took(attempt.ms));
-        let x = pen.line_right(list, row as u16, &words([(&cost, Role::Label)]));
+        let last = usize::from(list.height) - 1;
+        let mark_more = match row {
+            0 if hidden.0 => pen.theme.pick(" ▲", " ^"),
+            row if row == last && hidden.1 => pen.theme.pick(" ▼", " v"),
+            _ if hidden.0 || hidden.1 => "  ",
+            _ => "",
+        };
+        let x = pen.line_right(list, row as u16, &words([(&cost, Role::Label), (mark_more, Role::Key)]));
         let left = Rect { width: x.saturating_sub(list.x + 1), ..list };
         let name = format!("{} {:<11} ", attempt.n, stage_name(attempt.stage));
         pen.line(left, row as u16, &words([(mark, Role::Key), (&name, role), (&text, judged)]));

@@ -160,7 +160,13 @@ fn detail(state: &State, width: u16) -> Vec<Words> {
 fn value(state: &State, width: u16) -> Vec<Words> {
     let play = &state.playground;
     match play.outcomes.as_slice() {
-        [a, b] => compare::lines(a, b, width),
+        [a, b] => compare::lines(a, b, [play.is_making(0), play.is_making(1)], width),
+        // Where nothing could be asked, this is all there is to say.
+        [] => {
+            let mut sheet = sheet::Sheet::new(width);
+            play.failure.iter().for_each(|why| sheet.line(&[(why, Role::Bad)]));
+            sheet.lines
+        }
         _ => play.outcome().map_or_else(Vec::new, |outcome| result::lines(&outcome.trace, width)),
     }
 }
@@ -283,8 +289,19 @@ fn draw_lines(pen: &mut Pen<'_>, area: Rect, text: &str, play: &Playground, focu
     for (row, line) in lines.iter().skip(from.into()).take(inner.height.into()).enumerate() {
         pen.line(inner, row as u16, line);
     }
-    if from < limit && inner.height > 0 {
-        let down = if pen.theme.is_ascii() { 'v' } else { '▼' };
+    more_marks(pen, area, from > 0, from < limit);
+}
+
+/// Marks on a panel's frame where it has more than it shows.
+fn more_marks(pen: &mut Pen<'_>, area: Rect, above: bool, below: bool) {
+    if area.height < 3 || area.width == 0 {
+        return;
+    }
+    let (up, down) = if pen.theme.is_ascii() { ('^', 'v') } else { ('▲', '▼') };
+    if above {
+        pen.cell(area.right() - 1, area.y + 1, up, Role::Key);
+    }
+    if below {
         pen.cell(area.right() - 1, area.bottom() - 2, down, Role::Key);
     }
 }

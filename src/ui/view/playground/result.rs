@@ -15,6 +15,7 @@ use crate::units::printable;
 /// Rows of the table, and changes under it.
 const MOST_ROWS: usize = 500;
 const MOST_LOSSES: usize = 20;
+const HOW: &str = "how obtained";
 /// From this width on the table has a column of types.
 const WITH_TYPES: usize = 56;
 
@@ -69,7 +70,9 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
     let widest =
         |cells: &dyn Fn(&Field) -> usize, most: usize| shown.iter().map(cells).max().unwrap_or(0).clamp(4, most.max(4));
     let of_path = widest(&|field| printable(&field.path).width(), width / 3);
-    let of_origin = widest(&|field| origin(field).width(), width / 3);
+    // Its head is not cut either, where there is room.
+    let head = if width >= 2 * HOW.len() { HOW.len() } else { 4 };
+    let of_origin = widest(&|field| origin(field).width(), width / 3).max(head);
     let of_type = if width >= WITH_TYPES { 9 } else { 0 };
     let of_value = width.saturating_sub(of_path + of_origin + of_type + 4).max(4);
     let pad = |text: &str, width: usize| {
@@ -88,7 +91,7 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
         line.push((format::fit(origin, of_origin, ELLIPSIS).into(), roles[3]));
         sheet.lines.push(line);
     };
-    row("path", "value", "type", "how obtained", [Role::Faint; 4]);
+    row("path", "value", "type", HOW, [Role::Faint; 4]);
     for field in shown {
         let last = field.origins.last().copied().unwrap_or(Origin::AsSaid);
         let how = if field.lossy { Role::Warn } else { role(last) };

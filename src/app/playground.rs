@@ -211,6 +211,8 @@ impl Maker<'_> {
             temperature: settings.temperature,
             seed: settings.seed,
             max_new_tokens: settings.max_new_tokens,
+            token_budget: settings.token_budget,
+            price: settings.price,
             ..Ask::new(schema, self.ask.text.clone(), now)
         };
         if settings.who == Who::Openai {
@@ -398,6 +400,18 @@ pub(super) fn look(ticket: u64, quest: &Quest) -> Message {
         has_key: std::env::var("OPENAI_API_KEY").is_ok_and(|key| Key::new(&key).is_some()),
         ..Finds::default()
     };
+    let mut own = |path: &Path| match small_text(path) {
+        Ok(text) => Some(text),
+        Err(why) => {
+            finds.problems.push(why);
+            None
+        }
+    };
+    // A file's last line end is an editor's, not the prompt's.
+    let prompt = quest.prompt.as_deref().and_then(&mut own).map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    let schema = quest.schema.as_deref().and_then(|path| Some((named(path), own(path)?)));
+    finds.schemas.extend(schema.clone());
+    (finds.own_schema, finds.own_prompt) = (schema, prompt);
     for beside in &quest.beside {
         schemas(&beside.join("schemas"), &mut finds);
     }
@@ -428,19 +442,30 @@ fn schemas(folder: &Path, finds: &mut Finds) {
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
     paths.sort();
     for path in paths.into_iter().take(MOST_SCHEMAS) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = named(&path);
         if finds.schemas.iter().any(|(other, _)| *other == name) {
             continue;
         }
-        // A pipe would be waited for.
-        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() <= LARGEST_SCHEMA) {
-            continue;
-        }
-        match std::fs::read_to_string(&path) {
+        match small_text(&path) {
             Ok(text) => finds.schemas.push((name, text)),
-            Err(e) => finds.problems.push(format!("{}: {e}", path.display())),
+            Err(why) => finds.problems.push(why),
         }
     }
+}
+
+fn named(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The text of a file that is no larger than a schema or prompt would be.
+fn small_text(path: &Path) -> Result<String, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    // A pipe would be waited for.
+    let found = std::fs::metadata(path).map_err(|e| wrong(&e))?;
+    if !found.is_file() || found.len() > LARGEST_SCHEMA {
+        return Err(wrong(&"no file of at most 1 MiB"));
+    }
+    std::fs::read_to_string(path).map_err(|e| wrong(&e))
 }
 
 #[cfg(test)]
@@ -599,9 +624,11 @@ mod tests {
         std::fs::write(folder.join("a.json"), "{}").expect("a file");
         std::fs::write(folder.join("notes.txt"), "{}").expect("a file");
         let beside = vec![place.path().to_owned(), place.path().to_owned()];
-        let quest = Quest { run: None, beside, place: place.path().join("none.jsonl") };
+        let (schema, prompt) = (Some(folder.join("a.json")), Some(folder.join("notes.txt")));
+        let quest = Quest { run: None, beside, place: place.path().join("none.jsonl"), schema, prompt };
         let Message::PlaygroundFound { ticket: 7, finds } = look(7, &quest) else { panic!("another answer") };
         assert_eq!(finds.schemas.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.json", "b.json"]);
-        assert!(finds.trials.is_empty() && finds.problems.is_empty());
+        assert_eq!(finds.own_schema, Some(("a.json".to_owned(), "{}".to_owned())));
+        assert!(finds.own_prompt.as_deref() == Some("{}") && finds.trials.is_empty());
     }
 }

@@ -158,7 +158,10 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         temperature: arguments.temperature,
         seed: arguments.seed,
         constrained: arguments.constrained,
-        price: Price { prompt_per_million: arguments.prompt_price, completion_per_million: arguments.completion_price },
+        price: Price {
+            prompt_per_million: arguments.prompt_price.or(set.prompt_price),
+            completion_per_million: arguments.completion_price.or(set.completion_price),
+        },
         ..Ask::new(schema, "", now(arguments.now.as_deref(), "--now")?)
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.

@@ -1,6 +1,6 @@
 //! The playground: texts, settings, trials that are made, compared, listed, put back; how training waits for one; rows of a file.
 
-use finetop::event::{Command, CommandReply, RunState};
+use finetop::event::{Command, CommandReply, RunEvent, RunState};
 use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace};
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
@@ -124,7 +124,7 @@ fn finds() -> Finds {
         adapters: adapters.into_iter().map(adapter).collect(),
         has_key: false,
         trials: vec![trial("John, 25, Seoul", saved()), trial("두 번째\n글", refused())],
-        problems: Vec::new(),
+        ..Finds::default()
     }
 }
 
@@ -712,4 +712,35 @@ fn a_comparison_says_which_of_the_two_is_being_made() {
     let verdict = frame.lines().find(|line| line.contains("verdict")).unwrap_or_default();
     assert!(verdict.contains("refused by") && verdict.contains("being made"), "{frame}");
     assert!(!frame.contains("neither has a value"), "{frame}");
+}
+
+#[test]
+fn the_playground_begins_with_the_section_of_the_configuration() {
+    let mut state = State::watching();
+    update(&mut state, Message::Attached { folder: "runs/x".into(), owned: false });
+    for stamped in fixture::until(&fixture::stored(), 33, 3) {
+        let mut stamped = stamped.clone();
+        if let RunEvent::RunStarted(started) = &mut stamped.event {
+            let extract = &mut started.config.extract;
+            (extract.max_retries, extract.max_new_tokens) = (3, 99);
+            (extract.prompt_price, extract.completion_price) = (Some(1.0), Some(2.0));
+            (extract.schema, extract.prompt) = (Some("/c/own.json".into()), Some("/c/own.txt".into()));
+        }
+        update(&mut state, Message::Event(Box::new(stamped)));
+    }
+    let own = ("own.json".to_owned(), "{}".to_owned());
+    let found = Finds { own_schema: Some(own), own_prompt: Some("{text}?".into()), ..Finds::default() };
+    press(&mut state, Key::Char('6'));
+    find(&mut state, found.clone());
+    let play = &mut state.playground;
+    assert_eq!((play.settings.max_retries, play.settings.max_new_tokens), (3, 99));
+    assert_eq!(play.settings.price.completion_per_million, Some(2.0));
+    assert_eq!((play.schema.text(), play.prompt.text()), ("{}".into(), "{text}?".into()));
+    assert_eq!(play.settings.schema_name, "own.json");
+    // What is looked for again does not go over what a person did meanwhile.
+    play.settings.max_retries = 0;
+    play.prompt.set_text("mine");
+    press(&mut state, Key::Char('R'));
+    find(&mut state, found);
+    assert_eq!((state.playground.settings.max_retries, state.playground.prompt.text()), (0, "mine".into()));
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{notify, with_run};
+use crate::config::RunConfig;
 use crate::event::Command;
 use crate::extract::schema::Schema;
 use crate::ui::keymap::Action;
@@ -26,13 +27,15 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     if !state.in_playground() {
         return;
     }
-    let source = match (state.run(), state.page.as_ref().and_then(|page| page.entry())) {
-        (Some(run), _) => run.view.started.as_ref().map(|started| started.config.model.source.clone()),
-        (None, Some(entry)) => entry.config().ok().map(|config| config.model.source.clone()),
+    let of = |config: &RunConfig| (config.model.source.clone(), config.extract.clone());
+    let set = match (state.run(), state.page.as_ref().and_then(|page| page.entry())) {
+        (Some(run), _) => run.view.started.as_ref().map(|started| of(&started.config)),
+        (None, Some(entry)) => entry.config().ok().map(of),
         (None, None) => None,
     };
-    if let Some(source) = source {
+    if let Some((source, extract)) = set {
         state.playground.default_model(&source);
+        state.playground.begin_with(&extract);
     }
     if state.playground.looked {
         return;
@@ -40,7 +43,8 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     let run = state.run().map(|run| run.folder.clone());
     let of_entry = || state.page.as_ref().and_then(|page| page.entry()).map(|entry| entry.request().base_dir);
     let beside = run.clone().or_else(of_entry).into_iter().chain([PathBuf::new()]).collect();
-    let quest = Quest { run, beside, place: place(state) };
+    let (schema, prompt) = state.playground.own_files();
+    let quest = Quest { run, beside, place: place(state), schema, prompt };
     let play = &mut state.playground;
     play.looked = true;
     play.look_ticket += 1;
@@ -64,6 +68,7 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     // One that was kept while the file was being read.
     let newest = play.finds.trials.last().map_or(0, |trial| trial.unix_ms);
     play.finds.trials.extend(before.trials.into_iter().filter(|trial| trial.unix_ms > newest));
+    play.put_own();
     state.revision += 1;
 }
 

@@ -9,8 +9,10 @@ pub mod trial;
 
 use std::path::PathBuf;
 
+use crate::config::ExtractConfig;
 use crate::extract::attempt::{Attempt, Stage, Totals, Trace};
 use crate::extract::prompt;
+use crate::extract::provider::Price;
 use crate::ui::message::Fetching;
 use crate::ui::state::editor::Editor;
 use crate::ui::state::field::Field;
@@ -139,6 +141,10 @@ pub struct Playground {
     settled: [u64; 4],
     /// Whether the model was put in by a person.
     model_typed: bool,
+    /// The configuration's section that the settings began with.
+    extract: ExtractConfig,
+    /// Its files have not been put in yet.
+    awaits_files: bool,
 }
 
 impl Default for Playground {
@@ -173,6 +179,8 @@ impl Default for Playground {
             from_rows: false,
             settled: [0; 4],
             model_typed: false,
+            extract: ExtractConfig::default(),
+            awaits_files: false,
         };
         playground.put_schema(first.schema_name, first.schema);
         playground.settle();
@@ -196,6 +204,41 @@ impl Playground {
     pub(in crate::ui) fn default_model(&mut self, source: &str) {
         if !self.model_typed && self.settings.model != source {
             self.settings.model = source.to_owned();
+        }
+    }
+
+    /// Begins with what another configuration says; its files are looked for anew.
+    pub(in crate::ui) fn begin_with(&mut self, extract: &ExtractConfig) {
+        if self.extract == *extract {
+            return;
+        }
+        let settings = &mut self.settings;
+        settings.max_retries = extract.max_retries;
+        settings.max_new_tokens = extract.max_new_tokens;
+        settings.token_budget = extract.token_budget;
+        settings.price =
+            Price { prompt_per_million: extract.prompt_price, completion_per_million: extract.completion_price };
+        self.extract = extract.clone();
+        (self.looked, self.awaits_files) = (false, true);
+    }
+
+    /// The files that the configuration names: schema, prompt.
+    pub(in crate::ui) fn own_files(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        (self.extract.schema.clone(), self.extract.prompt.clone())
+    }
+
+    /// Puts in what the configuration's files hold, but not over what a person typed.
+    pub(in crate::ui) fn put_own(&mut self) {
+        if !std::mem::take(&mut self.awaits_files) {
+            return;
+        }
+        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| !self.schema_is_edited()) {
+            self.put_schema(&name, &text);
+        }
+        let is_typed = self.prompt.revision() != self.settled[0];
+        if let Some(text) = self.finds.own_prompt.clone().filter(|_| !is_typed) {
+            self.prompt.set_text(&text);
+            self.settled[0] = self.prompt.revision();
         }
     }
 

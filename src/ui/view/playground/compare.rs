@@ -25,7 +25,10 @@ pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Wor
     let mut lines = vec![columns.line("", ("", Role::Faint), (&a.label, Role::Title), (&b.label, Role::Title))];
     let facts: [Fact; 4] =
         [("verdict", verdict), ("calls", calls), ("tokens", tokens), ("time", |trace| took(trace.totals.ms))];
-    for (name, of) in facts {
+    // Nobody pays for what has no price.
+    let costs = [a, b].iter().any(|one| one.trace.totals.cost.is_some());
+    let cost: Option<Fact> = costs.then_some(("cost", cost));
+    for (name, of) in facts.into_iter().chain(cost) {
         let role = |trace: &Trace, is_making: bool| match (name, trace.ok) {
             ("verdict", _) if is_making => Role::Active,
             ("verdict", true) => Role::Good,
@@ -99,6 +102,10 @@ fn verdict(trace: &Trace) -> String {
         Some(refusal) if refusal.stage.asks() => "failed".to_owned(),
         Some(refusal) => format!("refused by {}", stage_name(refusal.stage)),
     }
+}
+
+fn cost(trace: &Trace) -> String {
+    format::or_unknown(trace.totals.cost.filter(|cost| cost.is_finite()), |cost| format!("{cost:.4}"))
 }
 
 fn calls(trace: &Trace) -> String {

@@ -744,3 +744,18 @@ fn the_playground_begins_with_the_section_of_the_configuration() {
     find(&mut state, found);
     assert_eq!((state.playground.settings.max_retries, state.playground.prompt.text()), (0, "mine".into()));
 }
+
+#[test]
+fn what_streams_is_read_at_its_end_until_a_person_scrolls() {
+    let mut state = streaming((80, 24));
+    let frame = |state: &State| text(&draw(state, &theme("dark", GlyphSet::Braille), 80, 24));
+    focus(&mut state, Focus::Detail);
+    let lines = |from: usize, to: usize| (from..to).map(|n| format!("line {n}\n")).collect::<String>();
+    tell(&mut state, 1, News::Text { text: lines(0, 9_000), pieces: 9_000 });
+    assert!(frame(&state).contains("line 8999"), "{}", frame(&state));
+    hit(&mut state, &[Key::PageUp]);
+    assert!(!frame(&state).contains("line 8999"), "{}", frame(&state));
+    hit(&mut state, &[Key::End]);
+    tell(&mut state, 1, News::Text { text: lines(9_000, 9_100), pieces: 1 });
+    assert!(frame(&state).contains("line 9099"), "{}", frame(&state));
+}

@@ -386,7 +386,10 @@ fn step(state: &mut State, by: isize) {
             }
             Focus::Detail | Focus::Value => {
                 let by = by.clamp(-i16::MAX as isize, i16::MAX as isize) as i16;
-                play.scroll = play.scroll.min(limit).saturating_add_signed(by).min(limit);
+                let streams = play.focus == Focus::Detail && play.follows && play.written().is_some();
+                let from = if streams && play.at_end { limit } else { play.scroll.min(limit) };
+                play.scroll = from.saturating_add_signed(by).min(limit);
+                play.at_end = play.scroll == limit;
             }
             focus => {
                 let key = match by {

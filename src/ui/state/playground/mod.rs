@@ -16,13 +16,14 @@ use crate::extract::provider::Price;
 use crate::ui::message::Fetching;
 use crate::ui::state::editor::Editor;
 use crate::ui::state::field::Field;
+use crate::units::beginning;
 
 use batch::Batch;
 use examples::{EXAMPLES, Example, SCHEMAS};
 use settings::Row;
 use trial::{Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
 
-/// What is streamed beyond this is not kept for the screen: the whole answer comes with its attempt.
+/// Of what is streamed the end is kept for the screen, no more than this: the whole answer comes with its attempt.
 const MOST_STREAMED: usize = 256 << 10;
 /// So many trials are listed.
 pub const MOST_TRIALS: usize = 200;
@@ -132,6 +133,8 @@ pub struct Playground {
     /// It follows what comes.
     pub follows: bool,
     pub scroll: u16,
+    /// What is being written is read at its end, until a person scrolls away from it.
+    pub at_end: bool,
     /// Why the last trial could not be made.
     pub failure: Option<String>,
     pub batch: Batch,
@@ -174,6 +177,7 @@ impl Default for Playground {
             attempt: 0,
             follows: true,
             scroll: 0,
+            at_end: true,
             failure: None,
             batch: Batch::default(),
             from_rows: false,
@@ -429,6 +433,7 @@ impl Playground {
                 }
             }
             News::Asked(stage) => {
+                self.at_end = true;
                 running.phase = Phase::Asking(stage);
                 running.pieces = 0;
                 running.streams = false;
@@ -444,10 +449,12 @@ impl Playground {
                 if !std::mem::replace(&mut running.streams, true) {
                     attempts.push(writing(attempts.len() + 1, stage));
                 }
-                if let Some(serde_json::Value::String(written)) = attempts.last_mut().map(|a| &mut a.output)
-                    && written.len() < MOST_STREAMED
-                {
+                if let Some(serde_json::Value::String(written)) = attempts.last_mut().map(|a| &mut a.output) {
                     written.push_str(&text);
+                    if written.len() > MOST_STREAMED {
+                        let kept = beginning(written, written.len() - MOST_STREAMED / 2).len();
+                        written.drain(..kept);
+                    }
                 }
                 self.follow();
             }
@@ -460,6 +467,10 @@ impl Playground {
                 }
             }
             News::Attempt(attempt) => {
+                // Another text: it begins at its beginning.
+                if running.streams && self.follows {
+                    self.scroll = 0;
+                }
                 let streams = std::mem::take(&mut running.streams);
                 let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
                 if streams {

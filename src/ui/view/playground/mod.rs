@@ -150,7 +150,7 @@ fn detail(state: &State, width: u16) -> Vec<Words> {
     // What is being written says nothing but itself.
     if let Some(written) = play.written().filter(|_| play.follows) {
         let mut sheet = sheet::Sheet::new(width);
-        sheet.text(written, Role::Text);
+        sheet.end_of(written, Role::Text);
         return sheet.lines;
     }
     play.outcome().map_or_else(Vec::new, |outcome| trace::lines(&outcome.trace, play.attempt, width))
@@ -282,6 +282,7 @@ fn draw_lines(pen: &mut Pen<'_>, area: Rect, text: &str, play: &Playground, focu
     // What is being written is read at its end.
     let streams = focus == Focus::Detail && play.follows && play.running.is_some();
     let from = match (has_keys, streams) {
+        (true, true) if play.at_end => limit,
         (true, _) => play.scroll.min(limit),
         (false, true) => limit,
         (false, false) => 0,

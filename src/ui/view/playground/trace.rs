@@ -116,7 +116,7 @@ pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
     if !attempt.output.is_null() {
         let was_said = attempt.stage.asks();
         sheet.heading(if was_said { "what it wrote" } else { "output" });
-        show(&mut sheet, &attempt.output);
+        show_copied(&mut sheet, &attempt.output);
         // The first answer has nothing before it.
         if !matches!(attempt.stage, Stage::Generate | Stage::Constrained) {
             difference(&mut sheet, &attempt.input, &attempt.output);
@@ -278,6 +278,14 @@ pub fn show(sheet: &mut Sheet, value: &Value) {
     let (text, rest) = whole(value);
     sheet.text(&text, Role::Text);
     sheet.cut(rest);
+}
+
+/// As [`show`], for what can be copied whole.
+pub fn show_copied(sheet: &mut Sheet, value: &Value) {
+    show(sheet, value);
+    if whole(value).1 > 0 {
+        sheet.line(&[("copying it takes all", Role::Faint)]);
+    }
 }
 
 /// From what an attempt was given, which is what the one before made, to what it made: by lines where both are values, else by words.

@@ -4,7 +4,7 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::sheet::Sheet;
-use super::trace::{change, faults, in_line, show};
+use super::trace::{change, faults, in_line, show_copied};
 use crate::extract::attempt::{CANCELLED, Refusal, Stage, Trace};
 use crate::extract::origin::{Field, Origin, losses, origins};
 use crate::ui::format;
@@ -30,7 +30,7 @@ pub fn lines(trace: &Trace, width: u16) -> Vec<Words> {
             lost.into_iter().for_each(|one| change(&mut sheet, one));
         }
         sheet.heading("as JSON");
-        show(&mut sheet, value);
+        show_copied(&mut sheet, value);
     }
     if let Some(refusal) = &trace.error {
         refused(&mut sheet, trace, refusal);
@@ -40,7 +40,7 @@ pub fn lines(trace: &Trace, width: u16) -> Vec<Words> {
 
 fn role(origin: Origin) -> Role {
     match origin {
-        Origin::AsSaid => Role::Good,
+        Origin::AsAnswered => Role::Good,
         Origin::Inferred => Role::Warn,
         _ => Role::Active,
     }
@@ -64,7 +64,9 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
     let width = sheet.width();
     let origin = |field: &Field| {
         let names: Vec<&str> = field.origins.iter().map(|origin| origin.name()).collect();
-        format!("{}{}", names.join(", "), if field.lossy { " LOSSY" } else { "" })
+        let lossy = if field.lossy { " LOSSY" } else { "" };
+        let absent = if field.not_in_text { ", not in the text" } else { "" };
+        format!("{}{lossy}{absent}", names.join(", "))
     };
     let shown = &fields[..fields.len().min(MOST_ROWS)];
     let widest =
@@ -72,7 +74,7 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
     let of_path = widest(&|field| printable(&field.path).width(), width / 3);
     // Its head is not cut either, where there is room.
     let head = if width >= 2 * HOW.len() { HOW.len() } else { 4 };
-    let of_origin = widest(&|field| origin(field).width(), width / 3).max(head);
+    let of_origin = widest(&|field| origin(field).width(), width * 2 / 5).max(head);
     let of_type = if width >= WITH_TYPES { 9 } else { 0 };
     let of_value = width.saturating_sub(of_path + of_origin + of_type + 4).max(4);
     let pad = |text: &str, width: usize| {
@@ -93,8 +95,8 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
     };
     row("path", "value", "type", HOW, [Role::Faint; 4]);
     for field in shown {
-        let last = field.origins.last().copied().unwrap_or(Origin::AsSaid);
-        let how = if field.lossy { Role::Warn } else { role(last) };
+        let last = field.origins.last().copied().unwrap_or(Origin::AsAnswered);
+        let how = if field.lossy || field.not_in_text { Role::Warn } else { role(last) };
         let path = if field.path.is_empty() { "the whole".to_owned() } else { printable(&field.path) };
         let roles = [Role::Label, Role::Text, Role::Faint, how];
         row(&path, &printable(&in_line(&field.value)), kind(&field.value), &origin(field), roles);
@@ -187,7 +189,7 @@ mod tests {
         let line = |start: &str| told.iter().find(|line| line.starts_with(start)).cloned().unwrap_or_default();
         assert!(line("/price").contains("1200000") && line("/price").ends_with("integer   normalised"), "{told:?}");
         assert!(line("/when").ends_with("normalised, inferred LOSSY"), "{told:?}");
-        assert!(line("/title").ends_with("as said"), "{told:?}");
+        assert!(line("/title").ends_with("as answered"), "{told:?}");
         assert!(
             told.contains(&"may be missing, or was guessed".to_owned())
                 && told.contains(&"  \"price\": 1200000,".to_owned())

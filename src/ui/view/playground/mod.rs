@@ -11,7 +11,7 @@ mod settings;
 pub mod sheet;
 pub mod trace;
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
@@ -171,14 +171,21 @@ fn value(state: &State, width: u16) -> Vec<Words> {
     }
 }
 
-pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
+/// Where letters go, in the text that they are typed into, comes back.
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) -> Option<Position> {
     let play = &state.playground;
     match &play.page {
-        Page::Examples { selected } => return lists::examples(pen, body, *selected),
-        Page::Trials { selected } => return lists::trials(pen, body, state, *selected),
-        Page::Rows => return rows::draw(pen, body, state),
-        Page::Panels => {}
+        Page::Examples { selected } => lists::examples(pen, body, *selected),
+        Page::Trials { selected } => lists::trials(pen, body, state, *selected),
+        Page::Rows => rows::draw(pen, body, state),
+        Page::Panels => return draw_panels(pen, body, state),
     }
+    None
+}
+
+fn draw_panels(pen: &mut Pen<'_>, body: Rect, state: &State) -> Option<Position> {
+    let play = &state.playground;
+    let mut cursor = None;
     let (strip, panels) = split(body, state);
     if let Some(strip) = strip {
         draw_strip(pen, strip, play);
@@ -196,9 +203,10 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
                 let lines = value(state, inside(area).width);
                 draw_lines(pen, area, title, play, focus, lines);
             }
-            focus => draw_text(pen, area, play, focus),
+            focus => cursor = cursor.or(draw_text(pen, area, play, focus)),
         }
     }
+    cursor.filter(|_| play.typing)
 }
 
 /// What a key does to what is in front, where the table's word would say something else.
@@ -247,8 +255,8 @@ fn draw_strip(pen: &mut Pen<'_>, area: Rect, play: &Playground) {
     pen.line(Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }, 0, &line);
 }
 
-fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) {
-    let Some(text) = play.editor(focus) else { return };
+fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> Option<Position> {
+    let text = play.editor(focus)?;
     let is_here = play.focus == focus;
     let mut right = Words::new();
     if focus == Focus::Schema {
@@ -266,7 +274,7 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) {
         Focus::Text => "the text to extract from; x has examples",
         _ => "a JSON Schema",
     };
-    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks: &[], right, hint });
+    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks: &[], right, hint })
 }
 
 /// A title that shows which panel has the keys, without colours too.

@@ -177,7 +177,13 @@ impl Backend for AnsiBackend {
         Ok(Position::ORIGIN)
     }
 
-    fn set_cursor_position<P: Into<Position>>(&mut self, _position: P) -> Result<(), Infallible> {
+    /// Where an input method composes. It is said behind a frame alone: a cursor that moved has changed cells.
+    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> Result<(), Infallible> {
+        let Position { x, y } = position.into();
+        // Clearing puts it back to where it was said to be, which nobody knows.
+        if !self.out.is_empty() && (x, y) != (0, 0) {
+            self.move_to(None, (x, y));
+        }
         Ok(())
     }
 
@@ -226,6 +232,21 @@ mod tests {
         assert_eq!(frame(&mut terminal, "step 41", Style::default()), None);
         let next = frame(&mut terminal, "step 42", Style::default()).expect("a digit changed");
         assert_eq!(String::from_utf8(next).expect("utf-8"), "\x1b[?2026h\x1b[1;7H2\x1b[?2026l");
+    }
+
+    #[test]
+    fn the_cursor_is_left_where_a_frame_says_and_alone_is_no_frame() {
+        let mut terminal = Terminal::new(AnsiBackend::new(Size::new(20, 2))).expect("a backend that cannot fail");
+        let mut typed = |text: &str| {
+            let drawn = terminal.draw(|f| {
+                f.buffer_mut().set_string(0, 0, text, Style::default());
+                f.set_cursor_position((3, 1));
+            });
+            drawn.expect("drawing into a string");
+            terminal.backend_mut().take_frame().map(|bytes| String::from_utf8(bytes).expect("utf-8"))
+        };
+        assert_eq!(typed("a").as_deref(), Some("\x1b[?2026h\x1b[1;1Ha\x1b[2;4H\x1b[?2026l"));
+        assert_eq!(typed("a"), None);
     }
 
     #[test]

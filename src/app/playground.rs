@@ -3,6 +3,7 @@
 
 pub(super) mod trials;
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use super::panic_text;
 use crate::cli;
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::data::tokenizer::Tokenizer;
-use crate::extract::attempt::Trace;
+use crate::extract::attempt::{Refusal, Stage, Totals, Trace};
 use crate::extract::chain::{self, Reading};
 use crate::extract::fix::{self, Ask, Told};
 use crate::extract::provider::Provider;
@@ -149,7 +150,7 @@ fn work(orders: &Receiver<Order>, told: &Sender<(u64, News)>) {
             continue;
         };
         let tell = |news: News| _ = told.send((ticket, news));
-        let made = || Maker { ask: &ask, cancel: &cancel, tell: &tell }.make(&mut kept);
+        let made = || Maker { ask: &ask, cancel: &cancel, tell: &tell, outcomes: RefCell::default() }.whole(&mut kept);
         // A bug on the way must not keep training waiting for ever.
         let made = panic::catch_unwind(AssertUnwindSafe(made))
             .unwrap_or_else(|cause| Err(format!("the trial broke: {}", panic_text(cause.as_ref()))));
@@ -164,9 +165,30 @@ struct Maker<'a> {
     ask: &'a TrialAsk,
     cancel: &'a AtomicBool,
     tell: &'a dyn Fn(News),
+    /// Of the variants that are done, or were cancelled.
+    outcomes: RefCell<Vec<Outcome>>,
 }
 
 impl Maker<'_> {
+    /// Makes the trial, and keeps what came of it: also where it was cancelled, or a variant could not be made.
+    fn whole(&self, kept: &mut Option<Model>) -> Result<(), String> {
+        let made = self.make(kept);
+        let mut outcomes = self.outcomes.take();
+        if self.ask.rows.is_some() {
+            return made;
+        }
+        if let Err(why) = &made
+            && !self.is_cancelled()
+        {
+            let label = self.ask.variants().get(outcomes.len()).map_or("", |variant| variant.label).to_owned();
+            outcomes.push(Outcome { label, trace: failed(why) });
+        }
+        if !outcomes.is_empty() {
+            self.keep(outcomes);
+        }
+        made
+    }
+
     fn make(&self, kept: &mut Option<Model>) -> Result<(), String> {
         let settings = &self.ask.settings;
         let schema = Schema::parse(&self.ask.schema).map_err(|e| e.to_string())?;
@@ -174,8 +196,7 @@ impl Maker<'_> {
         if settings.who == Who::Given {
             (self.tell)(News::Begins(0));
             let trace = chain::read(&self.ask.text, Some(&schema), now, Reading::Whole);
-            (self.tell)(News::Done(Box::new(trace.clone())));
-            self.keep(vec![Outcome { label: String::new(), trace }]);
+            self.done("", trace);
             return Ok(());
         }
         // What is wrong with the rows is said before a model is fetched.
@@ -190,6 +211,8 @@ impl Maker<'_> {
             temperature: settings.temperature,
             seed: settings.seed,
             max_new_tokens: settings.max_new_tokens,
+            token_budget: settings.token_budget,
+            price: settings.price,
             ..Ask::new(schema, self.ask.text.clone(), now)
         };
         if settings.who == Who::Openai {
@@ -279,7 +302,10 @@ impl Maker<'_> {
             let base = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
             return with(variant, &base.schema, &mut |provider| self.rows(&base, &rows, provider));
         }
-        let mut outcomes = Vec::new();
+        // What a later variant cannot do is said before the first one is asked.
+        if let Some(later) = variants.iter().skip(1).find(|variant| variant.constrained) {
+            with(later, &base.schema, &mut |_| Ok(()))?;
+        }
         for (at, variant) in variants.iter().enumerate() {
             if self.is_cancelled() {
                 return Ok(());
@@ -288,15 +314,16 @@ impl Maker<'_> {
             (self.tell)(News::Begins(at));
             with(variant, &ask.schema, &mut |provider| {
                 let trace = self.ask(&ask, provider);
-                (self.tell)(News::Done(Box::new(trace.clone())));
-                outcomes.push(Outcome { label: variant.label.to_owned(), trace });
+                self.done(variant.label, trace);
                 Ok(())
             })?;
         }
-        if !self.is_cancelled() {
-            self.keep(outcomes);
-        }
         Ok(())
+    }
+
+    fn done(&self, label: &str, trace: Trace) {
+        (self.tell)(News::Done(Box::new(trace.clone())));
+        self.outcomes.borrow_mut().push(Outcome { label: label.to_owned(), trace });
     }
 
     fn ask(&self, ask: &Ask, provider: &mut dyn Provider) -> Trace {
@@ -356,6 +383,12 @@ impl Maker<'_> {
     }
 }
 
+/// What is kept of a variant that could not be asked.
+fn failed(why: &str) -> Trace {
+    let error = Refusal { stage: Stage::Generate, message: why.to_owned(), errors: Vec::new() };
+    Trace { ok: false, value: None, error: Some(error), attempts: Vec::new(), totals: Totals::default() }
+}
+
 /// Does something with a variant's provider.
 type With<'a> =
     dyn FnMut(&Variant, &Schema, &mut dyn FnMut(&mut dyn Provider) -> Result<(), String>) -> Result<(), String> + 'a;
@@ -367,6 +400,18 @@ pub(super) fn look(ticket: u64, quest: &Quest) -> Message {
         has_key: std::env::var("OPENAI_API_KEY").is_ok_and(|key| Key::new(&key).is_some()),
         ..Finds::default()
     };
+    let mut own = |path: &Path| match small_text(path) {
+        Ok(text) => Some(text),
+        Err(why) => {
+            finds.problems.push(why);
+            None
+        }
+    };
+    // A file's last line end is an editor's, not the prompt's.
+    let prompt = quest.prompt.as_deref().and_then(&mut own).map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    let schema = quest.schema.as_deref().and_then(|path| Some((named(path), own(path)?)));
+    finds.schemas.extend(schema.clone());
+    (finds.own_schema, finds.own_prompt) = (schema, prompt);
     for beside in &quest.beside {
         schemas(&beside.join("schemas"), &mut finds);
     }
@@ -397,19 +442,30 @@ fn schemas(folder: &Path, finds: &mut Finds) {
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
     paths.sort();
     for path in paths.into_iter().take(MOST_SCHEMAS) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = named(&path);
         if finds.schemas.iter().any(|(other, _)| *other == name) {
             continue;
         }
-        // A pipe would be waited for.
-        if !std::fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() <= LARGEST_SCHEMA) {
-            continue;
-        }
-        match std::fs::read_to_string(&path) {
+        match small_text(&path) {
             Ok(text) => finds.schemas.push((name, text)),
-            Err(e) => finds.problems.push(format!("{}: {e}", path.display())),
+            Err(why) => finds.problems.push(why),
         }
     }
+}
+
+fn named(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The text of a file that is no larger than a schema or prompt would be.
+fn small_text(path: &Path) -> Result<String, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    // A pipe would be waited for.
+    let found = std::fs::metadata(path).map_err(|e| wrong(&e))?;
+    if !found.is_file() || found.len() > LARGEST_SCHEMA {
+        return Err(wrong(&"no file of at most 1 MiB"));
+    }
+    std::fs::read_to_string(path).map_err(|e| wrong(&e))
 }
 
 #[cfg(test)]
@@ -528,6 +584,8 @@ mod tests {
         driven.wait();
         let play = &driven.session.state.playground;
         assert!(play.failure.as_ref().is_some_and(|why| why.contains("model.gguf")), "{:?}", play.failure);
+        let kept = trials::read(&place.path().join("playground/trials.jsonl")).expect("trials");
+        assert!(kept.len() == 1 && !kept[0].outcomes[0].trace.ok, "a trial that failed is kept too");
         assert_eq!(driven.commands.try_recv().expect("a command").command, Command::Resume);
     }
 
@@ -566,9 +624,11 @@ mod tests {
         std::fs::write(folder.join("a.json"), "{}").expect("a file");
         std::fs::write(folder.join("notes.txt"), "{}").expect("a file");
         let beside = vec![place.path().to_owned(), place.path().to_owned()];
-        let quest = Quest { run: None, beside, place: place.path().join("none.jsonl") };
+        let (schema, prompt) = (Some(folder.join("a.json")), Some(folder.join("notes.txt")));
+        let quest = Quest { run: None, beside, place: place.path().join("none.jsonl"), schema, prompt };
         let Message::PlaygroundFound { ticket: 7, finds } = look(7, &quest) else { panic!("another answer") };
         assert_eq!(finds.schemas.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.json", "b.json"]);
-        assert!(finds.trials.is_empty() && finds.problems.is_empty());
+        assert_eq!(finds.own_schema, Some(("a.json".to_owned(), "{}".to_owned())));
+        assert!(finds.own_prompt.as_deref() == Some("{}") && finds.trials.is_empty());
     }
 }

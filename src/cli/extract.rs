@@ -172,7 +172,10 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         temperature: arguments.temperature,
         seed: arguments.seed,
         constrained: arguments.constrained,
-        price: Price { prompt_per_million: arguments.prompt_price, completion_per_million: arguments.completion_price },
+        price: Price {
+            prompt_per_million: arguments.prompt_price.or(set.prompt_price),
+            completion_per_million: arguments.completion_price.or(set.completion_price),
+        },
         ..Ask::new(schema, "", now(arguments.now.as_deref(), "--now")?)
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.
@@ -386,9 +389,8 @@ fn can_be_written(path: &Path) -> Result<(), CliError> {
 
 /// Why a call brought no answer at all, if that is how it ended.
 pub(crate) fn failed_call(trace: &Trace) -> Option<&str> {
-    let last = trace.attempts.last()?;
-    let called = matches!(last.stage, Stage::Generate | Stage::Constrained | Stage::Fix);
-    trace.error.as_ref().filter(|_| called && last.output.is_null()).map(|e| e.message.as_str())
+    let breaks = trace.call_error()?;
+    Some(breaks.message.as_str())
 }
 
 fn tell(summary: &Summary, took: Duration) {

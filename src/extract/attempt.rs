@@ -78,6 +78,9 @@ pub struct Attempt {
     pub ms: f64,
 }
 
+/// What a refusal says where the caller wanted no more.
+pub const CANCELLED: &str = "cancelled";
+
 /// Milliseconds since then, to the microsecond: what is below says nothing.
 pub fn elapsed_ms(since: std::time::Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
@@ -106,6 +109,31 @@ pub struct Trace {
     pub error: Option<Refusal>,
     pub attempts: Vec<Attempt>,
     pub totals: Totals,
+}
+
+impl Stage {
+    /// Whether a model is asked in it.
+    pub fn asks(self) -> bool {
+        matches!(self, Stage::Generate | Stage::Fix | Stage::Constrained)
+    }
+}
+
+impl Trace {
+    /// Why the last call came to nothing: it failed, or was cancelled. None where it was answered.
+    pub fn call_error(&self) -> Option<&Refusal> {
+        self.error.as_ref().filter(|error| error.stage.asks())
+    }
+
+    /// Whether nobody wanted the rest of it.
+    pub fn is_cancelled(&self) -> bool {
+        self.error.as_ref().is_some_and(|error| error.message == CANCELLED)
+    }
+
+    /// Whether this attempt is a call that came to nothing.
+    pub fn broke_at(&self, attempt: usize) -> bool {
+        let Some(error) = self.call_error() else { return false };
+        attempt + 1 == self.attempts.len() && self.attempts[attempt].stage == error.stage
+    }
 }
 
 /// Why there is no value.

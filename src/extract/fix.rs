@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::attempt::{Attempt, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
+use super::attempt::{Attempt, CANCELLED, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::chain::{self, Reading};
 use super::prompt;
 use super::provider::{Completion, Finish, Heard, Message, Price, Provider, Request};
@@ -175,7 +175,7 @@ impl Work<'_> {
         let ask = self.ask;
         let failed = |message: String| Refusal { stage, message, errors: Vec::new() };
         if told(Told::Asked(stage)).is_break() {
-            return Err(failed("cancelled".into()));
+            return Err(failed(CANCELLED.into()));
         }
         let left = ask.token_budget.saturating_sub(self.spent()).max(1);
         let request = Request {
@@ -186,11 +186,18 @@ impl Work<'_> {
             constrained: ask.constrained.then(|| ask.schema.document().clone()),
         };
         let began = Instant::now();
+        let mut written = String::new();
         let answered = provider.complete(&request, &mut |heard| {
             told(match heard {
                 Heard::Waiting => Told::Waiting,
-                Heard::Text(text) => Told::Text(text),
-                Heard::Again { why, wait } => Told::Again { why, wait },
+                Heard::Text(text) => {
+                    written.push_str(text);
+                    Told::Text(text)
+                }
+                Heard::Again { why, wait } => {
+                    written.clear();
+                    Told::Again { why, wait }
+                }
             })
         });
         let input = missed.map_or(&ask.text, |m| &m.answer).as_str().into();
@@ -210,6 +217,10 @@ impl Work<'_> {
         let result = match answered {
             Err(error) => {
                 self.count(None, None);
+                // What came before it failed may say why.
+                if !written.is_empty() {
+                    attempt.output = written.into();
+                }
                 Err(failed(error.to_string()))
             }
             Ok(answer) => {
@@ -218,14 +229,14 @@ impl Work<'_> {
                 attempt.output = answer.text.as_str().into();
                 (attempt.prompt_tokens, attempt.completion_tokens) = (answer.prompt_tokens, answer.completion_tokens);
                 match answer.finish {
-                    Finish::Cancelled => Err(failed("cancelled".into())),
+                    Finish::Cancelled => Err(failed(CANCELLED.into())),
                     Finish::Stop | Finish::Length => Ok(answer),
                 }
             }
         };
         let stopped = told(Told::Attempt(&attempt)).is_break();
         self.attempts.push(attempt);
-        if stopped { Err(failed("cancelled".into())) } else { result }
+        if stopped { Err(failed(CANCELLED.into())) } else { result }
     }
 
     /// Tokens of a call; one that does not tell makes the sums unknown.
@@ -262,7 +273,7 @@ impl Work<'_> {
             let stage = attempt.stage;
             self.attempts.push(attempt);
             if stopped {
-                return Err(Refusal { stage, message: "cancelled".into(), errors: Vec::new() });
+                return Err(Refusal { stage, message: CANCELLED.into(), errors: Vec::new() });
             }
         }
         let cut = (answer.finish == Finish::Length).then(|| cut_off(&answer.text, ask.max_new_tokens));
@@ -312,4 +323,36 @@ fn same(a: &[Fault], b: &[Fault]) -> bool {
 fn one_line(fault: &Fault) -> String {
     let place = if fault.path.is_empty() { "the whole" } else { &fault.path };
     format!("{place}: expected {}, found {}", fault.expected, fault.found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::provider::ProviderError;
+
+    /// Writes a piece and fails.
+    struct Fails;
+
+    impl Provider for Fails {
+        fn complete(
+            &mut self,
+            _: &Request,
+            heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
+        ) -> Result<Completion, ProviderError> {
+            let _ = heard(Heard::Text("void"));
+            let _ = heard(Heard::Again { why: "429", wait: Duration::ZERO });
+            let _ = heard(Heard::Text("{\"na"));
+            Err(ProviderError::Local("no room".into()))
+        }
+    }
+
+    #[test]
+    fn a_call_that_fails_keeps_what_was_written_before() {
+        let ask =
+            Ask::new(Schema::parse("{}").expect("a schema"), "John", DateTime::constant(2026, 11, 5, 14, 0, 0, 0));
+        let trace = extract(&ask, &mut Fails, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(trace.attempts[0].output, "{\"na");
+        assert!(trace.broke_at(0) && !trace.is_cancelled());
+        assert_eq!(trace.call_error().map(|error| error.message.as_str()), Some("no room"));
+    }
 }

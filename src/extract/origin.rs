@@ -10,11 +10,14 @@ use super::attempt::{Attempt, Change, Stage, Trace};
 /// A value has no more fields than this told; what comes behind them is not.
 const MOST_FIELDS: usize = 2_000;
 
+/// In a longer text than this, in bytes, fields are not looked for: it is done for every frame.
+const MOST_SOURCE: usize = 64 << 10;
+
 /// One way to come to a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Origin {
     /// It stands in the answer like this.
-    AsSaid,
+    AsAnswered,
     /// It is another one than before the model was asked again.
     AskedAgain,
     /// It stood in broken JSON, or in text that is no JSON.
@@ -30,7 +33,7 @@ pub enum Origin {
 impl Origin {
     pub fn name(self) -> &'static str {
         match self {
-            Origin::AsSaid => "as said",
+            Origin::AsAnswered => "as answered",
             Origin::AskedAgain => "asked again",
             Origin::Repaired => "repaired",
             Origin::Coerced => "coerced",
@@ -42,7 +45,7 @@ impl Origin {
     /// For a column of one cell.
     pub fn letter(self) -> char {
         match self {
-            Origin::AsSaid => '=',
+            Origin::AsAnswered => '=',
             Origin::AskedAgain => 'A',
             Origin::Repaired => 'R',
             Origin::Coerced => 'C',
@@ -62,6 +65,8 @@ pub struct Field {
     pub origins: Vec<Origin>,
     /// Whether something of what was said of it may be missing, or was guessed.
     pub lossy: bool,
+    /// Whether it is a text that the model answered, and that does not occur in the text it was to be taken from.
+    pub not_in_text: bool,
 }
 
 /// The fields of a trace's value in their order; none where it was refused.
@@ -70,6 +75,7 @@ pub fn origins(trace: &Trace) -> Vec<Field> {
     let (again, read) = last_answer(trace);
     let mut known = Known::default();
     read.iter().for_each(|attempt| known.note(attempt));
+    let source = source(trace).map(folded);
     let of = |(path, value): (String, &Value)| {
         let (mut origins, lossy) = known.of(&path);
         if again.is_some_and(|before| before.and_then(|before| before.pointer(&path)) != Some(value)) {
@@ -78,11 +84,33 @@ pub fn origins(trace: &Trace) -> Vec<Field> {
         origins.sort_unstable();
         origins.dedup();
         if origins.is_empty() {
-            origins.push(Origin::AsSaid);
+            origins.push(Origin::AsAnswered);
         }
-        Field { path, value: value.clone(), origins, lossy }
+        // What was worked out is another text by nature.
+        let is_answered = !origins.iter().any(|origin| matches!(origin, Origin::Normalised | Origin::Inferred));
+        let not_in_text = is_answered
+            && match (&source, value) {
+                (Some(source), Value::String(text)) => !source.contains(&folded(text)),
+                _ => false,
+            };
+        Field { path, value: value.clone(), origins, lossy, not_in_text }
     };
     fields(value).into_iter().map(of).collect()
+}
+
+/// The text that the value was to be taken from; none where an answer was only read.
+fn source(trace: &Trace) -> Option<&str> {
+    let first = trace.attempts.first().filter(|first| matches!(first.stage, Stage::Generate | Stage::Constrained))?;
+    first.input.as_str().filter(|text| !text.is_empty() && text.len() <= MOST_SOURCE)
+}
+
+/// Whether a text occurs in another one, whatever the case and the blanks of both.
+pub fn occurs(text: &str, source: &str) -> bool {
+    folded(source).contains(&folded(text))
+}
+
+fn folded(text: &str) -> String {
+    text.chars().filter(|c| !c.is_whitespace()).flat_map(char::to_lowercase).collect()
 }
 
 /// What the way from the last answer to the value may have lost or guessed.
@@ -274,10 +302,35 @@ mod tests {
             told_as("/name", "repaired", false),
             told_as("/age", "coerced", false),
             told_as("/when", "normalised, inferred", true),
-            told_as("/tags", "as said", false),
+            told_as("/tags", "as answered", false),
             told_as("/seen", "inferred", false),
         ];
         assert_eq!(told(value, attempts), expected);
+    }
+
+    #[test]
+    fn a_text_occurs_whatever_its_case_and_blanks() {
+        assert!(occurs("new  york", "From New\nYork"));
+        assert!(occurs("중고아이폰", "중고 아이폰 13") && occurs("", "x") && occurs("ÉTÉ", "un été"));
+        assert!(!occurs("Seoul", "서울") && !occurs("x", ""));
+    }
+
+    #[test]
+    fn what_a_model_answered_is_told_where_it_is_not_in_the_text() {
+        let value = json!({"name": "JOHN", "city": "Busan", "age": 7, "day": "2026-11-05"});
+        let day = change("/day", "korean_date", json!("5 Nov"), json!("2026-11-05"));
+        let mut said = attempt(Stage::Generate, "…".into(), vec![]);
+        let read = attempt(Stage::Normalise, value.clone(), vec![day]);
+        let marked = |said: Attempt| {
+            let attempts = vec![said, read.clone()];
+            let value = Some(value.clone());
+            let trace = Trace { ok: true, value, error: None, attempts, totals: Totals::default() };
+            let marked = origins(&trace).into_iter().filter(|field| field.not_in_text);
+            marked.map(|field| field.path).collect::<Vec<_>>()
+        };
+        assert!(marked(said.clone()).is_empty(), "where no text is known, nothing is missing in it");
+        said.input = "John, 5 Nov".into();
+        assert_eq!(marked(said), ["/city"]);
     }
 
     #[test]
@@ -287,7 +340,7 @@ mod tests {
         let expected = [
             told_as("/a~1b/0", "coerced", false),
             told_as("/a~1b/1", "coerced", false),
-            told_as("/c", "as said", false),
+            told_as("/c", "as answered", false),
         ];
         assert_eq!(told(value.clone(), vec![attempt(Stage::Coerce, value.clone(), vec![wrapped])]), expected);
         let lines = change("", "lines_read", Value::Null, Value::Null);
@@ -307,7 +360,7 @@ mod tests {
             attempt(Stage::Parse, second, vec![]),
             attempt(Stage::Coerce, value.clone(), vec![change("/age", "string_to_integer", json!("25"), json!(25))]),
         ];
-        let expected = [told_as("/name", "as said", false), told_as("/age", "asked again, coerced", false)];
+        let expected = [told_as("/name", "as answered", false), told_as("/age", "asked again, coerced", false)];
         assert_eq!(told(value, attempts), expected);
         // A first answer that was no value says nothing.
         let attempts = vec![
@@ -327,6 +380,6 @@ mod tests {
         }
         assert_eq!(told(deep, vec![]).len(), 1);
         assert_eq!(told(json!(vec![0; 100_000]), vec![]).len(), MOST_FIELDS);
-        assert!(told(json!({}), vec![]) == [told_as("", "as said", false)]);
+        assert!(told(json!({}), vec![]) == [told_as("", "as answered", false)]);
     }
 }

@@ -450,10 +450,11 @@ impl Keymap {
             Action::Copy,
         ];
         const PLAY_MAKING: [Action; 4] = [Action::Clear, Action::NextPanel, Action::OpenHere, Action::Copy];
-        const PLAY: [Action; 10] = [
+        const PLAY: [Action; 11] = [
             Action::RunTrial,
             Action::OpenHere,
             Action::NextPanel,
+            Action::BackToStart,
             Action::NextValue,
             Action::Examples,
             Action::Trials,

@@ -1,12 +1,12 @@
 //! The playground: texts, settings, trials that are made, compared, listed, put back; how training waits for one; rows of a file.
 
-use finetop::event::{Command, CommandReply, RunState};
+use finetop::event::{Command, CommandReply, RunEvent, RunState};
 use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace};
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
 use finetop::ui::state::playground::trial::{Adapter, Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
 use finetop::ui::state::playground::{Focus, Page, Phase};
-use finetop::ui::state::{Overlay, State, Tab};
+use finetop::ui::state::{Overlay, Question, State, Tab};
 use finetop::ui::theme::GlyphSet;
 use finetop::ui::{Clock, Effect, Key, Message, Mouse, MouseKind, update};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ fn finds() -> Finds {
         adapters: adapters.into_iter().map(adapter).collect(),
         has_key: false,
         trials: vec![trial("John, 25, Seoul", saved()), trial("두 번째\n글", refused())],
-        problems: Vec::new(),
+        ..Finds::default()
     }
 }
 
@@ -392,14 +392,16 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     hit(&mut state, &[Key::Down, Key::Char('j'), Key::Char('S'), Key::Char('R')]);
     assert_eq!(state.page.as_ref().map(|page| page.selected), selected);
     assert!(state.in_playground() && state.start_page().is_none());
-    press(&mut state, Key::Esc);
+    hit(&mut state, &[Key::Esc, Key::Esc]);
+    assert!(state.in_playground(), "an Esc that came too late to cancel a trial does not leave");
+    press(&mut state, Key::Char('b'));
     assert!(!state.in_playground() && state.start_page().is_some());
     // What was typed is still there when it is entered again.
     press(&mut state, Key::Char('6'));
     press(&mut state, Key::Char('i'));
     types(&mut state, "q6H");
     hit(&mut state, &[Key::Esc, Key::Char('b'), Key::Char('6')]);
-    assert_eq!(state.playground.text.text(), "q6H");
+    assert_eq!(state.playground.text.text(), "SRq6H", "a letter that is no command here begins the text");
 }
 
 #[test]
@@ -633,6 +635,8 @@ fn rows_are_counted_while_they_come_and_each_can_be_opened() {
     assert_eq!(state.playground.page, Page::Panels);
     assert_eq!(state.playground.outcomes[0].label, "row 1");
     assert_eq!(state.playground.outcomes[0].trace, saved());
+    press(&mut state, Key::Esc);
+    assert!(state.playground.page == Page::Rows && state.in_playground());
 }
 
 #[test]
@@ -654,4 +658,104 @@ fn the_keys_of_the_playground_are_in_help_and_palette() {
         assert!(finetop::ui::keymap::is_available(action, &state), "{action:?}");
         assert!(!finetop::ui::keymap::is_available(action, &no_run()), "{action:?}");
     }
+}
+
+#[test]
+fn quitting_asks_once_while_a_trial_is_made_or_a_text_is_kept_nowhere() {
+    let mut state = streaming((80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::QuitPlayground)));
+    press(&mut state, Key::Char('n'));
+    assert_eq!(state.overlay, None);
+    assert_eq!(hit(&mut state, &[Key::Ctrl('c'), Key::Ctrl('c')]), [Effect::Quit]);
+    let mut state = entered(no_run(), (80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('x'), Key::Enter, Key::Char('q')]), [Effect::Quit], "an example is no loss");
+    update(&mut state, Message::Paste("John".into()));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    assert_eq!(hit(&mut state, &[Key::Char('y')]), [Effect::Quit]);
+}
+
+#[test]
+fn a_letter_that_is_no_command_begins_the_text() {
+    let mut state = entered(no_run(), (80, 24));
+    types(&mut state, "중고 q");
+    assert!(state.playground.typing);
+    assert_eq!(state.playground.text.text(), "중고 q");
+    press(&mut state, Key::Esc);
+    focus(&mut state, Focus::Attempts);
+    types(&mut state, "중");
+    assert!(!state.playground.typing && state.playground.text.text() == "중고 q");
+}
+
+#[test]
+fn what_stops_a_trial_stands_in_the_panel_until_one_begins() {
+    let mut state = entered(no_run(), (80, 24));
+    press(&mut state, Key::F(5));
+    assert!(state.playground.failure.as_ref().is_some_and(|why| why.contains("no text")));
+    update(&mut state, Message::Paste("John".into()));
+    ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial is asked for");
+    assert_eq!((&state.playground.failure, &state.notice), (&None, &None));
+}
+
+#[test]
+fn a_comparison_says_which_of_the_two_is_being_made() {
+    let mut state = entered(no_run(), (120, 40));
+    with_text(&mut state);
+    hit(&mut state, &[Key::Char('c'), Key::Char('c')]);
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial is asked for");
+    tell_trace(&mut state, ticket, 0, &refused());
+    let before = state.notice.clone();
+    hit(&mut state, &[Key::Right, Key::Left]);
+    assert_eq!(state.notice, before, "no word of other tabs");
+    tell(&mut state, ticket, News::Begins(1));
+    let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 120, 40));
+    let verdict = frame.lines().find(|line| line.contains("verdict")).unwrap_or_default();
+    assert!(verdict.contains("refused by") && verdict.contains("being made"), "{frame}");
+    assert!(!frame.contains("neither has a value"), "{frame}");
+}
+
+#[test]
+fn the_playground_begins_with_the_section_of_the_configuration() {
+    let mut state = State::watching();
+    update(&mut state, Message::Attached { folder: "runs/x".into(), owned: false });
+    for stamped in fixture::until(&fixture::stored(), 33, 3) {
+        let mut stamped = stamped.clone();
+        if let RunEvent::RunStarted(started) = &mut stamped.event {
+            let extract = &mut started.config.extract;
+            (extract.max_retries, extract.max_new_tokens) = (3, 99);
+            (extract.prompt_price, extract.completion_price) = (Some(1.0), Some(2.0));
+            (extract.schema, extract.prompt) = (Some("/c/own.json".into()), Some("/c/own.txt".into()));
+        }
+        update(&mut state, Message::Event(Box::new(stamped)));
+    }
+    let own = ("own.json".to_owned(), "{}".to_owned());
+    let found = Finds { own_schema: Some(own), own_prompt: Some("{text}?".into()), ..Finds::default() };
+    press(&mut state, Key::Char('6'));
+    find(&mut state, found.clone());
+    let play = &mut state.playground;
+    assert_eq!((play.settings.max_retries, play.settings.max_new_tokens), (3, 99));
+    assert_eq!(play.settings.price.completion_per_million, Some(2.0));
+    assert_eq!((play.schema.text(), play.prompt.text()), ("{}".into(), "{text}?".into()));
+    assert_eq!(play.settings.schema_name, "own.json");
+    // What is looked for again does not go over what a person did meanwhile.
+    play.settings.max_retries = 0;
+    play.prompt.set_text("mine");
+    press(&mut state, Key::Char('R'));
+    find(&mut state, found);
+    assert_eq!((state.playground.settings.max_retries, state.playground.prompt.text()), (0, "mine".into()));
+}
+
+#[test]
+fn what_streams_is_read_at_its_end_until_a_person_scrolls() {
+    let mut state = streaming((80, 24));
+    let frame = |state: &State| text(&draw(state, &theme("dark", GlyphSet::Braille), 80, 24));
+    focus(&mut state, Focus::Detail);
+    let lines = |from: usize, to: usize| (from..to).map(|n| format!("line {n}\n")).collect::<String>();
+    tell(&mut state, 1, News::Text { text: lines(0, 9_000), pieces: 9_000 });
+    assert!(frame(&state).contains("line 8999"), "{}", frame(&state));
+    hit(&mut state, &[Key::PageUp]);
+    assert!(!frame(&state).contains("line 8999"), "{}", frame(&state));
+    hit(&mut state, &[Key::End]);
+    tell(&mut state, 1, News::Text { text: lines(9_000, 9_100), pieces: 1 });
+    assert!(frame(&state).contains("line 9099"), "{}", frame(&state));
 }

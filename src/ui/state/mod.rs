@@ -167,6 +167,8 @@ pub enum Question {
     StopAndQuit,
     /// Quit without waiting for the checkpoint?
     QuitNow,
+    /// Quit although a trial is being made, or a text is kept nowhere else?
+    QuitPlayground,
     /// Write what was edited into the configuration's own file?
     WriteFile,
 }

@@ -73,9 +73,13 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
             act(state, action, effects);
-        } else if let Some(why) = why_not(action, state) {
+        } else if !playground::begins_text(state, key)
+            && let Some(why) = why_not(action, state)
+        {
             notify(state, NoticeKind::Info, why);
         }
+    } else {
+        playground::begins_text(state, key);
     }
 }
 
@@ -179,6 +183,17 @@ pub(super) fn why_not(action: Action, state: &State) -> Option<&'static str> {
         action,
         Action::Start | Action::CancelStart | Action::Clear | Action::Outcome | Action::SelectUp | Action::SelectDown
     );
+    // Arrows turn what stands beside each other: where there is one alone, there is nothing to say of other tabs' arrows.
+    let is_arrow = matches!(
+        action,
+        Action::NextValue
+            | Action::PreviousValue
+            | Action::CursorLeft
+            | Action::CursorRight
+            | Action::SortNext
+            | Action::SortPrevious
+    );
+    let is_quiet = is_quiet || is_arrow && state.in_playground();
     if is_quiet || is_available(action, state) { None } else { Some(reason(action, state)) }
 }
 
@@ -266,6 +281,6 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
                 send_stop(state, effects);
             }
         }
-        Question::StopAndQuit | Question::QuitNow => effects.push(Effect::Quit),
+        Question::StopAndQuit | Question::QuitNow | Question::QuitPlayground => effects.push(Effect::Quit),
     }
 }

@@ -359,6 +359,10 @@ fn quit(state: &mut State, effects: &mut Vec<Effect>) {
             state.overlay = Some(Overlay::Ask(question));
         }
         Stage::Starting(_) => effects.extend([Effect::CancelStart, Effect::Quit]),
+        // Asked once: the key that quits, pressed again, does.
+        _ if state.overlay != Some(Overlay::Ask(Question::QuitPlayground)) && playground::holds_quit(state) => {
+            state.overlay = Some(Overlay::Ask(Question::QuitPlayground));
+        }
         _ => effects.push(Effect::Quit),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{notify, with_run};
+use crate::config::RunConfig;
 use crate::event::Command;
 use crate::extract::schema::Schema;
 use crate::ui::keymap::Action;
@@ -26,13 +27,15 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     if !state.in_playground() {
         return;
     }
-    let source = match (state.run(), state.page.as_ref().and_then(|page| page.entry())) {
-        (Some(run), _) => run.view.started.as_ref().map(|started| started.config.model.source.clone()),
-        (None, Some(entry)) => entry.config().ok().map(|config| config.model.source.clone()),
+    let of = |config: &RunConfig| (config.model.source.clone(), config.extract.clone());
+    let set = match (state.run(), state.page.as_ref().and_then(|page| page.entry())) {
+        (Some(run), _) => run.view.started.as_ref().map(|started| of(&started.config)),
+        (None, Some(entry)) => entry.config().ok().map(of),
         (None, None) => None,
     };
-    if let Some(source) = source {
+    if let Some((source, extract)) = set {
         state.playground.default_model(&source);
+        state.playground.begin_with(&extract);
     }
     if state.playground.looked {
         return;
@@ -40,7 +43,8 @@ pub(super) fn tick(state: &mut State, effects: &mut Vec<Effect>) {
     let run = state.run().map(|run| run.folder.clone());
     let of_entry = || state.page.as_ref().and_then(|page| page.entry()).map(|entry| entry.request().base_dir);
     let beside = run.clone().or_else(of_entry).into_iter().chain([PathBuf::new()]).collect();
-    let quest = Quest { run, beside, place: place(state) };
+    let (schema, prompt) = state.playground.own_files();
+    let quest = Quest { run, beside, place: place(state), schema, prompt };
     let play = &mut state.playground;
     play.looked = true;
     play.look_ticket += 1;
@@ -64,6 +68,7 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     // One that was kept while the file was being read.
     let newest = play.finds.trials.last().map_or(0, |trial| trial.unix_ms);
     play.finds.trials.extend(before.trials.into_iter().filter(|trial| trial.unix_ms > newest));
+    play.put_own();
     state.revision += 1;
 }
 
@@ -81,6 +86,22 @@ pub(super) fn takes_text(state: &State) -> bool {
 /// Whether a text of several lines has the keys: there, what suspends elsewhere takes back.
 pub fn edits(state: &State) -> bool {
     takes_text(state) && state.playground.page == Page::Panels && state.playground.field.is_none()
+}
+
+/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had.
+pub(super) fn holds_quit(state: &State) -> bool {
+    state.playground.running.is_some() || state.playground.is_unsaved()
+}
+
+/// A letter that is no command is the first of a text, where a text has the keys; whether it was.
+pub(super) fn begins_text(state: &mut State, letter: Key) -> bool {
+    let is_letter = matches!(letter, Key::Char(c) if !c.is_control());
+    if !is_letter || state.overlay.is_some() || !takes_paste(state) {
+        return false;
+    }
+    state.playground.typing = true;
+    key(state, letter, &mut Vec::new());
+    true
 }
 
 /// A key while something is typed.
@@ -235,7 +256,9 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
         | Action::Outcome => state.run().is_some(),
         Action::BackToStart if state.run().is_none() => true,
         Action::OpenHere => !(on_panels && play.focus == Focus::Value),
-        Action::Clear | Action::Refresh | Action::RunTrial => true,
+        // Without a run, only its own key leaves: Esc may have come a moment too late for a trial.
+        Action::Clear => !on_panels || play.running.is_some() || play.focus == Focus::Detail || play.from_rows,
+        Action::Refresh | Action::RunTrial => true,
         _ => return None,
     })
 }
@@ -288,6 +311,7 @@ fn enter_selected(state: &mut State, types: bool) {
                 Some(trace) => {
                     play.outcomes = vec![Outcome { label, trace }];
                     (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
+                    play.from_rows = true;
                     play.set_focus(Focus::Attempts);
                 }
                 None => {
@@ -362,7 +386,10 @@ fn step(state: &mut State, by: isize) {
             }
             Focus::Detail | Focus::Value => {
                 let by = by.clamp(-i16::MAX as isize, i16::MAX as isize) as i16;
-                play.scroll = play.scroll.min(limit).saturating_add_signed(by).min(limit);
+                let streams = play.focus == Focus::Detail && play.follows && play.written().is_some();
+                let from = if streams && play.at_end { limit } else { play.scroll.min(limit) };
+                play.scroll = from.saturating_add_signed(by).min(limit);
+                play.at_end = play.scroll == limit;
             }
             focus => {
                 let key = match by {
@@ -405,7 +432,6 @@ fn turn(state: &mut State, by: isize) {
 
 /// Esc: out of what is in front, one at a time; a trial that is being made is cancelled.
 fn back(state: &mut State, effects: &mut Vec<Effect>) {
-    let has_run = state.run().is_some();
     let play = &mut state.playground;
     if play.page != Page::Panels && !(play.page == Page::Rows && play.running.is_some()) {
         play.page = Page::Panels;
@@ -413,8 +439,8 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
         cancel(state, effects);
     } else if play.focus == Focus::Detail {
         play.set_focus(Focus::Attempts);
-    } else if !has_run {
-        close(state, effects);
+    } else if play.from_rows {
+        (play.page, play.from_rows) = (Page::Rows, false);
     }
 }
 
@@ -490,8 +516,16 @@ fn run(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Begins a trial, once whatever stands against it is gone.
 fn start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>) {
-    if let Err(why) = try_start(state, rows, effects) {
-        notify(state, NoticeKind::Bad, why);
+    match try_start(state, rows, effects) {
+        // What was told of the one before holds no more.
+        Ok(()) => state.notice = None,
+        Err(why) => {
+            // The footer forgets; the panel of what came of it does not.
+            if state.playground.running.is_none() {
+                state.playground.failure = Some(why.clone());
+            }
+            notify(state, NoticeKind::Bad, why);
+        }
     }
 }
 
@@ -547,9 +581,7 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
     if let Err(why) = Schema::parse(&play.schema.text()) {
         play.set_focus(Focus::Schema);
         play.page = Page::Panels;
-        let why = printable(&why.to_string());
-        play.failure = Some(why.clone());
-        return Err(why);
+        return Err(printable(&why.to_string()));
     }
     let settings = &play.settings;
     if rows.is_none() && play.text.is_empty() {

@@ -16,6 +16,7 @@ pub fn title(question: Question) -> &'static str {
         Question::DropStep => "drop the step?",
         Question::StopAndQuit => "stop and quit?",
         Question::QuitNow => "quit now?",
+        Question::QuitPlayground => "quit?",
         Question::WriteFile => "write the file?",
     }
 }
@@ -55,6 +56,13 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "quit without waiting",
             "wait for it",
         ),
+        Question::QuitPlayground => {
+            let text = match state.playground.running {
+                Some(_) => "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost.",
+                None => "A text in the playground was changed since the last trial. It is kept nowhere else.",
+            };
+            (text.into(), "quit all the same", "stay")
+        }
         Question::WriteFile => {
             let entry = state.page.as_ref().and_then(StartPage::entry);
             let file = entry.map(|entry| printable(&entry.title)).unwrap_or_default();

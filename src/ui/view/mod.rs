@@ -72,13 +72,14 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let footer_area = Rect { y: area.bottom() - 1, height: 1, ..area };
     let body = body(area);
     header(&mut pen, header_area, state);
+    let mut cursor = None;
     match (&state.stage, state.tab) {
         (Stage::Run(run), Tab::Train) => train::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Charts) => charts::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Log) => log::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Memory) => memory_tab::draw(&mut pen, body, state, run),
         (Stage::Run(run), Tab::Bleu) => bleu_tab::draw(&mut pen, body, state, run),
-        _ if state.in_playground() => playground::draw(&mut pen, body, state),
+        _ if state.in_playground() => cursor = playground::draw(&mut pen, body, state),
         _ => match state.plan_page() {
             Some(page) => plan::draw(&mut pen, body, state, page),
             None => start::draw(&mut pen, body, state),
@@ -101,6 +102,9 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
             }
         }
         None => {}
+    }
+    if let Some(cursor) = cursor.filter(|_| state.overlay.is_none()) {
+        frame.set_cursor_position(cursor);
     }
 }
 

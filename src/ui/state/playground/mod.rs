@@ -9,18 +9,21 @@ pub mod trial;
 
 use std::path::PathBuf;
 
+use crate::config::ExtractConfig;
 use crate::extract::attempt::{Attempt, Stage, Totals, Trace};
 use crate::extract::prompt;
+use crate::extract::provider::Price;
 use crate::ui::message::Fetching;
 use crate::ui::state::editor::Editor;
 use crate::ui::state::field::Field;
+use crate::units::beginning;
 
 use batch::Batch;
 use examples::{EXAMPLES, Example, SCHEMAS};
 use settings::Row;
 use trial::{Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
 
-/// What is streamed beyond this is not kept for the screen: the whole answer comes with its attempt.
+/// Of what is streamed the end is kept for the screen, no more than this: the whole answer comes with its attempt.
 const MOST_STREAMED: usize = 256 << 10;
 /// So many trials are listed.
 pub const MOST_TRIALS: usize = 200;
@@ -130,11 +133,21 @@ pub struct Playground {
     /// It follows what comes.
     pub follows: bool,
     pub scroll: u16,
+    /// What is being written is read at its end, until a person scrolls away from it.
+    pub at_end: bool,
     /// Why the last trial could not be made.
     pub failure: Option<String>,
     pub batch: Batch,
+    /// What is shown was opened out of the rows.
+    pub(in crate::ui) from_rows: bool,
+    /// Of the texts, when they were put in, or given to a trial.
+    settled: [u64; 4],
     /// Whether the model was put in by a person.
     model_typed: bool,
+    /// The configuration's section that the settings began with.
+    extract: ExtractConfig,
+    /// Its files have not been put in yet.
+    awaits_files: bool,
 }
 
 impl Default for Playground {
@@ -164,11 +177,17 @@ impl Default for Playground {
             attempt: 0,
             follows: true,
             scroll: 0,
+            at_end: true,
             failure: None,
             batch: Batch::default(),
+            from_rows: false,
+            settled: [0; 4],
             model_typed: false,
+            extract: ExtractConfig::default(),
+            awaits_files: false,
         };
         playground.put_schema(first.schema_name, first.schema);
+        playground.settle();
         playground
     }
 }
@@ -190,6 +209,55 @@ impl Playground {
         if !self.model_typed && self.settings.model != source {
             self.settings.model = source.to_owned();
         }
+    }
+
+    /// Begins with what another configuration says; its files are looked for anew.
+    pub(in crate::ui) fn begin_with(&mut self, extract: &ExtractConfig) {
+        if self.extract == *extract {
+            return;
+        }
+        let settings = &mut self.settings;
+        settings.max_retries = extract.max_retries;
+        settings.max_new_tokens = extract.max_new_tokens;
+        settings.token_budget = extract.token_budget;
+        settings.price =
+            Price { prompt_per_million: extract.prompt_price, completion_per_million: extract.completion_price };
+        self.extract = extract.clone();
+        (self.looked, self.awaits_files) = (false, true);
+    }
+
+    /// The files that the configuration names: schema, prompt.
+    pub(in crate::ui) fn own_files(&self) -> (Option<PathBuf>, Option<PathBuf>) {
+        (self.extract.schema.clone(), self.extract.prompt.clone())
+    }
+
+    /// Puts in what the configuration's files hold, but not over what a person typed.
+    pub(in crate::ui) fn put_own(&mut self) {
+        if !std::mem::take(&mut self.awaits_files) {
+            return;
+        }
+        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| !self.schema_is_edited()) {
+            self.put_schema(&name, &text);
+        }
+        let is_typed = self.prompt.revision() != self.settled[0];
+        if let Some(text) = self.finds.own_prompt.clone().filter(|_| !is_typed) {
+            self.prompt.set_text(&text);
+            self.settled[0] = self.prompt.revision();
+        }
+    }
+
+    fn revisions(&self) -> [u64; 4] {
+        [&self.prompt, &self.prompt_b, &self.text, &self.schema].map(Editor::revision)
+    }
+
+    /// What stands in the editors is kept elsewhere.
+    fn settle(&mut self) {
+        self.settled = self.revisions();
+    }
+
+    /// Whether a text holds what was typed since, and nobody keeps it.
+    pub fn is_unsaved(&self) -> bool {
+        self.revisions() != self.settled
     }
 
     pub fn editor(&self, focus: Focus) -> Option<&Editor> {
@@ -247,6 +315,7 @@ impl Playground {
         self.settings.schema_name = name.to_owned();
         self.schema.set_text(text);
         self.schema_revision = self.schema.revision();
+        self.settled[3] = self.schema_revision;
     }
 
     /// Whether the schema was changed by hand since it was chosen.
@@ -290,6 +359,9 @@ impl Playground {
             (false, Who::Given) => self.settings.who = Who::Local,
             (false, _) => {}
         }
+        self.failure = None;
+        self.from_rows = false;
+        self.settled[2] = self.text.revision();
         self.set_focus(Focus::Text);
     }
 
@@ -307,6 +379,8 @@ impl Playground {
         self.failure = None;
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
+        self.from_rows = false;
+        self.settle();
         self.set_focus(self.focus);
     }
 
@@ -335,6 +409,8 @@ impl Playground {
         } else {
             self.outcomes.clear();
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
+            self.from_rows = false;
+            self.settle();
         }
         self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });
     }
@@ -357,6 +433,7 @@ impl Playground {
                 }
             }
             News::Asked(stage) => {
+                self.at_end = true;
                 running.phase = Phase::Asking(stage);
                 running.pieces = 0;
                 running.streams = false;
@@ -372,10 +449,12 @@ impl Playground {
                 if !std::mem::replace(&mut running.streams, true) {
                     attempts.push(writing(attempts.len() + 1, stage));
                 }
-                if let Some(serde_json::Value::String(written)) = attempts.last_mut().map(|a| &mut a.output)
-                    && written.len() < MOST_STREAMED
-                {
+                if let Some(serde_json::Value::String(written)) = attempts.last_mut().map(|a| &mut a.output) {
                     written.push_str(&text);
+                    if written.len() > MOST_STREAMED {
+                        let kept = beginning(written, written.len() - MOST_STREAMED / 2).len();
+                        written.drain(..kept);
+                    }
                 }
                 self.follow();
             }
@@ -388,6 +467,10 @@ impl Playground {
                 }
             }
             News::Attempt(attempt) => {
+                // Another text: it begins at its beginning.
+                if running.streams && self.follows {
+                    self.scroll = 0;
+                }
                 let streams = std::mem::take(&mut running.streams);
                 let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
                 if streams {

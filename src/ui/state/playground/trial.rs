@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::extract::attempt::{Attempt, Stage, Trace};
 use crate::extract::fix::{self, FixMode};
+use crate::extract::provider::Price;
 use crate::extract::report::RowResult;
 use crate::ui::message::Fetching;
 
@@ -59,6 +60,7 @@ pub struct Adapter {
 
 /// All that a person can turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Settings {
     /// What the schema is called; its text is what counts.
     pub schema_name: String,
@@ -78,6 +80,9 @@ pub struct Settings {
     pub temperature: f64,
     pub seed: u64,
     pub max_new_tokens: u32,
+    /// Tokens of all calls of a trial, beyond which no further one is made; the configuration's.
+    pub token_budget: u64,
+    pub price: Price,
 }
 
 /// Where the person runs a server of their own, as `llama_cpp.server` does.
@@ -100,6 +105,8 @@ impl Default for Settings {
             temperature: 0.0,
             seed: 42,
             max_new_tokens: fix::DEFAULT_MAX_NEW_TOKENS,
+            token_budget: fix::DEFAULT_TOKEN_BUDGET,
+            price: Price::default(),
         }
     }
 }
@@ -221,6 +228,9 @@ pub struct Quest {
     pub beside: Vec<PathBuf>,
     /// The file of trials.
     pub place: PathBuf,
+    /// The schema and the prompt that the configuration names.
+    pub schema: Option<PathBuf>,
+    pub prompt: Option<PathBuf>,
 }
 
 /// What was found.
@@ -228,6 +238,9 @@ pub struct Quest {
 pub struct Finds {
     /// Name and text.
     pub schemas: Vec<(String, String)>,
+    /// The configuration's own, by name and text; it stands among the others too.
+    pub own_schema: Option<(String, String)>,
+    pub own_prompt: Option<String>,
     pub adapters: Vec<Adapter>,
     /// Whether OPENAI_API_KEY is set.
     pub has_key: bool,

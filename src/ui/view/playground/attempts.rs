@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::{BESIDE, title};
-use crate::extract::attempt::{Attempt, Stage, Totals, Trace};
+use crate::extract::attempt::{Stage, Totals, Trace};
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
@@ -104,6 +104,7 @@ fn draw_one(pen: &mut Pen<'_>, area: Rect, state: &State, outcome: &Outcome, sid
     let list = Rect { y: area.y + 1, height: area.height - 1, ..area };
     let selected = if is_shown { Some(play.attempt) } else { None };
     let from = (selected.unwrap_or(0) + 1).saturating_sub(list.height.into());
+    let hidden = (from > 0, from + usize::from(list.height) < trace.attempts.len());
     for (row, (at, attempt)) in trace.attempts.iter().enumerate().skip(from).take(list.height.into()).enumerate() {
         let is_here = selected == Some(at);
         let mark = if is_here { pen.theme.pick("▸ ", "> ") } else { "  " };
@@ -112,10 +113,17 @@ fn draw_one(pen: &mut Pen<'_>, area: Rect, state: &State, outcome: &Outcome, sid
             true => Role::Active,
             false => Role::Text,
         };
-        let (text, judged) = judged(attempt);
+        let (text, judged) = judged(trace, at);
         let tokens = attempt.completion_tokens.map(|n| format!("{} tok  ", format::count(n))).unwrap_or_default();
         let cost = format!("{tokens}{}", took(attempt.ms));
-        let x = pen.line_right(list, row as u16, &words([(&cost, Role::Label)]));
+        let last = usize::from(list.height) - 1;
+        let mark_more = match row {
+            0 if hidden.0 => pen.theme.pick(" ▲", " ^"),
+            row if row == last && hidden.1 => pen.theme.pick(" ▼", " v"),
+            _ if hidden.0 || hidden.1 => "  ",
+            _ => "",
+        };
+        let x = pen.line_right(list, row as u16, &words([(&cost, Role::Label), (mark_more, Role::Key)]));
         let left = Rect { width: x.saturating_sub(list.x + 1), ..list };
         let name = format!("{} {:<11} ", attempt.n, stage_name(attempt.stage));
         pen.line(left, row as u16, &words([(mark, Role::Key), (&name, role), (&text, judged)]));
@@ -133,6 +141,9 @@ fn verdict(trace: &Trace, is_making: bool, with_cost: bool, theme: &Theme) -> Wo
             words([(theme.pick("✓ ", "+ "), Role::Good), ("a value", Role::Good), (&totals, Role::Label)])
         }
         None => words([(theme.pick("✗ ", "x "), Role::Bad), ("broken off", Role::Bad)]),
+        Some(_) if trace.is_cancelled() => {
+            words([(theme.pick("✗ ", "x "), Role::Warn), ("cancelled", Role::Warn), (&totals, Role::Label)])
+        }
         Some(refusal) => {
             let why = format!("{}: {}", stage_name(refusal.stage), printable(&refusal.message));
             words([(theme.pick("✗ ", "x "), Role::Bad), (&why, Role::Bad), (&totals, Role::Label)])
@@ -163,16 +174,25 @@ pub fn took(ms: f64) -> String {
 }
 
 /// What came of an attempt, in two or three words.
-fn judged(attempt: &Attempt) -> (String, Role) {
+fn judged(trace: &Trace, at: usize) -> (String, Role) {
+    let attempt = &trace.attempts[at];
+    if trace.broke_at(at) {
+        let how = if trace.is_cancelled() { ("cancelled", Role::Warn) } else { ("failed", Role::Bad) };
+        return (how.0.to_owned(), how.1);
+    }
     let plural = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
     let (errors, changes) = (attempt.errors.len(), attempt.changes.len());
     let lossy = attempt.changes.iter().filter(|change| change.lossy).count();
-    let asks = matches!(attempt.stage, Stage::Generate | Stage::Constrained | Stage::Fix);
+    let asks = attempt.stage.asks();
     match (&attempt.output, attempt.ms) {
         (serde_json::Value::Null, _) if asks => ("no answer".to_owned(), Role::Bad),
         (_, 0.0) if asks && attempt.prompt.is_none() => ("writes".to_owned(), Role::Active),
         _ if attempt.stage == Stage::Fix && errors > 0 => (format!("told of {}", plural(errors, "fault")), Role::Text),
         _ if asks => ("said".to_owned(), Role::Text),
+        // A later stage, or another answer, made good what this one could not.
+        _ if errors > 0 && at + 1 < trace.attempts.len() => {
+            (format!("{}, handed on", plural(errors, "error")), Role::Warn)
+        }
         _ if errors > 0 => (plural(errors, "error"), Role::Bad),
         _ if lossy > 0 => (format!("{}, {lossy} lossy", plural(changes, "change")), Role::Warn),
         _ if changes > 0 => (plural(changes, "change"), Role::Text),

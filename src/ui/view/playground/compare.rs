@@ -19,19 +19,30 @@ const MOST_BYTES: usize = 400;
 /// What is told of each outcome: its name, and how it is read off the trace.
 type Fact = (&'static str, fn(&Trace) -> String);
 
-pub fn lines(a: &Outcome, b: &Outcome, width: u16) -> Vec<Words> {
+/// Two outcomes; `making` tells which of them are not there yet.
+pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Words> {
     let columns = Columns::new(width);
     let mut lines = vec![columns.line("", ("", Role::Faint), (&a.label, Role::Title), (&b.label, Role::Title))];
     let facts: [Fact; 4] =
         [("verdict", verdict), ("calls", calls), ("tokens", tokens), ("time", |trace| took(trace.totals.ms))];
-    for (name, of) in facts {
-        let role = |trace: &Trace| match (name, trace.ok) {
+    // Nobody pays for what has no price.
+    let costs = [a, b].iter().any(|one| one.trace.totals.cost.is_some());
+    let cost: Option<Fact> = costs.then_some(("cost", cost));
+    for (name, of) in facts.into_iter().chain(cost) {
+        let role = |trace: &Trace, is_making: bool| match (name, trace.ok) {
+            ("verdict", _) if is_making => Role::Active,
             ("verdict", true) => Role::Good,
             ("verdict", false) => Role::Bad,
             _ => Role::Text,
         };
-        let (left, right) = (of(&a.trace), of(&b.trace));
-        lines.push(columns.line("", (name, Role::Label), (&left, role(&a.trace)), (&right, role(&b.trace))));
+        let told = |trace: &Trace, is_making: bool| match (name, is_making) {
+            ("verdict", true) => "being made".to_owned(),
+            (_, true) => String::new(),
+            _ => of(trace),
+        };
+        let (left, right) = (told(&a.trace, making[0]), told(&b.trace, making[1]));
+        let (left, right) = ((left.as_str(), role(&a.trace, making[0])), (right.as_str(), role(&b.trace, making[1])));
+        lines.push(columns.line("", (name, Role::Label), left, right));
     }
     lines.push(Words::new());
     let (left, right) = (leaves(a.trace.value.as_ref()), leaves(b.trace.value.as_ref()));
@@ -40,13 +51,14 @@ pub fn lines(a: &Outcome, b: &Outcome, width: u16) -> Vec<Words> {
     let of = |leaves: &[(String, Value)], name: &str| leaves.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     for name in names {
         let (a, b) = (of(&left, name), of(&right, name));
-        let same = matches!((&a, &b), (Some(a), Some(b)) if equal(a, b));
+        let is_open = making[0] || making[1];
+        let same = is_open || matches!((&a, &b), (Some(a), Some(b)) if equal(a, b));
         let role = if same { Role::Text } else { Role::Warn };
         let shown = |value: Option<Value>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
         let mark = if same { " " } else { "*" };
         lines.push(columns.line(mark, (name, Role::Label), (&shown(a), role), (&shown(b), role)));
     }
-    if left.is_empty() && right.is_empty() {
+    if left.is_empty() && right.is_empty() && making == [false; 2] {
         lines.push(words([("neither has a value", Role::Label)]));
     }
     lines
@@ -86,8 +98,14 @@ fn verdict(trace: &Trace) -> String {
     match &trace.error {
         None if trace.ok => "a value".to_owned(),
         None => "-".to_owned(),
+        Some(_) if trace.is_cancelled() => "cancelled".to_owned(),
+        Some(refusal) if refusal.stage.asks() => "failed".to_owned(),
         Some(refusal) => format!("refused by {}", stage_name(refusal.stage)),
     }
+}
+
+fn cost(trace: &Trace) -> String {
+    format::or_unknown(trace.totals.cost.filter(|cost| cost.is_finite()), |cost| format!("{cost:.4}"))
 }
 
 fn calls(trace: &Trace) -> String {

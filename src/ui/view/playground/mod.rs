@@ -11,7 +11,7 @@ mod settings;
 pub mod sheet;
 pub mod trace;
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
@@ -150,7 +150,7 @@ fn detail(state: &State, width: u16) -> Vec<Words> {
     // What is being written says nothing but itself.
     if let Some(written) = play.written().filter(|_| play.follows) {
         let mut sheet = sheet::Sheet::new(width);
-        sheet.text(written, Role::Text);
+        sheet.end_of(written, Role::Text);
         return sheet.lines;
     }
     play.outcome().map_or_else(Vec::new, |outcome| trace::lines(&outcome.trace, play.attempt, width))
@@ -160,19 +160,32 @@ fn detail(state: &State, width: u16) -> Vec<Words> {
 fn value(state: &State, width: u16) -> Vec<Words> {
     let play = &state.playground;
     match play.outcomes.as_slice() {
-        [a, b] => compare::lines(a, b, width),
+        [a, b] => compare::lines(a, b, [play.is_making(0), play.is_making(1)], width),
+        // Where nothing could be asked, this is all there is to say.
+        [] => {
+            let mut sheet = sheet::Sheet::new(width);
+            play.failure.iter().for_each(|why| sheet.line(&[(why, Role::Bad)]));
+            sheet.lines
+        }
         _ => play.outcome().map_or_else(Vec::new, |outcome| result::lines(&outcome.trace, width)),
     }
 }
 
-pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
+/// Where letters go, in the text that they are typed into, comes back.
+pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) -> Option<Position> {
     let play = &state.playground;
     match &play.page {
-        Page::Examples { selected } => return lists::examples(pen, body, *selected),
-        Page::Trials { selected } => return lists::trials(pen, body, state, *selected),
-        Page::Rows => return rows::draw(pen, body, state),
-        Page::Panels => {}
+        Page::Examples { selected } => lists::examples(pen, body, *selected),
+        Page::Trials { selected } => lists::trials(pen, body, state, *selected),
+        Page::Rows => rows::draw(pen, body, state),
+        Page::Panels => return draw_panels(pen, body, state),
     }
+    None
+}
+
+fn draw_panels(pen: &mut Pen<'_>, body: Rect, state: &State) -> Option<Position> {
+    let play = &state.playground;
+    let mut cursor = None;
     let (strip, panels) = split(body, state);
     if let Some(strip) = strip {
         draw_strip(pen, strip, play);
@@ -190,9 +203,10 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
                 let lines = value(state, inside(area).width);
                 draw_lines(pen, area, title, play, focus, lines);
             }
-            focus => draw_text(pen, area, play, focus),
+            focus => cursor = cursor.or(draw_text(pen, area, play, focus)),
         }
     }
+    cursor.filter(|_| play.typing)
 }
 
 /// What a key does to what is in front, where the table's word would say something else.
@@ -206,6 +220,8 @@ pub fn footer_word(action: Action, play: &Playground) -> Option<&'static str> {
         (Action::NextValue, Page::Rows, _) if play.batch.all => Some("those that failed"),
         (Action::NextValue, Page::Rows, _) => Some("all rows"),
         (Action::NextValue, Page::Panels, focus) if focus != Focus::Settings => Some("the other"),
+        (Action::BackToStart, ..) => Some("leave"),
+        (Action::Clear, Page::Panels, _) if play.running.is_none() && play.focus != Focus::Detail => Some("the rows"),
         (Action::Clear, Page::Panels, _) if play.running.is_some() => Some("cancel"),
         _ => None,
     }
@@ -239,8 +255,8 @@ fn draw_strip(pen: &mut Pen<'_>, area: Rect, play: &Playground) {
     pen.line(Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }, 0, &line);
 }
 
-fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) {
-    let Some(text) = play.editor(focus) else { return };
+fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> Option<Position> {
+    let text = play.editor(focus)?;
     let is_here = play.focus == focus;
     let mut right = Words::new();
     if focus == Focus::Schema {
@@ -258,7 +274,7 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) {
         Focus::Text => "the text to extract from; x has examples",
         _ => "a JSON Schema",
     };
-    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks: &[], right, hint });
+    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks: &[], right, hint })
 }
 
 /// A title that shows which panel has the keys, without colours too.
@@ -274,6 +290,7 @@ fn draw_lines(pen: &mut Pen<'_>, area: Rect, text: &str, play: &Playground, focu
     // What is being written is read at its end.
     let streams = focus == Focus::Detail && play.follows && play.running.is_some();
     let from = match (has_keys, streams) {
+        (true, true) if play.at_end => limit,
         (true, _) => play.scroll.min(limit),
         (false, true) => limit,
         (false, false) => 0,
@@ -281,8 +298,19 @@ fn draw_lines(pen: &mut Pen<'_>, area: Rect, text: &str, play: &Playground, focu
     for (row, line) in lines.iter().skip(from.into()).take(inner.height.into()).enumerate() {
         pen.line(inner, row as u16, line);
     }
-    if from < limit && inner.height > 0 {
-        let down = if pen.theme.is_ascii() { 'v' } else { '▼' };
+    more_marks(pen, area, from > 0, from < limit);
+}
+
+/// Marks on a panel's frame where it has more than it shows.
+fn more_marks(pen: &mut Pen<'_>, area: Rect, above: bool, below: bool) {
+    if area.height < 3 || area.width == 0 {
+        return;
+    }
+    let (up, down) = if pen.theme.is_ascii() { ('^', 'v') } else { ('▲', '▼') };
+    if above {
+        pen.cell(area.right() - 1, area.y + 1, up, Role::Key);
+    }
+    if below {
         pen.cell(area.right() - 1, area.bottom() - 2, down, Role::Key);
     }
 }

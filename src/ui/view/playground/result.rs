@@ -4,8 +4,8 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::sheet::Sheet;
-use super::trace::{change, faults, in_line, show};
-use crate::extract::attempt::{Refusal, Stage, Trace};
+use super::trace::{change, faults, in_line, show_copied};
+use crate::extract::attempt::{CANCELLED, Refusal, Stage, Trace};
 use crate::extract::origin::{Field, Origin, losses, origins};
 use crate::ui::format;
 use crate::ui::theme::Role;
@@ -15,6 +15,7 @@ use crate::units::printable;
 /// Rows of the table, and changes under it.
 const MOST_ROWS: usize = 500;
 const MOST_LOSSES: usize = 20;
+const HOW: &str = "how obtained";
 /// From this width on the table has a column of types.
 const WITH_TYPES: usize = 56;
 
@@ -29,7 +30,7 @@ pub fn lines(trace: &Trace, width: u16) -> Vec<Words> {
             lost.into_iter().for_each(|one| change(&mut sheet, one));
         }
         sheet.heading("as JSON");
-        show(&mut sheet, value);
+        show_copied(&mut sheet, value);
     }
     if let Some(refusal) = &trace.error {
         refused(&mut sheet, trace, refusal);
@@ -39,7 +40,7 @@ pub fn lines(trace: &Trace, width: u16) -> Vec<Words> {
 
 fn role(origin: Origin) -> Role {
     match origin {
-        Origin::AsSaid => Role::Good,
+        Origin::AsAnswered => Role::Good,
         Origin::Inferred => Role::Warn,
         _ => Role::Active,
     }
@@ -63,13 +64,17 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
     let width = sheet.width();
     let origin = |field: &Field| {
         let names: Vec<&str> = field.origins.iter().map(|origin| origin.name()).collect();
-        format!("{}{}", names.join(", "), if field.lossy { " LOSSY" } else { "" })
+        let lossy = if field.lossy { " LOSSY" } else { "" };
+        let absent = if field.not_in_text { ", not in the text" } else { "" };
+        format!("{}{lossy}{absent}", names.join(", "))
     };
     let shown = &fields[..fields.len().min(MOST_ROWS)];
     let widest =
         |cells: &dyn Fn(&Field) -> usize, most: usize| shown.iter().map(cells).max().unwrap_or(0).clamp(4, most.max(4));
     let of_path = widest(&|field| printable(&field.path).width(), width / 3);
-    let of_origin = widest(&|field| origin(field).width(), width / 3);
+    // Its head is not cut either, where there is room.
+    let head = if width >= 2 * HOW.len() { HOW.len() } else { 4 };
+    let of_origin = widest(&|field| origin(field).width(), width * 2 / 5).max(head);
     let of_type = if width >= WITH_TYPES { 9 } else { 0 };
     let of_value = width.saturating_sub(of_path + of_origin + of_type + 4).max(4);
     let pad = |text: &str, width: usize| {
@@ -88,10 +93,10 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
         line.push((format::fit(origin, of_origin, ELLIPSIS).into(), roles[3]));
         sheet.lines.push(line);
     };
-    row("path", "value", "type", "how obtained", [Role::Faint; 4]);
+    row("path", "value", "type", HOW, [Role::Faint; 4]);
     for field in shown {
-        let last = field.origins.last().copied().unwrap_or(Origin::AsSaid);
-        let how = if field.lossy { Role::Warn } else { role(last) };
+        let last = field.origins.last().copied().unwrap_or(Origin::AsAnswered);
+        let how = if field.lossy || field.not_in_text { Role::Warn } else { role(last) };
         let path = if field.path.is_empty() { "the whole".to_owned() } else { printable(&field.path) };
         let roles = [Role::Label, Role::Text, Role::Faint, how];
         row(&path, &printable(&in_line(&field.value)), kind(&field.value), &origin(field), roles);
@@ -102,7 +107,11 @@ fn table(sheet: &mut Sheet, fields: &[Field]) {
 }
 
 fn refused(sheet: &mut Sheet, trace: &Trace, refusal: &Refusal) {
-    sheet.line(&[("refused: ", Role::Bad), (&refusal.message, Role::Text)]);
+    if trace.is_cancelled() {
+        return sheet.line(&[(CANCELLED, Role::Warn)]);
+    }
+    let how = if refusal.stage.asks() { "failed: " } else { "refused: " };
+    sheet.line(&[(how, Role::Bad), (&refusal.message, Role::Text)]);
     if !refusal.errors.is_empty() {
         sheet.heading("what is wrong");
         let input =
@@ -118,9 +127,6 @@ fn refused(sheet: &mut Sheet, trace: &Trace, refusal: &Refusal) {
 
 /// What a person can turn, by what went wrong.
 fn advice(trace: &Trace, refusal: &Refusal) -> Vec<&'static str> {
-    if refusal.message.starts_with("cancelled") {
-        return Vec::new();
-    }
     let said = |what: &str| {
         let in_faults = refusal.errors.iter().any(|fault| fault.found.contains(what) || fault.expected.contains(what));
         refusal.message.contains(what) || in_faults
@@ -183,7 +189,7 @@ mod tests {
         let line = |start: &str| told.iter().find(|line| line.starts_with(start)).cloned().unwrap_or_default();
         assert!(line("/price").contains("1200000") && line("/price").ends_with("integer   normalised"), "{told:?}");
         assert!(line("/when").ends_with("normalised, inferred LOSSY"), "{told:?}");
-        assert!(line("/title").ends_with("as said"), "{told:?}");
+        assert!(line("/title").ends_with("as answered"), "{told:?}");
         assert!(
             told.contains(&"may be missing, or was guessed".to_owned())
                 && told.contains(&"  \"price\": 1200000,".to_owned())
@@ -218,7 +224,7 @@ mod tests {
             assert!(told.contains(what), "{what} in\n{told}");
         }
         trace.error = Some(Refusal { stage: Stage::Generate, message: "cancelled".into(), errors: vec![] });
-        assert_eq!(text(&lines(&trace, 60)), ["refused: cancelled"]);
+        assert_eq!(text(&lines(&trace, 60)), ["cancelled"]);
     }
 
     #[test]

@@ -115,7 +115,7 @@ fn together(summary: &Summary) -> Vec<Words> {
     };
     let pair = |name: &str, value: &str| words([(&format!("{name:<14}"), Role::Label), (value, Role::Text)]);
     let mut lines = vec![
-        pair("with a value", &format!("{}; as said {}", share(summary.passed), share(summary.passed_as_said))),
+        pair("with a value", &format!("{}; as answered {}", share(summary.passed), share(summary.passed_as_said))),
         pair("saved by", &by(&summary.saved_by)),
         pair("refused by", &by(&summary.refused_by)),
     ];

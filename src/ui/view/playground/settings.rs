@@ -29,6 +29,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, play: &Playground) {
     let rows = play.settings.rows();
     let at = rows.iter().position(|row| *row == play.row).unwrap_or(0);
     let from = (at + 1).saturating_sub(inner.height.into());
+    super::more_marks(pen, area, from > 0, from + usize::from(inner.height) < rows.len());
     for (line, row) in rows.iter().skip(from).take(inner.height.into()).enumerate() {
         let line = line as u16;
         let is_here = *row == play.row && has_keys;

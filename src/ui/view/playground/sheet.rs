@@ -50,6 +50,15 @@ impl Sheet {
         self.cut(text.len() - shown.len());
     }
 
+    /// The end of a text that grows.
+    pub fn end_of(&mut self, text: &str, role: Role) {
+        let from = beginning(text, text.len().saturating_sub(LONGEST)).len();
+        if from > 0 {
+            self.line(&[("its end; all of it when it is done", Role::Faint)]);
+        }
+        self.text(&text[from..], role);
+    }
+
     /// Says how much of a text is not shown.
     pub fn cut(&mut self, bytes: usize) {
         if bytes > 0 {

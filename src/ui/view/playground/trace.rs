@@ -32,11 +32,27 @@ pub enum Verdict {
     Refused,
     /// A model was asked and answered.
     Asked,
+    /// The call failed.
+    Failed,
+    Cancelled,
+    /// It found something wrong, and what came later took care of it.
+    HandedOn,
 }
 
 impl Verdict {
+    /// Of an attempt in its trace.
+    pub fn within(trace: &Trace, at: usize) -> Verdict {
+        let Some(attempt) = trace.attempts.get(at) else { return Verdict::Ok };
+        match Verdict::of(attempt) {
+            _ if trace.broke_at(at) && trace.is_cancelled() => Verdict::Cancelled,
+            _ if trace.broke_at(at) => Verdict::Failed,
+            Verdict::Refused if at + 1 < trace.attempts.len() => Verdict::HandedOn,
+            verdict => verdict,
+        }
+    }
+
     pub fn of(attempt: &Attempt) -> Verdict {
-        let asks = matches!(attempt.stage, Stage::Generate | Stage::Fix | Stage::Constrained);
+        let asks = attempt.stage.asks();
         let nothing = attempt.output.is_null();
         match (asks, attempt.errors.is_empty()) {
             (true, _) if nothing => Verdict::Refused,
@@ -55,6 +71,9 @@ impl Verdict {
             Verdict::Changed => "changed",
             Verdict::Refused => "refused",
             Verdict::Asked => "asked",
+            Verdict::Failed => "failed",
+            Verdict::Cancelled => "cancelled",
+            Verdict::HandedOn => "handed on",
         }
     }
 
@@ -64,6 +83,8 @@ impl Verdict {
             Verdict::Changed => Role::Warn,
             Verdict::Refused => Role::Bad,
             Verdict::Asked => Role::Active,
+            Verdict::Failed => Role::Bad,
+            Verdict::Cancelled | Verdict::HandedOn => Role::Warn,
         }
     }
 }
@@ -72,10 +93,10 @@ impl Verdict {
 pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
     let Some(attempt) = trace.attempts.get(selected) else { return Vec::new() };
     let mut sheet = Sheet::new(width);
-    head(&mut sheet, attempt);
-    if attempt.output.is_null()
-        && selected + 1 == trace.attempts.len()
-        && let Some(refusal) = trace.error.as_ref().filter(|refusal| refusal.stage == attempt.stage)
+    head(&mut sheet, attempt, Verdict::within(trace, selected));
+    if let Some(refusal) = trace.error.as_ref()
+        && trace.broke_at(selected)
+        && !trace.is_cancelled()
     {
         sheet.line(&[(&refusal.message, Role::Bad)]);
     }
@@ -93,9 +114,9 @@ pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
         sheet.text(prompt, Role::Text);
     }
     if !attempt.output.is_null() {
-        let was_said = matches!(attempt.stage, Stage::Generate | Stage::Fix | Stage::Constrained);
+        let was_said = attempt.stage.asks();
         sheet.heading(if was_said { "what it wrote" } else { "output" });
-        show(&mut sheet, &attempt.output);
+        show_copied(&mut sheet, &attempt.output);
         // The first answer has nothing before it.
         if !matches!(attempt.stage, Stage::Generate | Stage::Constrained) {
             difference(&mut sheet, &attempt.input, &attempt.output);
@@ -106,8 +127,7 @@ pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
     sheet.lines
 }
 
-fn head(sheet: &mut Sheet, attempt: &Attempt) {
-    let verdict = Verdict::of(attempt);
+fn head(sheet: &mut Sheet, attempt: &Attempt, verdict: Verdict) {
     let number = format!("{}  ", attempt.n);
     let stage = serde_json::to_value(attempt.stage).unwrap_or_default();
     let stage = stage.as_str().unwrap_or_default();
@@ -260,6 +280,14 @@ pub fn show(sheet: &mut Sheet, value: &Value) {
     sheet.cut(rest);
 }
 
+/// As [`show`], for what can be copied whole.
+pub fn show_copied(sheet: &mut Sheet, value: &Value) {
+    show(sheet, value);
+    if whole(value).1 > 0 {
+        sheet.line(&[("copying it takes all", Role::Faint)]);
+    }
+}
+
 /// From what an attempt was given, which is what the one before made, to what it made: by lines where both are values, else by words.
 fn difference(sheet: &mut Sheet, before: &Value, after: &Value) {
     sheet.heading("difference to the attempt before");
@@ -400,7 +428,7 @@ pub(super) mod tests {
         let message = "429 after 5 tries".into();
         failed.error = Some(crate::extract::attempt::Refusal { stage: Stage::Generate, message, errors: vec![] });
         let told = text(&lines(&failed, 0, 60));
-        assert!(told[0].contains("refused") && told[1] == "429 after 5 tries", "{told:?}");
+        assert!(told[0].contains("failed") && told[1] == "429 after 5 tries", "{told:?}");
         assert!(lines(&failed, 7, 60).is_empty());
     }
 

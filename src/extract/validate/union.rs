@@ -139,7 +139,7 @@ fn tries(value: &Value, node: Node<'_>, known: &mut HashMap<Place, usize>, depth
 }
 
 /// The values within a value that the node says something of, with their place.
-fn below<'v>(value: &'v Value, node: Node<'_>, each: &mut dyn FnMut(Step<'v>, &'v Value, Node<'_>)) {
+fn below<'v, 'n>(value: &'v Value, node: Node<'n>, each: &mut dyn FnMut(Step<'v>, &'v Value, Node<'n>)) {
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -162,6 +162,15 @@ fn below<'v>(value: &'v Value, node: Node<'_>, each: &mut dyn FnMut(Step<'v>, &'
 enum Step<'v> {
     Key(&'v str),
     Index(usize),
+}
+
+impl Step<'_> {
+    fn after(&self, path: &str) -> String {
+        match self {
+            Step::Key(key) => names::join(path, key),
+            Step::Index(index) => format!("{path}/{index}"),
+        }
+    }
 }
 
 /// What is wrong with a value by what the nodes tell; never empty.
@@ -223,17 +232,19 @@ impl Search {
                         let found = &fields[key];
                         self.tell(&names::join(path, key), one_of(choices.into_iter()), in_words(found), found);
                     }
-                    Named::Unknown => self.tell(path, wanted(node), in_words(value), value),
+                    Named::Unknown => {
+                        let expected = match several.len() {
+                            0 => wanted(node),
+                            ways => format!("an object as one of {ways} alternatives has it"),
+                        };
+                        self.tell(path, expected, in_words(value), value);
+                    }
                 },
                 _ => self.tell(path, wanted(node), in_words(value), value),
             };
         }
         below(value, node, &mut |step, value, node| {
-            let path = match step {
-                Step::Key(key) => names::join(path, key),
-                Step::Index(index) => format!("{path}/{index}"),
-            };
-            self.explain(value, node, &path, depth + 1);
+            self.explain(value, node, &step.after(path), depth + 1);
         });
     }
 

@@ -297,7 +297,8 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
                 && !takes(Kind::Number)
                 && let Some(read) = scalars::integer(text)
             {
-                return Some((read.value, "string_to_integer", !read.exact));
+                let lossy = !read.exact || scalars::has_leading_zero(text);
+                return Some((read.value, "string_to_integer", lossy));
             }
             if takes(Kind::Number)
                 && let Some(read) = scalars::number(text)

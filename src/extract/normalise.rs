@@ -8,6 +8,7 @@ mod decimal;
 mod digits;
 mod english;
 mod korean;
+mod money;
 mod number;
 mod phrase;
 mod text;

@@ -4,19 +4,18 @@
 use std::collections::HashMap;
 
 use jiff::civil::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::attempt::{Change, Refusal, Stage};
 use super::chain::{Repaired, repair_value};
 use super::schema::Schema;
+use super::validate::in_words;
 
 /// How many schemas are kept; rows mostly share few.
 const MOST_SCHEMAS: usize = 64;
 
-#[derive(Debug, Deserialize)]
 struct Row {
-    #[serde(default)]
     id: Value,
     input: String,
     schema: Option<Value>,
@@ -57,9 +56,11 @@ impl Rows {
 
     /// Answers the line of this number (from 1), which is taken without its end.
     pub fn answer(&mut self, line: &[u8], number: usize) -> Answer {
+        // What an editor may put before the first row.
+        let line = if number == 1 { line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line) } else { line };
         let row = match self.row(line, number) {
             Ok(row) => row,
-            Err(message) => return refused(Value::Null, message),
+            Err((id, message)) => return refused(id, message),
         };
         let now = match row.now.as_deref().map(moment).transpose() {
             Ok(now) => now.unwrap_or(self.now),
@@ -80,15 +81,34 @@ impl Rows {
         Answer { id: row.id, ok: error.is_none(), value, stage, changes, error }
     }
 
-    fn row(&self, line: &[u8], number: usize) -> Result<Row, String> {
-        let text = std::str::from_utf8(line)
-            .map_err(|e| format!("{}:{number}: not UTF-8 at byte {} of the line", self.file, e.valid_up_to() + 1))?;
-        serde_json::from_str(text).map_err(|e| {
+    /// # Errors
+    /// The row's id, as far as it can be read, and what is wrong with the row.
+    fn row(&self, line: &[u8], number: usize) -> Result<Row, (Value, String)> {
+        const FORM: &str = "no row {\"id\", \"input\", \"schema\"?, \"now\"?}";
+        let at = |column: usize, what: &str| format!("{}:{number}:{column}: {FORM}: {what}", self.file);
+        let text = std::str::from_utf8(line).map_err(|e| {
+            let what = format!("{}:{number}: not UTF-8 at byte {} of the line", self.file, e.valid_up_to() + 1);
+            (Value::Null, what)
+        })?;
+        let row: Value = serde_json::from_str(text).map_err(|e| {
             let what = e.to_string();
-            let what = what.split(" at line ").next().unwrap_or_default();
-            let column = e.column();
-            format!("{}:{number}:{column}: no row {{\"id\", \"input\", \"schema\"?, \"now\"?}}: {what}", self.file)
-        })
+            (Value::Null, at(e.column(), what.split(" at line ").next().unwrap_or_default()))
+        })?;
+        let Value::Object(mut fields) = row else {
+            return Err((Value::Null, at(1, &format!("expected an object, found {}", in_words(&row)))));
+        };
+        let id = fields.remove("id").unwrap_or_default();
+        let input = match fields.remove("input") {
+            Some(Value::String(text)) => text,
+            None => return Err((id, at(1, "the field input is not there"))),
+            Some(other) => return Err((id, at(1, &format!("input: expected text, found {}", in_words(&other))))),
+        };
+        let now = match fields.remove("now") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(other) => return Err((id, at(1, &format!("now: expected a time, found {}", in_words(&other))))),
+        };
+        Ok(Row { id, input, schema: fields.remove("schema"), now })
     }
 
     fn schema(&mut self, schema: &Value) -> Result<Schema, String> {
@@ -148,8 +168,12 @@ mod tests {
     fn a_row_that_cannot_be_read_is_answered_with_file_and_line() {
         for (line, says) in [
             ("nonsense", "rows.jsonl:7:2: no row"),
-            (r#"{"id": 1}"#, "missing field `input`"),
+            (r#"{"id": 1}"#, "the field input is not there"),
             (r#"{"id": 1, "input": "1", "schema": {"type": "int"}}"#, "rows.jsonl:7: the schema at \"/type\""),
+            (
+                "[1]",
+                "rows.jsonl:7:1: no row {\"id\", \"input\", \"schema\"?, \"now\"?}: expected an object, found a list of 1",
+            ),
             (r#"{"id": 1, "input": "1", "now": "noon"}"#, "rows.jsonl:7: now: \"noon\" is no time"),
         ] {
             let answer = answered(line);
@@ -158,6 +182,14 @@ mod tests {
         }
         let answer = rows().answer(b"{\"input\": \"\xff\"}", 2);
         assert!(answer.error.is_some_and(|e| e.message == "rows.jsonl:2: not UTF-8 at byte 12 of the line"));
+    }
+
+    #[test]
+    fn a_row_that_is_wrong_keeps_its_id_and_a_mark_before_the_first_is_no_part_of_it() {
+        for line in [r#"{"id": "k", "input": null}"#, r#"{"id": "k", "input": "1", "now": 5}"#] {
+            assert_eq!((&answered(line)["id"], &answered(line)["ok"]), (&"k".into(), &false.into()), "{line}");
+        }
+        assert!(rows().answer("\u{feff}{\"input\": \"1\"}".as_bytes(), 1).ok);
     }
 
     #[test]

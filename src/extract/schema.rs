@@ -3,6 +3,7 @@
 //! Next: `coerce` and `normalise`, which follow the nodes, and `validate`.
 
 mod build;
+mod effort;
 pub mod names;
 pub mod node;
 mod read;
@@ -96,10 +97,11 @@ impl Schema {
         }
         let draft = read::draft(&document)?;
         read::nullable(&mut document);
-        let nodes = build::nodes(&read::positions(&document)?)?;
-        let validator = formats::into(jsonschema::options().with_draft(draft).should_validate_formats(true))
-            .build(&document)
-            .map_err(|e| read::refused(&e))?;
+        let positions = read::positions(&document)?;
+        let nodes = build::nodes(&positions)?;
+        let options = formats::into(jsonschema::options().with_draft(draft).should_validate_formats(true));
+        let validator =
+            effort::into(options).build(&effort::marked(&document, &positions)).map_err(|e| read::refused(&e))?;
         Ok(Schema { inner: Arc::new(Inner { document, nodes, validator }) })
     }
 
@@ -115,6 +117,11 @@ impl Schema {
 
     pub(super) fn validator(&self) -> &jsonschema::Validator {
         &self.inner.validator
+    }
+
+    /// Whether a value fits; none where more than `most` alternatives would have to be tried to tell.
+    pub(super) fn is_valid(&self, value: &Value, most: u64) -> Option<bool> {
+        effort::within(most, || self.inner.validator.is_valid(value))
     }
 
     /// The schema as a type in TypeScript's manner, for prompts and screens: names, types, choices, formats, what may be absent, and

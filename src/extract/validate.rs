@@ -1,6 +1,8 @@
 //! A value held against the schema: what is wrong, where, in words that a person and a model understand. Nothing is changed here.
 //! The validator is the `jsonschema` crate's, compiled once in `schema`.
 
+mod union;
+
 use std::io::{self, Write};
 
 use jsonschema::ValidationError;
@@ -16,6 +18,9 @@ pub const MOST_FAULTS: usize = 20;
 /// How deep a value may be nested; what is deeper is refused before anything walks it.
 pub const MOST_DEPTH: usize = 512;
 const MOST_EXCERPT: usize = 80;
+/// How many alternatives may be tried for any value, and for each value in it; nested without an end they multiply.
+const MOST_TRIES: u64 = 200_000;
+const TRIES_PER_VALUE: u64 = 64;
 /// Of a list in words.
 const MOST_LISTED: usize = 12;
 
@@ -25,8 +30,19 @@ pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
         let (expected, found) = (format!("at most {MOST_DEPTH} levels of nesting"), "more".to_string());
         return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
     }
-    if schema.validator().is_valid(value) {
-        return Vec::new();
+    let size = u64::try_from(union::size(value)).unwrap_or(u64::MAX);
+    match schema.is_valid(value, MOST_TRIES.saturating_add(TRIES_PER_VALUE.saturating_mul(size))) {
+        Some(true) => return Vec::new(),
+        Some(false) => {}
+        None => {
+            let (expected, found) =
+                ("alternatives that can be told apart".into(), "too deeply nested alternatives".into());
+            return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
+        }
+    }
+    // The validator tells of all alternatives of alternatives, which multiply; where they are many, the nodes are followed instead.
+    if !union::are_few(value, schema) {
+        return union::faults(value, schema);
     }
     let mut faults = Vec::new();
     for error in schema.validator().iter_errors(value) {
@@ -42,12 +58,22 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
     // Of several ways that all fail, the one that the value was meant for, where that can be seen, tells more than "none of them".
     if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } = error.kind()
         && depth < 8
-        && let Some(meant) = meant(error, context)
     {
-        for inner in meant.iter().take(MOST_FAULTS) {
-            tell(inner, schema, faults, depth + 1);
+        match union::meant(error, context) {
+            union::Meant::One(meant) => {
+                for inner in meant.iter().take(MOST_FAULTS) {
+                    tell(inner, schema, faults, depth + 1);
+                }
+                return;
+            }
+            union::Meant::Named(fault) => {
+                if faults.len() < MOST_FAULTS && !faults.contains(&fault) {
+                    faults.push(fault);
+                }
+                return;
+            }
+            union::Meant::Unknown => {}
         }
-        return;
     }
     if faults.len() >= MOST_FAULTS {
         return;
@@ -68,19 +94,6 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
     if !faults.contains(&fault) {
         faults.push(fault);
     }
-}
-
-/// The only alternative whose kind the value has.
-fn meant<'c>(
-    error: &ValidationError<'_>,
-    context: &'c [Vec<ValidationError<'static>>],
-) -> Option<&'c Vec<ValidationError<'static>>> {
-    let here = error.instance_path().as_str();
-    let of_another_kind = |inner: &ValidationError<'_>| {
-        inner.instance_path().as_str() == here && matches!(inner.kind(), ValidationErrorKind::Type { .. })
-    };
-    let mut left = context.iter().filter(|errors| !errors.iter().any(of_another_kind));
-    left.next().filter(|_| left.next().is_none())
 }
 
 /// What an error of the validator's expected and found.
@@ -139,8 +152,8 @@ pub(super) fn told(error: &ValidationError<'_>) -> (String, String) {
         E::Not { .. } => "no value of the kind that the schema's `not` names".into(),
         E::OneOfMultipleValid { .. } => "a value that fits one of the alternatives alone".into(),
         E::AnyOf { context } | E::OneOfNotValid { context } => {
-            let ways: Vec<String> =
-                context.iter().filter_map(|errors| errors.first()).map(|inner| told(inner).0).collect();
+            let mut ways = Vec::new();
+            union::ways(error.instance_path().as_str(), context, &mut ways, 0);
             either(&ways)
         }
         E::PropertyNames { error } => {

@@ -41,6 +41,12 @@ pub fn integer(text: &str) -> Option<Whole> {
     }
 }
 
+/// Whether zeros that stood before the other digits are gone from the number: of a telephone's or an article's they are a part.
+pub fn has_leading_zero(text: &str) -> bool {
+    let digits = text.trim().trim_start_matches(['-', '+']).as_bytes();
+    digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit() && !text.contains('_')
+}
+
 /// A number of decimal digits, with an exponent or without; single underscores are passed over. `nan` and `inf`, which JSON cannot
 /// hold, are not taken.
 pub fn number(text: &str) -> Option<Value> {
@@ -112,6 +118,13 @@ mod tests {
         assert!(integer("18446744073709551615").is_some_and(|w| w.exact));
         assert!(integer("123456789012345678901234567890").is_some_and(|w| !w.exact));
         assert!(integer(&"9".repeat(5_000)).is_none());
+    }
+
+    #[test]
+    fn zeros_in_front_are_noticed() {
+        assert!(
+            has_leading_zero("025") && has_leading_zero(" -007") && !has_leading_zero("0") && !has_leading_zero("0.5")
+        );
     }
 
     #[test]

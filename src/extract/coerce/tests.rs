@@ -72,6 +72,12 @@ fn an_integer_that_is_rounded_is_marked() {
 }
 
 #[test]
+fn zeros_in_front_of_an_integer_are_not_lost_silently() {
+    let coerced = coerced(&json!("025"), &json!({"type": "integer"}));
+    assert!(coerced.value == 25 && coerced.changes[0].lossy);
+}
+
+#[test]
 fn listed_values_match_in_another_writing() {
     let schema = json!({"enum": ["NEW", "LIKE_NEW", "C++", "1.5", 3]});
     for (value, choice) in [

@@ -176,13 +176,27 @@ fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
 
 /// Whether a word of denial stands in the same clause, up to three words before or two after.
 fn negated(words: &[Word], one: &Match) -> bool {
-    const NOT: [&str; 9] = ["not", "never", "neither", "nor", "isn", "wasn", "aren", "don", "doesn"];
-    const DENIED: [&str; 3] = ["아니", "아닌", "않"];
+    const NOT: [&str; 13] =
+        ["not", "never", "neither", "nor", "isn", "isnt", "wasn", "aren", "don", "doesn", "cannot", "안", "못"];
+    const DENIED: [&str; 7] = ["아니", "아닌", "아님", "아닙", "아녜", "않", "없"];
+    // 안 and 못 alone; 안전 and 못난 are words of their own.
+    const ALONE: [&str; 2] = ["안", "못"];
+    // Another is measured by it, or it is nearly that: `higher than low`, `high-ish`.
+    let compared = [words.get(one.start.wrapping_sub(1)), words.get(one.end)].into_iter().flatten();
+    let compared = compared.into_iter().any(|word| word.folded == "than")
+        || words.get(one.end).is_some_and(|word| matches!(word.folded.as_str(), "ish" | "like"));
+    let denies = |word: &Word| {
+        // 못함 and 안됨 are written as one as well.
+        let verb = |rest: &str| {
+            ["했", "하", "함", "합", "된", "됨", "됐", "돼", "되", "됩"].iter().any(|v| rest.starts_with(v))
+        };
+        let alone = |denial: &&str| word.folded.strip_prefix(*denial).is_some_and(|rest| rest.is_empty() || verb(rest));
+        DENIED.iter().any(|denial| word.folded.starts_with(*denial)) || ALONE.iter().any(alone)
+    };
     let clause_ends = |word: &Word| word.gap.contains([',', ';', '.', ':', '!', '?', '\n']);
     let before = words[..one.start].iter().rev().take(3).take_while(|word| !clause_ends(word));
     let after = words[one.end..].iter().take(2);
-    before.into_iter().any(|word| NOT.contains(&word.folded.as_str()))
-        || after.into_iter().any(|word| DENIED.iter().any(|denial| word.folded.starts_with(denial)))
+    compared || before.into_iter().any(|word| NOT.contains(&word.folded.as_str())) || after.into_iter().any(denies)
 }
 
 /// The choice with this value.
@@ -250,6 +264,11 @@ mod tests {
         assert_eq!(pick("very good, but also good", &marks), None);
         assert_eq!(pick("It is not good.", &marks), None);
         assert_eq!(pick("환불이 아니라고 합니다", &["환불", "교환"]), None);
+        for denied in
+            ["환불은 아님", "환불 아닙니다", "환불 안 함", "환불 못 함", "환불 없음", "better than bad", "bad-ish"]
+        {
+            assert_eq!(pick(denied, &["환불", "교환", "bad", "good"]), None, "{denied}");
+        }
     }
 
     #[test]

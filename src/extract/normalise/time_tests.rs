@@ -269,3 +269,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_weekday_in_brackets_must_be_the_dates_and_the_moons_calendar_is_not_read() {
+    let now = "2026-06-10T09:20:00".parse().expect("a time");
+    let read = |text: &str| time(text, now, Want::DateTime).map(|reading| reading.value);
+    assert_eq!(read("11월 5일(목) 오후 2시").as_deref(), Some("2026-11-05T14:00:00"));
+    assert_eq!((read("11월 5일(금) 오후 2시"), read("음력 1월 1일")), (None, None));
+}

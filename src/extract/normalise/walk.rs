@@ -9,7 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, schema::Choice};
 use super::choose::with_value;
-use super::{Want, choose, number, time};
+use super::{Want, choose, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,7 @@ impl Walk {
     fn visit(&mut self, value: &mut Value, node: Node<'_>, path: &mut String) {
         match value {
             Value::String(text) => {
-                let Some(reading) = leaf(text, node, self.now) else { return };
+                let Some(reading) = leaf(text, node, path, self.now) else { return };
                 let before = std::mem::replace(value, reading.value);
                 self.record(path, reading.kind, &before, value, reading.lossy);
                 for kind in reading.open {
@@ -128,7 +128,7 @@ fn is_meant(fields: &serde_json::Map<String, Value>, node: Node<'_>) -> bool {
 }
 
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
-fn leaf(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
+fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     let mut ways = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
@@ -145,9 +145,10 @@ fn leaf(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
     if ways.iter().any(|node| takes(text, *node)) {
         return None;
     }
-    let readings = ways.into_iter().filter_map(|node| read(text, node, now));
+    let readings = ways.into_iter().filter_map(|node| read(text, node, path, now));
     // Of several ways that of which least had to be supplied or left out; the first of equals.
-    readings.min_by_key(|reading| reading.open.len() + usize::from(reading.lossy))
+    // 12/25 is a day rather than a fraction where a day is asked for as well.
+    readings.min_by_key(|reading| (reading.kind == "fraction", reading.open.len() + usize::from(reading.lossy)))
 }
 
 /// Whether the string is already what the node asks for, or may be any text.
@@ -169,7 +170,7 @@ fn want(format: &str) -> Option<Want> {
     }
 }
 
-fn read(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
+fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
         return chosen(text, choices);
     }
@@ -182,10 +183,20 @@ fn read(text: &str, node: Node<'_>, now: DateTime) -> Option<Reading> {
         return None;
     }
     let reading = number(text)?;
-    if !reading.is_integer && !node.accepts(Kind::Number) {
+    // An integer that 64 bits do not hold would be rounded.
+    if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
     }
-    Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open: Vec::new() })
+    let key = path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()));
+    let about = [key.map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
+    let about: Vec<String> = about.into_iter().flatten().collect();
+    let open = money::lost(text, &about.join(" "), reading.kind);
+    Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
+}
+
+/// `price_krw` as `price krw`.
+fn names_in_words(key: &str) -> String {
+    key.replace(['_', '-'], " ")
 }
 
 fn chosen(text: &str, choices: &[Choice]) -> Option<Reading> {

@@ -112,3 +112,12 @@ fn a_value_nested_without_end_comes_back_as_it_is() {
     let schema = json!({"$ref": "#/$defs/N", "$defs": {"N": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"$ref": "#/$defs/N"}}]}}});
     assert!(run(schema, value).changes.is_empty());
 }
+
+#[test]
+fn a_day_is_meant_where_a_fraction_could_be_and_a_foreign_currency_is_named() {
+    let either = json!({"anyOf": [{"type": "number"}, {"type": "string", "format": "date"}]});
+    assert_eq!(run(either, json!("12/25")).value, "2026-12-25");
+    let price = json!({"type": "object", "properties": {"price": {"type": "integer", "description": "in won"}}});
+    let done = run(price, json!({"price": "$650"}));
+    assert!(changed(&done).contains(&("/price".into(), "currency_usd_dropped".into(), true)));
+}

@@ -32,6 +32,13 @@ pub(super) fn scan(text: &Text) -> Option<Facts> {
 
 /// The piece at `place`: where it ends; `Some(None)` where none is, none where it contradicts another.
 fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Option<usize>> {
+    // 11월 5일(목): in brackets beside a date one syllable is a weekday.
+    if text.before(place) == '(' && text.at(place + 1) == ')' && facts.has_date() {
+        const DAYS: &str = "월화수목금토일";
+        if let Some(day) = DAYS.chars().position(|day| day == text.at(place)).and_then(|day| day.try_into().ok()) {
+            return put(&mut facts.weekday, day).map(|()| Some(place + 1));
+        }
+    }
     let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
     let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
     if let Some((minutes, end)) = zone(text, place).filter(|_| tight) {

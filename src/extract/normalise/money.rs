@@ -1,0 +1,119 @@
+//! What an amount's number alone does not say: a currency that the schema does not name, a rate (`월 5만원`), a unit that is no money.
+//! Which number it is was read in `number`.
+
+/// Signs and words of a currency other than the won, and the change that leaving it out is.
+const CURRENCIES: [(&str, &[&str]); 8] = [
+    ("currency_usd_dropped", &["$", "usd", "달러", "dollar", "buck", "불"]),
+    ("currency_eur_dropped", &["€", "eur", "유로"]),
+    ("currency_jpy_dropped", &["¥", "jpy", "엔", "yen"]),
+    ("currency_gbp_dropped", &["£", "gbp", "파운드", "pound"]),
+    ("currency_cny_dropped", &["위안", "cny", "rmb", "yuan"]),
+    ("currency_inr_dropped", &["₹", "inr", "루피", "rupee"]),
+    ("currency_chf_dropped", &["chf", "프랑", "franc"]),
+    ("currency_vnd_dropped", &["₫", "vnd"]),
+];
+const WON: &[&str] = &["원", "₩", "krw", "won"];
+const MONEY: &[&str] =
+    &["price", "가격", "cost", "amount", "금액", "won", "원", "krw", "요금", "비용", "fee", "salary", "월급", "연봉"];
+const RATES: &[&str] = &[
+    "월",
+    "개월",
+    "매월",
+    "연",
+    "매년",
+    "일당",
+    "시급",
+    "개당",
+    "인당",
+    "주당",
+    "시간당",
+    "평당",
+    "per",
+    "each",
+    "a month",
+    "monthly",
+    "yearly",
+    "hourly",
+    "/month",
+    "/mo",
+    "/hr",
+    "/day",
+];
+
+/// The kinds of what is lost where `text` is the amount of a field that `about` tells of (its key, title and description).
+pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
+    let (text, about) = (text.to_lowercase(), about.to_lowercase());
+    let mut lost = Vec::new();
+    let said = CURRENCIES.iter().find(|(_, names)| names.iter().any(|name| beside_number(&text, name)));
+    let won = WON.iter().any(|name| beside_number(&text, name));
+    let names_won = names_any(&about, WON);
+    match said {
+        Some((dropped, names)) if !names_any(&about, names) => lost.push(*dropped),
+        None if won && !names_won && CURRENCIES.iter().any(|(_, names)| names_any(&about, names)) => {
+            lost.push("currency_krw_dropped");
+        }
+        _ => {}
+    }
+    let money = said.is_some() || won;
+    let of_money = names_any(&about, MONEY);
+    if kind == "number_with_unit" && of_money && !money {
+        lost.push("unit_dropped");
+    }
+    if (money || of_money)
+        && RATES.iter().any(|rate| has_word(&text, rate))
+        && !RATES.iter().any(|r| has_word(&about, r))
+    {
+        lost.push("rate_dropped");
+    }
+    lost
+}
+
+/// Whether a sign or word stands right before or after a number; 불 is fire as well.
+fn beside_number(text: &str, name: &str) -> bool {
+    let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].trim_end().chars().next_back().is_some_and(number);
+        let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
+        let letters = name.chars().all(char::is_alphabetic);
+        before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii()
+    })
+}
+
+/// Words of Latin letters as a whole, Korean ones anywhere at a word's end or start.
+fn names_any(about: &str, names: &[&str]) -> bool {
+    names.iter().any(|name| has_word(about, name))
+}
+
+fn has_word(text: &str, name: &str) -> bool {
+    let sign = !name.chars().any(char::is_alphanumeric);
+    text.match_indices(name).any(|(at, _)| {
+        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let before = joined(text[..at].chars().next_back());
+        let rest = text[at + name.len()..].strip_prefix(['s']).unwrap_or(&text[at + name.len()..]);
+        sign || name.starts_with('/')
+            || !before && (!joined(rest.chars().next()) || name.chars().count() > 1 && !name.is_ascii())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lost;
+
+    #[test]
+    fn a_currency_that_the_field_does_not_name_is_named() {
+        for (text, about, kinds) in [
+            ("$650", "price in won", vec!["currency_usd_dropped"]),
+            ("$650", "price in dollars", vec![]),
+            ("100엔", "price", vec!["currency_jpy_dropped"]),
+            ("120만원", "price", vec![]),
+            ("₩1,200", "price in USD", vec!["currency_krw_dropped"]),
+            ("월 5만원", "가격", vec!["rate_dropped"]),
+            ("개당 5천원", "price", vec!["rate_dropped"]),
+            ("50,000 won per month", "price", vec!["rate_dropped"]),
+        ] {
+            assert_eq!(lost(text, about, "money"), kinds, "{text}, {about}");
+        }
+        assert_eq!(lost("256GB", "price", "number_with_unit"), ["unit_dropped"]);
+        assert!(lost("256GB", "storage", "number_with_unit").is_empty());
+    }
+}

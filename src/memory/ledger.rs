@@ -139,6 +139,8 @@ struct Book {
     /// The layer that is computed, counted from 1; 0 outside of layers.
     layer: AtomicU64,
     limit: OnceLock<Limit>,
+    /// Bytes below the limit that no question is given, see [`Ledger::hold_back`].
+    held_back: AtomicU64,
     /// A test's refusal: the phase, and how many questions of that phase are left until it.
     refusal: Mutex<Option<(Phase, u64)>>,
     /// Whether there is a refusal to look at, so that a question costs no lock without one.
@@ -180,6 +182,14 @@ pub struct Ledger(Arc<Book>);
 pub struct Charge {
     ledger: Ledger,
     category: Category,
+    bytes: u64,
+}
+
+/// Bytes below the limit that are held back for as long as this value lives.
+#[derive(Debug)]
+#[must_use = "the bytes are given free when this is dropped"]
+pub struct HeldBack {
+    ledger: Ledger,
     bytes: u64,
 }
 
@@ -226,6 +236,13 @@ impl Ledger {
         let _ = self.0.limit.set(Limit { bytes, held, available });
     }
 
+    /// Answers every question as if the limit were `bytes` lower, until the returned value is dropped: for what comes later and is asked
+    /// for by nobody.
+    pub fn hold_back(&self, bytes: u64) -> HeldBack {
+        self.0.held_back.fetch_add(bytes, Relaxed);
+        HeldBack { ledger: self.clone(), bytes }
+    }
+
     /// Charges `bytes` that are about to be allocated, if they fit below the limit.
     /// # Errors
     /// They do not fit.
@@ -244,7 +261,7 @@ impl Ledger {
         let Some(&Limit { bytes: limit_bytes, held, available }) = self.0.limit.get() else { return Ok(()) };
         let look = || {
             let holds = held().unwrap_or_else(|| self.total());
-            let below = limit_bytes.saturating_sub(holds);
+            let below = limit_bytes.saturating_sub(holds).saturating_sub(self.0.held_back.load(Relaxed));
             (available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES))), holds)
         };
         if bytes as u64 <= look().0 {
@@ -321,6 +338,12 @@ impl Ledger {
     }
 }
 
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        self.ledger.0.held_back.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
 impl Drop for Charge {
     fn drop(&mut self) {
         self.ledger.0.bytes[self.category as usize].fetch_sub(self.bytes, Relaxed);
@@ -370,6 +393,12 @@ mod tests {
         assert!(ledger.has_room(100).is_ok());
         let error = ledger.has_room(101).unwrap_err();
         assert_eq!((error.free_bytes, error.limit_bytes, error.requested_bytes), (100, 1000, 101));
+        let held_back = ledger.hold_back(30);
+        assert!(ledger.ask(Category::KvCache, 71).is_err());
+        assert!(ledger.ask(Category::KvCache, 70).is_ok());
+        drop(held_back);
+        assert!(ledger.ask(Category::KvCache, 100).is_ok());
+
         let unknown = Ledger::default();
         unknown.set_limit(1000, || None, || None);
         let _held = unknown.charge(Category::Data, 950);

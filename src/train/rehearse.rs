@@ -10,12 +10,17 @@ use crate::memory::ledger::Phase;
 use crate::model::decoder::TrainPass;
 use crate::model::head::Target;
 
+/// Held back below the limit while the longest micro-batch is tried: what the process itself still grows by once the steps begin (the pages
+/// of code not yet run, such as that which writes a checkpoint, and the allocator's own), some hundred KiB where it was measured.
+const GROWTH_BYTES: u64 = 1 << 20;
+
 impl Trainer<'_> {
     /// Computes the longest micro-batch and throws its gradients away, looks whether the optimizer's step has room, and computes the eval
     /// batch of an eval row that has more than training.
     /// # Errors
     /// An out-of-memory that a step, or an eval, would have met later; rows that cannot be read any more.
     pub fn rehearse(&mut self) -> Result<(), TrainError> {
+        let _growth = self.decoder.ledger.hold_back(GROWTH_BYTES);
         let step = self.at.step() + 1;
         let rows = longest_rows(self.train, self.config.train.per_device_train_batch_size);
         let mut batch = packed(&examples(self.train, &rows)?, 0);

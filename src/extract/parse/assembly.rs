@@ -11,6 +11,9 @@ pub const DEPTH: usize = 512;
 /// So many changes of each class are recorded one by one; those beyond are counted, so that a hostile text costs no memory.
 const RECORDED: usize = 1000;
 
+/// Room is made for at most so many fields at once.
+const ROOM: usize = 32;
+
 /// Nested deeper than [`DEPTH`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooDeep;
@@ -27,6 +30,8 @@ enum Open {
 #[derive(Default)]
 pub struct Assembly {
     open: Vec<Open>,
+    /// By depth, how many fields the last object had: the next one of a list mostly has as many.
+    fields: Vec<usize>,
     /// Values that stand outside any container.
     roots: Vec<Value>,
     changes: Vec<Change>,
@@ -43,7 +48,8 @@ impl Assembly {
     /// # Errors
     /// The depth is used up.
     pub fn open_object(&mut self) -> Result<(), TooDeep> {
-        self.push(Open::Object(Map::new(), None))
+        let room = self.fields.get(self.open.len()).copied().unwrap_or(0);
+        self.push(Open::Object(Map::with_capacity(room.min(ROOM)), None))
     }
 
     /// # Errors
@@ -117,7 +123,14 @@ impl Assembly {
     /// Ends the innermost container. A key without a value is dropped: see [`Assembly::take_key`].
     pub fn close(&mut self) {
         match self.open.pop() {
-            Some(Open::Object(map, _)) => self.value(Value::Object(map)),
+            Some(Open::Object(map, _)) => {
+                let depth = self.open.len();
+                if self.fields.len() <= depth {
+                    self.fields.resize(depth + 1, 0);
+                }
+                self.fields[depth] = map.len();
+                self.value(Value::Object(map));
+            }
             Some(Open::Array(items)) => self.value(Value::Array(items)),
             Some(Open::Group(mut items)) => {
                 let value = if items.len() == 1 { items.pop() } else { None };

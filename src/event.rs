@@ -4,9 +4,11 @@
 use std::sync::mpsc::{Receiver, Sender};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::config::RunConfig;
 use crate::eval::Interval;
+use crate::extract::fix::FixMode;
 use crate::memory::ledger::{ByCategory, ByPhase, Category, Phase};
 pub use crate::memory::lever::{Lever, LeverChange};
 use crate::memory::plan::{Basis, LongestBatch};
@@ -280,7 +282,7 @@ pub trait EventSink {
 
 /// What a run can be told, as a socket's line: `{"command":"save"}`.
 /// Looked at between micro-batches: pause takes effect there; save, eval and stop at the end of the step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     Pause,
@@ -292,6 +294,43 @@ pub enum Command {
     ApplyLever {
         id: String,
     },
+    /// Score the test split after the last step, whatever the settings say; answered with the report's path when it is made.
+    Bleu,
+    /// Make a typed value of a text with the adapter as it is now. Training waits meanwhile, between two micro-batches.
+    Extract(Box<ExtractAsk>),
+    /// End what is made beside training: an extraction, or the scoring after the last step.
+    Cancel,
+}
+
+/// What `extract` asks of a run, named as the options of `finetop extract`; what is absent is as the run's section `[extract]` has it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExtractAsk {
+    pub text: String,
+    /// A JSON Schema, itself and not a file's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Ask the base, without the adapter.
+    pub base: bool,
+    pub constrained: bool,
+    /// Through the model's chat template, or raw; absent, as the run's rows are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_retries: Option<u32>,
+    pub fix_mode: FixMode,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_new_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_budget: Option<u64>,
+    pub temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// What "tomorrow" counts from, such as 2026-11-05T14:00.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
 }
 
 /// A command with the place where its answer is wanted.
@@ -314,15 +353,18 @@ pub struct CommandReply {
     pub path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub error: Option<String>,
+    /// Of an extraction, whether or not it came to a value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trace: Option<Box<Value>>,
 }
 
 impl CommandReply {
     pub fn done(state: RunState, step: u64) -> Self {
-        CommandReply { ok: true, state: Some(state), step: Some(step), path: None, error: None }
+        CommandReply { ok: true, state: Some(state), step: Some(step), path: None, error: None, trace: None }
     }
 
     pub fn refused(error: impl Into<String>) -> Self {
-        CommandReply { ok: false, state: None, step: None, path: None, error: Some(error.into()) }
+        CommandReply { ok: false, state: None, step: None, path: None, error: Some(error.into()), trace: None }
     }
 }
 

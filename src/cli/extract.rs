@@ -288,7 +288,7 @@ fn one(ask: &Ask, whole: bool, provider: &mut dyn Provider) -> Result<(), CliErr
 }
 
 /// A value as one line of JSON, for a script as it is, and safe for a terminal.
-fn json(value: &impl Serialize) -> Result<String, CliError> {
+pub(super) fn json(value: &impl Serialize) -> Result<String, CliError> {
     let line = serde_json::to_string(value).map_err(failed)?;
     Ok(if io::stdout().is_terminal() { escaped(&line) } else { line })
 }
@@ -435,7 +435,7 @@ fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 
-fn read(path: &Path) -> Result<String, CliError> {
+pub(super) fn read(path: &Path) -> Result<String, CliError> {
     let bytes = fs::read(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
     utf8(bytes).map_err(|line| usage(format_args!("{}:{line}: expected UTF-8", shown(path))))
 }
@@ -456,7 +456,7 @@ fn now(typed: Option<&str>, name: &str) -> Result<DateTime, CliError> {
     }
 }
 
-fn text(typed: Option<&str>) -> Result<String, CliError> {
+pub(super) fn text(typed: Option<&str>) -> Result<String, CliError> {
     match typed.filter(|t| *t != "-") {
         Some(text) => Ok(text.to_string()),
         None if typed.is_none() && io::stdin().is_terminal() => {

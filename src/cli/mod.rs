@@ -59,16 +59,7 @@ enum Raw {
         headless: bool,
     },
     /// Command a run from a script; the answer is a JSON line
-    Ctl {
-        /// The run's folder, or its name under ./runs
-        run: PathBuf,
-        command: ctl::Word,
-        /// Of apply_lever: which one, such as micro_batch
-        id: Option<String>,
-        /// Give up waiting for the answer after so many seconds
-        #[arg(long, value_name = "SECONDS")]
-        timeout: Option<u64>,
-    },
+    Ctl(ctl::CtlArguments),
     /// The memory that a run will need, and whether it fits
     Plan(plan::PlanArguments),
     /// The loss of a split, of the base model or with an adapter
@@ -144,9 +135,7 @@ pub fn main() -> ExitCode {
             let run = run_folder(run);
             if !headless && train::on_terminal() { screen::watch(&run) } else { watch::watch(&run) }
         }
-        Arguments { command: Some(Raw::Ctl { run, command, id, timeout }), .. } => {
-            ctl::ctl(&run_folder(run), command, id, timeout)
-        }
+        Arguments { command: Some(Raw::Ctl(arguments)), .. } => ctl::ctl(&run_folder(arguments.run.clone()), arguments),
         Arguments { command: Some(Raw::Plan(arguments)), .. } => plan::command(arguments),
         Arguments { command: Some(Raw::Eval(arguments)), .. } => eval::eval(arguments),
         Arguments { command: Some(Raw::Bleu(arguments)), .. } => bleu::bleu(arguments),

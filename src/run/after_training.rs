@@ -19,7 +19,7 @@ use crate::memory::plan::rows_generated_at_once;
 use crate::memory::probe;
 use crate::model::device_memory;
 use crate::task;
-use crate::train::orders::{Orders, Stop, answer};
+use crate::train::orders::{Orders, answer};
 
 /// The adapter that a run ends with: the best where the settings say so and there is one, else the last.
 pub fn final_checkpoint(run: &Path, config: &RunConfig) -> Option<(&'static str, u64)> {
@@ -56,7 +56,15 @@ pub fn base_name() -> AdapterName {
     AdapterName { name: "none".into(), step: None, sha256: None }
 }
 
-/// Generates and scores the test split as the settings say. What is to be told of its end, besides the events.
+/// How a run is scored that was not scored at its end.
+pub const SCORE_LATER: &str = "finetop eval RUN --split test --metrics bleu scores it";
+
+/// Why the test split cannot be scored after training, where it cannot.
+pub fn unscorable(config: &RunConfig) -> Option<String> {
+    config.data.test.is_none().then(|| "this run has no data.test".to_owned())
+}
+
+/// Generates and scores the test split as the settings, or those who ordered it, say. What is to be told of its end, besides the events.
 pub fn score_run(
     folder: &RunFolder,
     stage: Stage,
@@ -66,14 +74,16 @@ pub fn score_run(
     planner: &mut Planner,
 ) -> Option<String> {
     let config = stage.config.clone();
-    let rows = config.data.test.clone().filter(|_| config.bleu.run_after_training)?;
+    let rows = config.data.test.clone().filter(|_| config.bleu.run_after_training || orders.wants_scoring())?;
     let (name, step) = final_checkpoint(folder.path(), &config)?;
     let checkpoint = folder.checkpoint_path(step);
     probe::give_back_freed();
     device_memory::trim();
     let batch = rows_generated_at_once(&planner.subject, &config, planner.limit_bytes);
+    orders.begin_scoring();
     let sink: &mut dyn EventSink = planner;
-    let mut after = After { folder, stage: &stage, tokenizer, rows: &rows, batch, steps, orders, sink, chat: false };
+    let (chat, first) = (false, None);
+    let mut after = After { folder, stage: &stage, tokenizer, rows: &rows, batch, steps, orders, sink, chat, first };
     let mut made = || -> Result<bool, ScoringError> {
         let named = adapter_name(name, Some(step), &checkpoint)?;
         let loaded = task::adapter(&stage.decoder, Some(&checkpoint));
@@ -92,15 +102,21 @@ pub fn score_run(
         after.report(None, base_name(), base_loss(folder.path()))
     };
     let go_on = "finetop eval RUN --split test --metrics bleu goes on with it";
-    match made() {
-        Ok(true) => None,
-        Ok(false) => Some(format!("the scoring was stopped; {go_on}")),
+    let (made, path) = (made(), after.first);
+    let (reply, detail) = match made {
+        Ok(true) => (CommandReply { path, ..CommandReply::done(RunState::Running, steps) }, None),
+        Ok(false) => {
+            let detail = format!("the scoring was stopped; {go_on}");
+            (CommandReply::refused(detail.clone()), Some(detail))
+        }
         Err(e) => {
             let detail = format!("the run is trained, but could not be scored: {e}; {go_on}");
-            planner.emit(RunEvent::Warning(Warning { kind: "bleu_failed".into(), detail }));
-            None
+            planner.emit(RunEvent::Warning(Warning { kind: "bleu_failed".into(), detail: detail.clone() }));
+            (CommandReply::refused(detail), None)
         }
-    }
+    };
+    orders.scored(&reply);
+    detail
 }
 
 struct After<'a, 'o> {
@@ -113,6 +129,8 @@ struct After<'a, 'o> {
     orders: &'a mut Orders<'o>,
     sink: &'a mut dyn EventSink,
     chat: bool,
+    /// The path of the first report, relative to the run.
+    first: Option<String>,
 }
 
 impl After<'_, '_> {
@@ -153,7 +171,7 @@ impl After<'_, '_> {
                 }
             };
             look(orders, steps);
-            if orders.stop() != Stop::No {
+            if orders.ends_scoring() {
                 return ControlFlow::Break(());
             }
             last.set(Some(progress.rows));
@@ -162,8 +180,10 @@ impl After<'_, '_> {
         })?;
         let Some(report) = made else { return Ok(false) };
         let Some(bleu) = report.bleu() else { return Ok(true) };
+        let path = format!("{}/{}.json", reports::FOLDER, report.name);
+        self.first.get_or_insert_with(|| path.clone());
         sink.emit(RunEvent::BleuDone(BleuDone {
-            report: format!("{}/{}.json", reports::FOLDER, report.name),
+            report: path,
             score: bleu.score,
             split: wanted.split,
             adapter: report.subject.adapter.name.clone(),
@@ -196,7 +216,7 @@ fn told(progress: &Progress, wanted: &Wanted) -> BleuProgress {
 
 /// Takes what was said: training is over, so that a save has nothing to do and an eval was made.
 fn look(orders: &mut Orders, steps: u64) {
-    orders.look(steps);
+    orders.look(steps, None);
     for request in orders.waiting() {
         let reply = match request.command {
             Command::Save => CommandReply::done(RunState::Running, steps),

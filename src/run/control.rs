@@ -2,7 +2,8 @@
 //! What a command does is the business of the job that reads the channel; the lines are those of `event`.
 //!
 //! An answer comes when the command has taken effect: `pause` when nothing is computed any more, `save` when the checkpoint is on disk,
-//! `eval` when the loss is known, `stop` when the run is over and its last line written.
+//! `eval` when the loss is known, `stop` when the run is over and its last line written, `bleu` when the report is made, `extract` with its
+//! trace.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, Permissions};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
+use super::after_training::SCORE_LATER;
 use super::replay::{self, LogState};
 use super::store::{self, StoreError};
 use crate::config::settings::nearest_name;
@@ -29,13 +31,15 @@ use crate::event::{Command, CommandReply, CommandRequest, RunState};
 
 const SOCKET: &str = "control.sock";
 const LONGEST_LINE: u64 = 64 << 10;
+/// A trace holds what was said and heard, several times over.
+const LONGEST_ANSWER: u64 = 64 << 20;
 /// Connections at a time; beyond, the one that was silent longest is closed.
 const MOST_CLIENTS: usize = 32;
 /// How long a client that does not read may hold up its own thread.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a client waits for the socket of a run that is only just beginning.
 const START_PATIENCE: Duration = Duration::from_secs(2);
-const COMMANDS: [&str; 6] = ["pause", "resume", "stop", "save", "eval", "apply_lever"];
+const COMMANDS: [&str; 9] = ["pause", "resume", "stop", "save", "eval", "apply_lever", "bleu", "extract", "cancel"];
 
 /// Why a command got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,10 @@ impl Ended {
         match command {
             Command::Stop => {}
             Command::Save if self.path.is_some() => reply.path = self.path.clone(),
+            Command::Bleu => {
+                reply.ok = false;
+                reply.error = Some(format!("the run has finished at step {}; {SCORE_LATER}", self.steps));
+            }
             _ => {
                 reply.ok = false;
                 reply.error = Some(format!("the run has finished at step {}", self.steps));
@@ -368,7 +376,7 @@ pub fn send(run: &Path, command: &Command, timeout: Option<Duration>) -> Result<
     line.push(b'\n');
     let mut answer = Vec::new();
     let said = (&stream).write_all(&line);
-    match said.and_then(|()| BufReader::new(&stream).take(LONGEST_LINE).read_until(b'\n', &mut answer)) {
+    match said.and_then(|()| BufReader::new(&stream).take(LONGEST_ANSWER).read_until(b'\n', &mut answer)) {
         Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Err(ControlError::Timeout(timeout.unwrap_or_default()))
         }

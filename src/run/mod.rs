@@ -3,9 +3,10 @@
 //! memory, over time), `lines` (its events as readable lines), `post_mortem` (what a log says of a run that was killed), `reports` (what
 //! was generated and scored).
 //! `training` is the job of a training run: on a `stage` (settings, base, rows), with a `planner` (what it will need), and a `recovery` when
-//! memory runs out; `after_training` has the test split scored, as `scoring` does it. The events themselves are in `event`.
+//! memory runs out; `after_training` has the test split scored, as `scoring` does it; `beside` is what it does for somebody else. The events themselves are in `event`.
 
 pub mod after_training;
+mod beside;
 pub mod control;
 pub mod lines;
 pub mod log;

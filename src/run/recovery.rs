@@ -71,7 +71,7 @@ impl Recovery<'_> {
         };
         // Somebody who is asked hears of it first: a pause that was said before holds while they choose.
         if on_oom != OnOom::Ask {
-            orders.look(step);
+            orders.look(step, Some(trainer.live()));
         }
         if on_oom == OnOom::Recover && orders.stop() == Stop::No && planner.recoveries < MOST {
             let found = preferred(&told.levers).find_map(|l| Some((stage.look(l, step).ok()?, l.id.clone())));

@@ -4,7 +4,8 @@ use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::after_training::score_run;
+use super::after_training::{SCORE_LATER, score_run, unscorable};
+use super::beside;
 use super::planner::Planner;
 use super::recovery::{Interactive, Next, Recovery, explained, not_written, preferred, say, way_on};
 use super::stage::{Change, Reader, Rows, Stage, of_engine, set_argument};
@@ -13,8 +14,8 @@ use super::worker::{Job, JobContext, JobError, Outcome, ResumePoint};
 use crate::config::{OnOom, RunConfig, SchedulerType};
 use crate::data::dataset::{Dataset, RowProblem};
 use crate::event::{
-    CommandReply, EventSink, FinishReason, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA, SplitRows,
-    Stamped, Warning,
+    CommandReply, EventSink, ExtractAsk, FinishReason, Lever, OutOfMemory, RunEvent, RunStarted, RunState, SCHEMA,
+    SplitRows, Stamped, Warning,
 };
 use crate::memory::ledger::Phase;
 use crate::memory::plan::{Subject, held_bytes, levers};
@@ -25,7 +26,7 @@ use crate::model::source::ModelFiles;
 use crate::task;
 use crate::train::accumulate::Steps;
 use crate::train::checkpoint::{Checkpoints, Fill, SavedAt};
-use crate::train::orders::{Orders, answer};
+use crate::train::orders::{Live, Orders, answer};
 use crate::train::trainer::{Ended, Progress, TrainError, Trainer};
 use crate::units::format_bytes;
 
@@ -114,7 +115,13 @@ fn train(
         }
     }
     let mut checkpoints = InFolder { folder: context.folder, keep: config.train.save_total_limit };
-    let mut orders = Orders::new(context.commands, ledger);
+    let (extracting, of_run) = (tokenizer.clone(), config.clone());
+    let extract = move |asked: &ExtractAsk, live: Live, over: &mut dyn FnMut() -> bool| {
+        let made = beside::extract(asked, live, &extracting, &of_run, over);
+        give_back();
+        made
+    };
+    let mut orders = Orders::new(context.commands, ledger, &extract, unscorable(config));
     let recovery = Recovery { folder: context.folder, interactive, memory: context.memory };
     planner.begin(&stage.config, standing(&planner.subject), stage.rows.longest(&stage.config));
     loop {
@@ -127,6 +134,7 @@ fn train(
                 let completed = reason == FinishReason::Completed;
                 let scored = || score_run(context.folder, stage, &tokenizer, steps, &mut orders, &mut planner);
                 let detail = completed.then(scored).flatten();
+                orders.scored(&CommandReply::refused(format!("training ended before its last step; {SCORE_LATER}")));
                 return Ok(Outcome { reason, steps, detail });
             }
             Err(TrainError::OutOfMemory(shortage)) => shortage,

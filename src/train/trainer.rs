@@ -7,7 +7,7 @@ use super::accumulate::Steps;
 use super::checkpoint::{self, Best, Checkpoints, TrainerState};
 use super::evaluate::{EvalError, Most, packed, split_loss};
 use super::optimizer::{AdamW, clip_factor, grad_norm};
-use super::orders::{Orders, Stop, answer};
+use super::orders::{Live, Orders, Stop, answer};
 use super::schedule::Schedule;
 use super::shortage::{Place, Shortage};
 use crate::config::RunConfig;
@@ -181,7 +181,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Ended, TrainError> {
         if self.at.step < self.steps.planned {
             self.rehearse()?;
-            orders.look(self.at.step);
+            orders.look(self.at.step, Some(self.live()));
         }
         self.settle(sink, orders, checkpoints)?;
         while self.at.step < self.steps.planned && orders.stop() == Stop::No {
@@ -239,6 +239,11 @@ impl<'a> Trainer<'a> {
         has_rows && self.is_due(self.config.train.eval_steps) && self.at.evaluated != Some(self.at.step)
     }
 
+    /// The model as it stands.
+    pub fn live(&self) -> Live<'_> {
+        Live { decoder: self.decoder, adapter: &self.at.adapter }
+    }
+
     pub(super) fn zero_grads(&mut self) -> Result<(), candle_core::Error> {
         self.at.adapter.groups_mut().flat_map(|g| g.params_mut()).try_for_each(|param| param.zero_grad())
     }
@@ -274,7 +279,7 @@ impl<'a> Trainer<'a> {
         };
         let (mut loss_sum, mut tokens, mut busy) = (0f64, 0u64, Duration::ZERO);
         for (i, places) in micro_batches.iter().enumerate() {
-            orders.look(self.at.step);
+            orders.look(self.at.step, Some(self.live()));
             if orders.stop() == Stop::Now {
                 return Ok(false);
             }
@@ -344,7 +349,7 @@ impl<'a> Trainer<'a> {
         probe::give_back_freed();
         self.decoder.ledger.set_phase(Phase::Eval);
         let go_on = |_| {
-            orders.look(step);
+            orders.look(step, Some(self.live()));
             orders.stop() != Stop::Now
         };
         let loss = split_loss(self.decoder, Some(&self.at.adapter), eval, self.eval_most, go_on);
@@ -410,7 +415,7 @@ impl<'a> Trainer<'a> {
         orders: &mut Orders,
         checkpoints: &mut dyn Checkpoints,
     ) -> Result<(), TrainError> {
-        orders.look(self.at.step);
+        orders.look(self.at.step, Some(self.live()));
         while let Some(request) = orders.waiting.pop_front() {
             match self.carry_out(&request.command, sink, orders, checkpoints) {
                 Ok(reply) => answer(request, reply),

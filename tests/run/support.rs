@@ -180,6 +180,9 @@ impl<'a, 'b> Trainer<'a, 'b> {
                 Command::Save => self.saves.push(request),
                 Command::Eval => self.evals.push(request),
                 Command::ApplyLever { .. } => answer(vec![request], CommandReply::refused("nothing to apply")),
+                Command::Bleu | Command::Extract(_) | Command::Cancel => {
+                    answer(vec![request], CommandReply::refused("there is no model"));
+                }
             }
         }
     }

@@ -212,7 +212,7 @@ fn enter_applies_the_lever_once_and_the_card_closes_when_it_has_been() {
     let effects = update(&mut state, Message::Key(Key::Enter));
     assert_eq!(effects, [Effect::Send(Command::ApplyLever { id: "micro_batch".into() })]);
     assert_eq!(update(&mut state, Message::Key(Key::Enter)), [], "once");
-    let reply = CommandReply { ok: true, state: None, step: None, path: None, error: None };
+    let reply = CommandReply { ok: true, state: None, step: None, path: None, error: None, trace: None };
     update(&mut state, Message::Answered { command: Command::ApplyLever { id: "micro_batch".into() }, reply });
     tell(
         &mut state,

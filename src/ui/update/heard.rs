@@ -134,8 +134,7 @@ pub(super) fn answered(state: &mut State, command: &Command, reply: &CommandRepl
             Command::Eval => control.evaluating = false,
             Command::Stop if !reply.ok => control.stops = 0,
             Command::ApplyLever { .. } => oom::answered(run),
-
-            Command::Stop => {}
+            Command::Stop | Command::Bleu | Command::Extract(_) | Command::Cancel => {}
         }
         if reply.ok && *command == Command::Resume {
             // It tries again as it is, and may have said what came of it before the answer was here: then it waits once more.

@@ -341,7 +341,10 @@ impl Session {
                 });
             }
             Effect::LookForPlayground { ticket, quest } => self.errand(move || playground::look(ticket, &quest)),
-            Effect::RunTrial { ticket, ask } => self.player.begin(ticket, ask),
+            Effect::RunTrial { ticket, ask } => {
+                let run = self.source.as_ref().map(|source| source.handle.commands.clone());
+                self.player.begin(ticket, ask, run);
+            }
             Effect::CancelTrial => self.player.cancel(),
             Effect::Copy(text) => self.requests.push(Request::Copy(text)),
             Effect::Mouse(on) => self.requests.push(Request::Mouse(on)),

@@ -538,6 +538,9 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
     check(&mut state.playground, rows.as_deref())?;
     let local = state.playground.settings.who == Who::Local;
     let run = state.run().filter(|run| run.is_live());
+    if state.playground.settings.who == Who::Run && run.is_none() {
+        return Err("no run trains here: let another one answer, see the settings".into());
+    }
     // A run of another process has its own memory, and is not ours to hold.
     let own = run.filter(|run| run.owned && local);
     let phase = match own.map(RunStage::activity) {

@@ -30,6 +30,7 @@ use super::format;
 use super::keymap::{Action, is_available};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
+use super::state::playground::Playground;
 use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
@@ -167,12 +168,13 @@ fn body(area: Rect) -> Rect {
 }
 
 /// What the run is up to, with the mark and the colour that say it at a glance.
-fn activity_words(run: &RunStage, theme: &Theme, leaving: bool, is_held: bool) -> Words {
+fn activity_words(run: &RunStage, theme: &Theme, leaving: bool, play: &Playground) -> Words {
     let (unicode, ascii, role, text) = match run.activity() {
         Activity::Loading => ("◌", "o", Role::Active, "loading"),
+        Activity::Running if play.asks_run() => ("‖", "=", Role::Warn, "answers a trial"),
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
-        Activity::Paused if is_held => ("‖", "=", Role::Warn, "paused for a trial"),
+        Activity::Paused if play.holds_run() => ("‖", "=", Role::Warn, "paused for a trial"),
         Activity::Paused => ("‖", "=", Role::Warn, "paused"),
         Activity::Waiting => ("‖", "=", Role::Bad, "out of memory, waits for you"),
         Activity::Stopping if leaving => ("◌", "o", Role::Warn, "stopping, then quitting"),
@@ -191,7 +193,7 @@ fn stage_words(state: &State, theme: &Theme) -> Words {
         Stage::Starting(_) if state.page.is_none() => words([("reading", Role::Active)]),
         Stage::Starting(_) => words([("preparing", Role::Active)]),
         Stage::Failed(_) => words([("could not start", Role::Bad)]),
-        Stage::Run(run) => activity_words(run, theme, state.leaving, state.playground.holds_run()),
+        Stage::Run(run) => activity_words(run, theme, state.leaving, &state.playground),
     }
 }
 

@@ -534,6 +534,11 @@ impl Playground {
             && !self.outcomes[side].trace.ok
     }
 
+    /// Whether the run itself is being asked, and waits with its training meanwhile.
+    pub fn asks_run(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.ask.settings.who == Who::Run)
+    }
+
     /// Whether the training of this process waits for a trial, or is about to.
     pub fn holds_run(&self) -> bool {
         self.hold != Hold::No

@@ -90,6 +90,18 @@ impl Settings {
                 Row::Seed,
                 Row::MaxTokens,
             ],
+            Who::Run => &[
+                Row::Schema,
+                Row::Who,
+                Row::Constrained,
+                Row::Compare,
+                Row::Retries,
+                Row::FixMode,
+                Row::Form,
+                Row::Temperature,
+                Row::Seed,
+                Row::MaxTokens,
+            ],
             Who::Given => &[Row::Schema, Row::Who],
         }
     }
@@ -101,6 +113,7 @@ impl Settings {
             Row::Schema => self.schema_name.clone(),
             Row::Who => match self.who {
                 Who::Local => "the local model".to_owned(),
+                Who::Run => "the run, as it is now".to_owned(),
                 Who::Openai => "a server (OpenAI's protocol)".to_owned(),
                 Who::Given => "nobody: the text is an answer".to_owned(),
             },
@@ -144,7 +157,13 @@ impl Settings {
     /// The next value, or the one before. The schema is turned by whoever has the editors.
     pub fn turn(&mut self, row: Row, by: isize, finds: &Finds) {
         match row {
-            Row::Who => self.who = next(&[Who::Local, Who::Openai, Who::Given], self.who, by),
+            Row::Who => {
+                let all: &[Who] = match finds.has_run {
+                    true => &[Who::Local, Who::Run, Who::Openai, Who::Given],
+                    false => &[Who::Local, Who::Openai, Who::Given],
+                };
+                self.who = next(all, self.who, by);
+            }
             Row::Adapter => {
                 let all: Vec<Adapter> =
                     std::iter::once(Adapter::default()).chain(finds.adapters.iter().cloned()).collect();
@@ -156,7 +175,7 @@ impl Settings {
             Row::Compare => {
                 let all = [Compare::Off, Compare::Adapter, Compare::Constrained, Compare::Prompt];
                 self.compare = next(&all, self.compare, by);
-                if self.compare == Compare::Adapter && self.who != Who::Local {
+                if self.compare == Compare::Adapter && !matches!(self.who, Who::Local | Who::Run) {
                     self.compare = next(&all, self.compare, by);
                 }
             }

@@ -18,6 +18,8 @@ pub enum Who {
     /// A model of this process.
     #[default]
     Local,
+    /// The run that trains, with its adapter as it is now: no second model, whichever process it is in.
+    Run,
     /// A server that speaks OpenAI's chat completions.
     Openai,
     /// Nobody: the text is an answer already, and is only read.
@@ -134,6 +136,8 @@ pub struct Variant {
     pub label: &'static str,
     pub prompt: String,
     pub adapter: Option<PathBuf>,
+    /// Of the run: without its adapter.
+    pub base: bool,
     pub constrained: bool,
 }
 
@@ -146,14 +150,16 @@ impl TrialAsk {
             label: "",
             prompt: self.prompt.clone(),
             adapter: settings.adapter.folder.clone().filter(|_| local),
+            base: false,
             constrained: settings.constrained,
         };
         if settings.who == Who::Given || self.rows.is_some() {
             return vec![Variant { constrained: one.constrained && settings.who != Who::Given, ..one }];
         }
         match settings.compare {
-            Compare::Adapter if local => {
-                vec![Variant { label: "base", adapter: None, ..one.clone() }, Variant { label: "adapter", ..one }]
+            Compare::Adapter if local || settings.who == Who::Run => {
+                let base = Variant { label: "base", adapter: None, base: true, ..one.clone() };
+                vec![base, Variant { label: "adapter", ..one }]
             }
             Compare::Constrained => vec![
                 Variant { label: "free", constrained: false, ..one.clone() },
@@ -242,6 +248,8 @@ pub struct Finds {
     pub own_schema: Option<(String, String)>,
     pub own_prompt: Option<String>,
     pub adapters: Vec<Adapter>,
+    /// Whether there is a run that might answer.
+    pub has_run: bool,
     /// Whether OPENAI_API_KEY is set.
     pub has_key: bool,
     /// The oldest first.

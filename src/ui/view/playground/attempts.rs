@@ -7,7 +7,7 @@ use crate::extract::attempt::{Stage, Totals, Trace};
 use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
-use crate::ui::state::playground::trial::Outcome;
+use crate::ui::state::playground::trial::{Outcome, Who};
 use crate::ui::state::playground::{Focus, Hold, Phase, Running};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::{Pen, Words, words};
@@ -75,6 +75,9 @@ fn progress(running: &Running, state: &State, theme: &Theme) -> Words {
         Phase::Loading(Some(fetching)) => {
             let total = fetching.total.map(|total| format!(" of {}", format_bytes(total))).unwrap_or_default();
             (format!("{}: {}{total}", printable(&fetching.what), format_bytes(fetching.done)), Role::Active)
+        }
+        Phase::Asking(_) if running.ask.settings.who == Who::Run => {
+            ("the run answers between two micro-batches".to_owned(), Role::Active)
         }
         Phase::Asking(stage) => {
             (format!("{}: about {} tokens", stage_name(*stage), format::count(running.pieces)), Role::Active)

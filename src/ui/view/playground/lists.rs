@@ -92,6 +92,7 @@ fn who(trial: &Trial) -> String {
     let settings = &trial.settings;
     match settings.who {
         Who::Given => "given".to_owned(),
+        Who::Run => "the run".to_owned(),
         Who::Openai => crate::ui::format::fit(&printable(&settings.server_model), 12, "…"),
         Who::Local if settings.adapter.folder.is_none() => "base".to_owned(),
         Who::Local => crate::ui::format::fit(&printable(&settings.adapter.name), 12, "…"),

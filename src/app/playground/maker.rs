@@ -1,0 +1,336 @@
+//! One trial, or a file of rows: who answers is opened and asked, variant by variant, and what came of it is kept.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jiff::ZonedDateTime;
+use jiff::civil::DateTime;
+
+use super::trials;
+use crate::cli;
+use crate::config::{ComputeDtype, Method, Quantization};
+use crate::data::tokenizer::Tokenizer;
+use crate::event::{Command, CommandRequest, ExtractAsk};
+use crate::extract::attempt::{Refusal, Stage, Totals, Trace};
+use crate::extract::chain::{self, Reading};
+use crate::extract::fix::{self, Ask, Told};
+use crate::extract::provider::Provider;
+use crate::extract::provider::openai::{Key, OpenAi, Settings as Server};
+use crate::extract::report::{Row, RowResult};
+use crate::extract::schema::Schema;
+use crate::memory::ledger::Ledger;
+use crate::memory::probe;
+use crate::model::decoder::Decoder;
+use crate::model::device_memory;
+use crate::model::generate::Decoding;
+use crate::model::source::{self, Progress, Source};
+use crate::task;
+use crate::task::local::Local;
+use crate::task::text::Stops;
+use crate::task::write::Writer;
+use crate::ui::Fetching;
+use crate::ui::state::playground::trial::{Form, News, Outcome, Trial, TrialAsk, Variant, Who};
+
+/// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A model that stays in memory.
+pub(super) struct Model {
+    source: String,
+    decoder: Decoder,
+    tokenizer: Arc<Tokenizer>,
+}
+
+pub(super) struct Maker<'a> {
+    ask: &'a TrialAsk,
+    run: Option<&'a Sender<CommandRequest>>,
+    cancel: &'a AtomicBool,
+    tell: &'a dyn Fn(News),
+    /// Of the variants that are done, or were cancelled.
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+impl<'a> Maker<'a> {
+    pub fn new(
+        ask: &'a TrialAsk,
+        run: Option<&'a Sender<CommandRequest>>,
+        cancel: &'a AtomicBool,
+        tell: &'a dyn Fn(News),
+    ) -> Self {
+        Maker { ask, run, cancel, tell, outcomes: RefCell::default() }
+    }
+
+    /// Makes the trial, and keeps what came of it: also where it was cancelled, or a variant could not be made.
+    pub fn whole(&self, kept: &mut Option<Model>) -> Result<(), String> {
+        let made = self.make(kept);
+        let mut outcomes = self.outcomes.take();
+        if self.ask.rows.is_some() {
+            return made;
+        }
+        if let Err(why) = &made
+            && !self.is_cancelled()
+        {
+            let label = self.ask.variants().get(outcomes.len()).map_or("", |variant| variant.label).to_owned();
+            outcomes.push(Outcome { label, trace: failed(why) });
+        }
+        if !outcomes.is_empty() {
+            self.keep(outcomes);
+        }
+        made
+    }
+
+    fn make(&self, kept: &mut Option<Model>) -> Result<(), String> {
+        let settings = &self.ask.settings;
+        let schema = Schema::parse(&self.ask.schema).map_err(|e| e.to_string())?;
+        let now = ZonedDateTime::now().datetime();
+        if settings.who == Who::Given {
+            (self.tell)(News::Begins(0));
+            let trace = chain::read(&self.ask.text, Some(&schema), now, Reading::Whole);
+            self.done("", trace);
+            return Ok(());
+        }
+        // What is wrong with the rows is said before a model is fetched.
+        let rows = match &self.ask.rows {
+            Some(path) => Some(cli::extract::rows(path, None).map_err(|e| e.to_string())?),
+            None => None,
+        };
+        let variants = self.ask.variants();
+        let base = Ask {
+            max_retries: settings.max_retries,
+            fix_mode: settings.fix_mode,
+            temperature: settings.temperature,
+            seed: settings.seed,
+            max_new_tokens: settings.max_new_tokens,
+            token_budget: settings.token_budget,
+            price: settings.price,
+            ..Ask::new(schema, self.ask.text.clone(), now)
+        };
+        if settings.who == Who::Run {
+            return self
+                .go(&base, &variants, rows, &mut |variant, _, work| work(&mut |ask| self.ask_run(ask, variant.base)));
+        }
+        if settings.who == Who::Openai {
+            let key = std::env::var("OPENAI_API_KEY").ok().and_then(|key| Key::new(&key));
+            let server = Server::new(&settings.base_url, &settings.server_model, key);
+            let mut provider = OpenAi::new(server).map_err(|e| e.to_string())?;
+            return self
+                .go(&base, &variants, rows, &mut |_, _, work| work(&mut |ask| Ok(self.ask(ask, &mut provider))));
+        }
+        if kept.as_ref().is_none_or(|model| model.source != settings.model) {
+            // The one before goes first: there may be no room for both.
+            *kept = None;
+            *kept = Some(self.open(&settings.model)?);
+        }
+        let Some(model) = kept.as_ref() else { return Ok(()) };
+        self.go(&base, &variants, rows, &mut |variant, schema, work| {
+            let adapter = task::adapter(&model.decoder, variant.adapter.as_deref()).map_err(|e| e.to_string())?;
+            let has_template = model.tokenizer.chat_template().is_some();
+            let chat = match settings.form {
+                Form::Chat => true,
+                Form::Raw => false,
+                Form::AsTrained => adapter.as_ref().map_or(has_template, |adapter| adapter.chat.unwrap_or(false)),
+            };
+            let writer = Writer {
+                decoder: &model.decoder,
+                adapter: adapter.as_ref(),
+                tokenizer: &model.tokenizer,
+                how: Decoding::default(),
+                stops: Stops::default(),
+            };
+            let mut local = Local::new(writer, chat);
+            if variant.constrained {
+                local.check(schema).map_err(|e| e.to_string())?;
+            }
+            work(&mut |ask| Ok(self.ask(ask, &mut local)))
+        })
+    }
+
+    /// Reads the local model, from wherever it comes.
+    fn open(&self, source: &str) -> Result<Model, String> {
+        let loading = |what: String, done: u64, total: Option<u64>| {
+            (self.tell)(News::Loading(Fetching { what, done, total }));
+        };
+        let mut told = |p: Progress| loading(p.what, p.done_bytes, p.total_bytes);
+        let parsed = Source::parse(source).map_err(|e| e.to_string())?;
+        let files = source::resolve(&parsed, &mut told, self.cancel).map_err(|e| e.to_string())?;
+        if self.is_cancelled() {
+            return Err("cancelled".into());
+        }
+        let tokenizer = task::tokenizer(&files).map_err(|e| e.to_string())?;
+        let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
+        let ledger = Ledger::default();
+        let what = files.description.clone();
+        let mut last = 0;
+        let mut weights = |done: u64, total: u64| {
+            // A hundredth at a time is often enough.
+            if done.saturating_sub(last) > total / 100 {
+                last = done;
+                loading(what.clone(), done, Some(total));
+            }
+        };
+        let decoder = task::decoder(&files, how, &ledger, &mut weights).map_err(|e| match e.is_out_of_memory() {
+            true => format!("out of memory: {e}"),
+            false => e.to_string(),
+        })?;
+        if let Some(limit) = device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes) {
+            match decoder.device.is_cpu() {
+                true => decoder.ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
+                false => decoder.ledger.set_limit(limit, device_memory::held_bytes, || None),
+            }
+        }
+        Ok(Model { source: source.to_owned(), decoder, tokenizer })
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.load(Ordering::Relaxed)
+    }
+
+    /// Asks for each variant, or for each row. `with` has the provider of a variant.
+    fn go(
+        &self,
+        base: &Ask,
+        variants: &[Variant],
+        rows: Option<Vec<(u64, Row)>>,
+        with: &mut With<'_>,
+    ) -> Result<(), String> {
+        if let (Some(rows), Some(variant)) = (rows, variants.first()) {
+            let base = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
+            return with(variant, &base.schema, &mut |answer| self.rows(&base, &rows, answer));
+        }
+        // What a later variant cannot do is said before the first one is asked.
+        if let Some(later) = variants.iter().skip(1).find(|variant| variant.constrained) {
+            with(later, &base.schema, &mut |_| Ok(()))?;
+        }
+        for (at, variant) in variants.iter().enumerate() {
+            if self.is_cancelled() {
+                return Ok(());
+            }
+            let ask = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
+            (self.tell)(News::Begins(at));
+            with(variant, &ask.schema, &mut |answer| {
+                let trace = answer(&ask)?;
+                self.done(variant.label, trace);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn done(&self, label: &str, trace: Trace) {
+        (self.tell)(News::Done(Box::new(trace.clone())));
+        self.outcomes.borrow_mut().push(Outcome { label: label.to_owned(), trace });
+    }
+
+    fn ask(&self, ask: &Ask, provider: &mut dyn Provider) -> Trace {
+        fix::extract(ask, provider, &mut |told| {
+            match told {
+                Told::Waiting => {}
+                Told::Asked(stage) => (self.tell)(News::Asked(stage)),
+                Told::Text(text) => (self.tell)(News::Text { text: text.to_owned(), pieces: 1 }),
+                Told::Again { why, wait } => {
+                    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    (self.tell)(News::Again { why: why.to_owned(), wait_ms });
+                }
+                Told::Attempt(attempt) => (self.tell)(News::Attempt(Box::new(attempt.clone()))),
+            }
+            if self.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Asks the run, which answers between two micro-batches and tells nothing before it has done.
+    fn ask_run(&self, ask: &Ask, base: bool) -> Result<Trace, String> {
+        let gone = || "the run does not listen any more".to_owned();
+        let run = self.run.ok_or_else(gone)?;
+        let stage = if ask.constrained { Stage::Constrained } else { Stage::Generate };
+        (self.tell)(News::Asked(stage));
+        let asked = ExtractAsk {
+            text: ask.text.clone(),
+            schema: Some(ask.schema.document().clone()),
+            prompt: Some(ask.prompt.clone()),
+            base,
+            constrained: ask.constrained,
+            chat: match self.ask.settings.form {
+                Form::AsTrained => None,
+                Form::Chat => Some(true),
+                Form::Raw => Some(false),
+            },
+            max_retries: Some(ask.max_retries),
+            fix_mode: ask.fix_mode,
+            max_new_tokens: Some(ask.max_new_tokens),
+            token_budget: Some(ask.token_budget),
+            temperature: ask.temperature,
+            seed: Some(ask.seed),
+            now: Some(ask.now.to_string()),
+        };
+        let (reply, replied) = channel();
+        let command = Command::Extract(Box::new(asked));
+        run.send(CommandRequest { command, reply: Some(reply) }).map_err(|_| gone())?;
+        loop {
+            match replied.recv_timeout(LOOK_AGAIN) {
+                Ok(reply) => {
+                    let refused = || reply.error.clone().unwrap_or_else(|| "the run told no trace".to_owned());
+                    let trace = reply.trace.clone().ok_or_else(refused)?;
+                    return serde_json::from_value(*trace).map_err(|e| format!("the run's trace: {e}"));
+                }
+                // Said until it is heard: the run may not have begun with it.
+                Err(RecvTimeoutError::Timeout) if self.is_cancelled() => {
+                    let _ = run.send(CommandRequest { command: Command::Cancel, reply: None });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err("the run ended without an answer".into()),
+            }
+        }
+    }
+
+    fn rows(&self, base: &Ask, rows: &[(u64, Row)], answer: &mut Answer<'_>) -> Result<(), String> {
+        (self.tell)(News::Rows(rows.len() as u64));
+        for (line, row) in rows {
+            let (prompt, text) = match (&row.text, &row.prompt) {
+                // A whole prompt stands for itself.
+                (None, Some(prompt)) => ("{text}".to_owned(), prompt.clone()),
+                (text, _) => (base.prompt.clone(), text.clone().unwrap_or_default()),
+            };
+            let now: DateTime = match row.now.as_deref().map(|now| now.trim().parse()) {
+                Some(Ok(now)) => now,
+                Some(Err(_)) => return Err(format!("row {line}: its now is no time such as 2026-11-05T14:00")),
+                None => base.now,
+            };
+            let trace = answer(&Ask { prompt, text, now, ..base.clone() })?;
+            if self.is_cancelled() {
+                return Ok(());
+            }
+            // A provider that failed fails the work; a value that was refused is a row's result.
+            if let Some(why) = cli::extract::failed_call(&trace) {
+                return Err(format!("row {line}: {why}"));
+            }
+            (self.tell)(News::Row(Box::new(RowResult::new(*line, row, trace, true))));
+        }
+        Ok(())
+    }
+
+    fn keep(&self, outcomes: Vec<Outcome>) {
+        let ask = self.ask.clone();
+        let TrialAsk { settings, prompt, prompt_b, text, schema, .. } = ask;
+        let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+        let trial = Trial { unix_ms, settings, prompt, prompt_b, text, schema, outcomes };
+        let kept = trials::append(&self.ask.place, &trial);
+        (self.tell)(News::Kept(kept.map(|()| Box::new(trial))));
+    }
+}
+
+/// What is kept of a variant that could not be asked.
+fn failed(why: &str) -> Trace {
+    let error = Refusal { stage: Stage::Generate, message: why.to_owned(), errors: Vec::new() };
+    Trace { ok: false, value: None, error: Some(error), attempts: Vec::new(), totals: Totals::default() }
+}
+
+/// What comes of asking whoever answers.
+type Answer<'a> = dyn FnMut(&Ask) -> Result<Trace, String> + 'a;
+
+/// Does something with who answers for a variant.
+type With<'a> =
+    dyn FnMut(&Variant, &Schema, &mut dyn FnMut(&mut Answer<'_>) -> Result<(), String>) -> Result<(), String> + 'a;

@@ -1,0 +1,225 @@
+//! The playground through a session: keys in, files and commands out.
+
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+
+use ratatui::layout::Size;
+
+use super::*;
+use crate::app::Launched;
+use crate::app::environment::TerminalEnvironment;
+use crate::app::input::Input;
+use crate::app::session::Session;
+use crate::config::RunConfig;
+use crate::config::parse;
+use crate::event::{Command, CommandReply, CommandRequest, RunEvent, RunHandle, RunStarted, RunState, Stamped};
+use crate::event::{MicroBatchDone, SCHEMA};
+use crate::extract::chain::{self, Reading};
+use crate::ui::state::playground::trial::{Compare, Quest, Who};
+use crate::ui::{Clock, Key as Press, Message, State};
+
+struct Driven {
+    session: Session,
+    commands: Receiver<CommandRequest>,
+    ms: u64,
+}
+
+fn config() -> RunConfig {
+    let text = "[model]\nsource = \"/nowhere/model.gguf\"\n[data]\ntrain = \"a\"\n";
+    parse::from_toml(text, "x", "/".as_ref(), &[]).expect("settings")
+}
+
+/// A run of this process that trains, on a screen that shows its playground.
+fn training(folder: &Path) -> Driven {
+    let (events_in, events) = channel();
+    let (commands_in, commands) = channel();
+    let environment = TerminalEnvironment::from_variables(|_| None);
+    let mut session = Session::new(State::watching(), environment.themes(), Size::new(80, 24), None);
+    let handle = RunHandle { events, commands: commands_in };
+    session.attach(Launched { handle, folder: folder.to_owned(), history: None, cause: None }, true);
+    let started = RunStarted {
+        schema: SCHEMA,
+        run_id: "x".into(),
+        started_unix_ms: 0,
+        config: config(),
+        seed: 0,
+        device: "cpu".into(),
+        model_name: None,
+        trainable_params: 1,
+        total_params: 1,
+        planned_steps: 9,
+        resumed_from: None,
+        rows: Vec::new(),
+    };
+    let micro = MicroBatchDone {
+        step: 1,
+        micro: 1,
+        micro_per_step: 4,
+        loss_sum_nats: 1.0,
+        target_tokens: 1,
+        tokens: 1,
+        duration_us: 1,
+        used_bytes: None,
+        peak_bytes: None,
+    };
+    for (seq, event) in (0..).zip([RunEvent::RunStarted(Box::new(started)), RunEvent::MicroBatchDone(micro)]) {
+        events_in.send(Stamped { seq, elapsed_ms: seq, event }).expect("the session listens");
+    }
+    // The stream stays open as long as the test.
+    std::mem::forget(events_in);
+    let mut driven = Driven { session, commands, ms: 0 };
+    driven.turn(&[]);
+    driven.turn(&[Press::Char('6')]);
+    driven
+}
+
+impl Driven {
+    fn turn(&mut self, keys: &[Press]) {
+        self.ms += 50;
+        let now = Clock { ms: self.ms, unix_ms: self.ms };
+        self.session.turn(now, keys.iter().map(|&key| Input::Key(key)));
+    }
+
+    /// Until the trial is over; its thread takes as long as it takes.
+    fn wait(&mut self) {
+        while self.session.state.playground.running.is_some() {
+            self.turn(&[]);
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn an_answer_is_read_and_the_trial_stands_in_the_runs_folder() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut driven = training(place.path());
+    driven.turn(&[Press::Char('x'), Press::Enter, Press::F(5)]);
+    driven.wait();
+    let play = &driven.session.state.playground;
+    assert_eq!(play.failure, None);
+    let outcome = play.outcomes.first().expect("an outcome");
+    assert!(outcome.trace.ok, "{:?}", outcome.trace);
+    let kept = trials::read(&place.path().join("playground/trials.jsonl")).expect("trials");
+    assert_eq!(kept, play.finds.trials);
+    assert!(kept.len() == 1 && driven.commands.try_recv().is_err(), "training was not asked to wait");
+}
+
+#[test]
+fn training_waits_for_a_local_trial_and_goes_on_when_its_model_cannot_be_read() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut driven = training(place.path());
+    let keys = [[Press::Char('x')].as_slice(), &[Press::Down; 9], &[Press::Enter, Press::F(5)]].concat();
+    driven.turn(&keys);
+    let request = driven.commands.try_recv().expect("a command");
+    assert_eq!(request.command, Command::Pause);
+    request.reply.expect("an answer is wanted").send(CommandReply::done(RunState::Paused, 1)).expect("it waits");
+    driven.turn(&[]);
+    driven.wait();
+    let play = &driven.session.state.playground;
+    assert!(play.failure.as_ref().is_some_and(|why| why.contains("model.gguf")), "{:?}", play.failure);
+    let kept = trials::read(&place.path().join("playground/trials.jsonl")).expect("trials");
+    assert!(kept.len() == 1 && !kept[0].outcomes[0].trace.ok, "a trial that failed is kept too");
+    assert_eq!(driven.commands.try_recv().expect("a command").command, Command::Resume);
+}
+
+#[test]
+fn a_screen_that_ends_in_the_middle_of_a_trial_lets_training_go_on() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut driven = training(place.path());
+    let keys = [[Press::Char('x')].as_slice(), &[Press::Down; 9], &[Press::Enter, Press::F(5)]].concat();
+    driven.turn(&keys);
+    assert_eq!(driven.commands.try_recv().expect("a command").command, Command::Pause);
+    let _source = driven.session.into_source(true).expect("the run goes on");
+    assert_eq!(driven.commands.try_recv().expect("a command").command, Command::Resume);
+}
+
+#[test]
+fn pieces_of_text_are_told_as_one() {
+    let mut player = Player::default();
+    let (orders, _taken) = channel();
+    let (told, news) = channel();
+    player.thread = Some((orders, news));
+    for text in ["a", "b", "c"] {
+        told.send((1, News::Text { text: text.into(), pieces: 1 })).expect("it listens");
+    }
+    told.send((2, News::Text { text: "d".into(), pieces: 1 })).expect("it listens");
+    let heard = player.hear();
+    assert_eq!(heard[0], (1, News::Text { text: "abc".into(), pieces: 3 }));
+    assert_eq!((heard.len(), heard[1].0), (2, 2));
+}
+
+#[test]
+fn schemas_are_found_beside_a_configuration() {
+    let place = tempfile::tempdir().expect("a place");
+    let folder = place.path().join("schemas");
+    std::fs::create_dir_all(folder.join("x.json")).expect("a folder with a name like a file's");
+    std::fs::write(folder.join("b.json"), "{}").expect("a file");
+    std::fs::write(folder.join("a.json"), "{}").expect("a file");
+    std::fs::write(folder.join("notes.txt"), "{}").expect("a file");
+    let beside = vec![place.path().to_owned(), place.path().to_owned()];
+    let (schema, prompt) = (Some(folder.join("a.json")), Some(folder.join("notes.txt")));
+    let quest = Quest { run: None, beside, place: place.path().join("none.jsonl"), schema, prompt };
+    let Message::PlaygroundFound { ticket: 7, finds } = look(7, &quest) else { panic!("another answer") };
+    assert_eq!(finds.schemas.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.json", "b.json"]);
+    assert_eq!(finds.own_schema, Some(("a.json".to_owned(), "{}".to_owned())));
+    assert!(finds.own_prompt.as_deref() == Some("{}") && finds.trials.is_empty());
+}
+
+/// A screen whose next trial asks the run.
+fn asking_the_run(folder: &Path) -> Driven {
+    let mut driven = training(folder);
+    driven.turn(&[Press::Char('x'), Press::Enter]);
+    driven.session.state.playground.settings.who = Who::Run;
+    driven.turn(&[Press::F(5)]);
+    driven
+}
+
+#[test]
+fn the_run_is_asked_once_for_each_variant_and_never_paused() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut driven = asking_the_run(place.path());
+    assert!(driven.session.state.playground.asks_run());
+    let heard = driven.commands.recv().expect("a command");
+    let Command::Extract(asked) = heard.command else { panic!("{:?}", heard.command) };
+    assert!(!asked.base && asked.schema.is_some() && !asked.text.is_empty());
+    let trace = chain::read(&asked.text, None, "2026-11-30T09:00".parse().expect("a time"), Reading::Whole);
+    let told = serde_json::to_value(&trace).expect("a trace");
+    let reply = CommandReply { trace: Some(Box::new(told)), ..CommandReply::done(RunState::Running, 1) };
+    heard.reply.expect("an answer is wanted").send(reply).expect("it waits");
+    driven.wait();
+    let play = &driven.session.state.playground;
+    assert_eq!((play.failure.as_deref(), play.outcomes[0].trace.value.as_ref()), (None, trace.value.as_ref()));
+    assert!(driven.commands.try_recv().is_err(), "nothing else is said to it");
+
+    driven.session.state.playground.settings.compare = Compare::Adapter;
+    driven.turn(&[Press::F(5)]);
+    for base in [true, false] {
+        let heard = driven.commands.recv().expect("a command");
+        let Command::Extract(asked) = heard.command else { panic!("{:?}", heard.command) };
+        assert_eq!(asked.base, base);
+        let reply =
+            CommandReply { trace: serde_json::to_value(&trace).ok().map(Box::new), ..CommandReply::refused("") };
+        heard.reply.expect("an answer is wanted").send(reply).expect("it waits");
+    }
+    driven.wait();
+    let labels: Vec<_> = driven.session.state.playground.outcomes.iter().map(|o| o.label.as_str()).collect();
+    assert_eq!(labels, ["base", "adapter"]);
+}
+
+#[test]
+fn a_trial_of_the_run_is_cancelled_there_and_its_refusal_is_told() {
+    let place = tempfile::tempdir().expect("a place");
+    let mut driven = asking_the_run(place.path());
+    let asked = driven.commands.recv().expect("a command");
+    driven.turn(&[Press::Esc]);
+    assert_eq!(driven.commands.recv().expect("a command").command, Command::Cancel);
+    asked.reply.expect("an answer is wanted").send(CommandReply::refused("it is over")).expect("it waits");
+    driven.wait();
+    assert_eq!(driven.session.state.playground.failure, None);
+
+    driven.turn(&[Press::F(5)]);
+    let asked = driven.commands.iter().find(|heard| heard.command != Command::Cancel).expect("a command");
+    asked.reply.expect("an answer is wanted").send(CommandReply::refused("training is over")).expect("it waits");
+    driven.wait();
+    assert_eq!(driven.session.state.playground.failure.as_deref(), Some("training is over"));
+}

@@ -10,8 +10,8 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::{CliError, result, say};
-use crate::extract::attempt::{Change, Refusal, Trace};
-use crate::extract::chain::repair_text;
+use crate::extract::attempt::{Change, Refusal};
+use crate::extract::chain::{repair_text, repair_value};
 use crate::extract::rows::{Rows, moment};
 use crate::extract::schema::{MOST_BYTES, Schema};
 use crate::extract::validate::excerpt;
@@ -65,18 +65,19 @@ fn one(schema: Option<&Schema>, now: DateTime, whole_trace: bool) -> Result<(), 
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|e| CliError::Failed(format!("standard input: {e}")))?;
     let text = utf8(bytes).map_err(|what| CliError::Usage(format!("standard input: {what}")))?;
-    let trace = repair_text(&text, schema, now);
     if whole_trace {
+        let trace = repair_text(&text, schema, now);
         let printed = serde_json::to_string_pretty(&trace).map_err(|e| CliError::Failed(e.to_string()))?;
         result(escaped(&printed))?;
         return if trace.ok { Ok(()) } else { Err(CliError::Told(1)) };
     }
-    for change in trace.attempts.iter().flat_map(|a| &a.changes).filter(|c| c.lossy) {
+    let repaired = repair_value(&text, schema, now);
+    for change in repaired.changes.iter().filter(|c| c.lossy) {
         say(printable(&loss(change)));
     }
-    match trace {
-        Trace { value: Some(value), .. } => result(escaped(&value.to_string())).map(drop),
-        Trace { error, .. } => Err(CliError::Failed(error.map_or_else(|| "no value".into(), |e| refusal(&e)))),
+    match repaired.result {
+        Ok(value) => result(escaped(&value.to_string())).map(drop),
+        Err(error) => Err(CliError::Failed(refusal(&error))),
     }
 }
 

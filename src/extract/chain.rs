@@ -31,6 +31,10 @@ const MOST_NAMED: usize = 8;
 /// How many readings of a text are held against the schema; a text of more values than that is no answer.
 const MOST_JUDGED: usize = 1_000;
 
+/// How much a text may hold for a value to be built of it, see [`weight`]: some gigabytes of values, which is more than 100 MB of ordinary
+/// JSON and less than 100 MB of the worst.
+const MOST_WEIGHT: usize = 24_000_000;
+
 /// Reads a typed value out of a text; without a schema, JSON alone. `now` is what dates without a year are told by.
 pub fn repair_text(text: &str, schema: Option<&Schema>, now: DateTime) -> Trace {
     read(text, schema, now, Reading::Whole)
@@ -138,6 +142,9 @@ impl Judged {
 
 impl Chain<'_> {
     fn run(&self) -> Outcome {
+        if weight(self.text) > MOST_WEIGHT {
+            return self.too_large();
+        }
         let begun = Instant::now();
         let mut judged: Vec<Judged> = Vec::new();
         let mut ms = [0.0; 2];
@@ -313,6 +320,19 @@ impl Chain<'_> {
         Step { stage, output: Value::Null, errors: vec![fault], changes: Vec::new(), ms }
     }
 
+    /// A text whose values would take more memory than a machine may have is refused before anything is built.
+    fn too_large(&self) -> Outcome {
+        let expected =
+            format!("at most {MOST_WEIGHT} brackets, commas, colons and lines, an opening brace counted as four");
+        let message = format!("the text is too large for a value: expected {expected}");
+        let excerpt = beginning(self.text, 80).to_owned();
+        let found = format!("{} bytes", self.text.len());
+        let errors = vec![Fault { path: String::new(), expected, found, excerpt, offset: Some(0) }];
+        let step =
+            Step { stage: Stage::Parse, output: Value::Null, errors: errors.clone(), changes: Vec::new(), ms: 0.0 };
+        Outcome { steps: vec![step], result: Err(Refusal { stage: Stage::Parse, message, errors }) }
+    }
+
     fn nothing_read(&self, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
         let last = tried.last().copied().unwrap_or(Stage::Parse);
         let steps: Vec<Step> = tried.into_iter().zip(ms).map(|(stage, ms)| self.unread(stage, ms)).collect();
@@ -325,6 +345,19 @@ impl Chain<'_> {
         };
         Outcome { steps, result: Err(Refusal { stage: last, message, errors }) }
     }
+}
+
+/// How many values a text can have at most, by the bytes that part them; an object weighs several times what a scalar does.
+fn weight(text: &str) -> usize {
+    if text.len() <= MOST_WEIGHT / 4 {
+        return 0;
+    }
+    let weight = |byte: &u8| match byte {
+        b'{' => 4,
+        b'[' | b'(' | b',' | b';' | b':' | b'=' | b'\n' => 1,
+        _ => 0,
+    };
+    text.as_bytes().iter().map(weight).sum()
 }
 
 /// Whether the text as a whole is one JSON value.

@@ -157,3 +157,12 @@ fn a_cut_is_told_once_and_an_empty_text_is_said_to_be_empty() {
     assert_eq!((told.len(), told[0].path.as_str()), (1, "/name"));
     assert_eq!(traced(" ", &schema).error.map(|e| e.message).as_deref(), Some("the text is empty"));
 }
+
+#[test]
+fn a_text_of_more_values_than_memory_holds_is_refused_before_they_are_built() {
+    let trace = repair_text(&"1,".repeat(MOST_WEIGHT + 1), None, at());
+    let refusal = trace.error.unwrap();
+    assert!(refusal.stage == Stage::Parse && refusal.message.contains("too large"), "{}", refusal.message);
+    // So many letters are no values.
+    assert_eq!(weight(&"a".repeat(MOST_WEIGHT + 1)), 0);
+}

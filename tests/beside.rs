@@ -1,11 +1,20 @@
 //! What a run does for others while it trains, through its socket and the program: a typed value by the model as it is now, the report that
 //! is ordered, and what ends both.
 
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command as Process, Output, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use finetop::config::{ComputeDtype, Method, Quantization};
+use finetop::event::{Command, CommandRequest, ExtractAsk, RunState};
+use finetop::memory::ledger::Ledger;
+use finetop::model::source::{self, Source};
+use finetop::task;
+use finetop::train::orders::{Live, Orders, Stop};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
@@ -41,7 +50,7 @@ fn prepared(train: &str, test_rows: usize) -> tempfile::TempDir {
 }
 
 fn finetop(at: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_finetop")).current_dir(at).args(arguments).stdin(Stdio::null()).output().unwrap()
+    Process::new(env!("CARGO_BIN_EXE_finetop")).current_dir(at).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// What a command to the run is answered, and the exit status.
@@ -59,7 +68,7 @@ struct Training<'a> {
 
 impl<'a> Training<'a> {
     fn start(at: &'a Path) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_finetop"))
+        let child = Process::new(env!("CARGO_BIN_EXE_finetop"))
             .args(["train", "tiny.toml", "--headless", "--run-dir", "run"])
             .current_dir(at)
             .stdin(Stdio::null())
@@ -146,29 +155,56 @@ fn a_run_extracts_while_it_trains_and_trains_as_if_it_had_not() {
 }
 
 #[test]
-fn an_extraction_is_cancelled_and_the_run_goes_on() {
-    let place = prepared("max_steps = 100000", 0);
-    let at = place.path();
-    let mut run = Training::start(at);
-    // A long one: the model has no reason to end a list.
-    fs::write(at.join("list.json"), r#"{"type": "array", "items": {"type": "integer"}, "minItems": 10000}"#).unwrap();
-    let long = ["extract", "--schema", "list.json", "--constrained", "--max-new-tokens", "5000000", "go on"];
-    let asked = std::thread::spawn({
-        let at = at.to_owned();
-        move || ctl(&at, &long)
-    });
-    let end = Instant::now() + Duration::from_secs(120);
-    while ctl(at, &["cancel"]).0["ok"] != true {
-        assert!(Instant::now() < end);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let (reply, status) = asked.join().unwrap();
-    assert_eq!((&reply["ok"], &reply["trace"]["ok"], status), (&true.into(), &false.into(), Some(1)), "{reply}");
-    assert!(reply["trace"]["error"]["message"].as_str().unwrap().contains("cancelled"), "{reply}");
-    let before = losses(&run.log()).len();
-    run.until("it goes on", |log| losses(log).len() > before);
-    assert_eq!(ctl(at, &["stop"]).1, Some(0));
-    assert_eq!(run.last()["reason"], "stopped");
+fn who_waits_for_an_extraction_ends_it_and_what_is_said_meanwhile_is_kept() {
+    let files = source::resolve(
+        &Source::parse(fixtures().join("llama").to_str().unwrap()).unwrap(),
+        &mut |_| {},
+        &AtomicBool::new(false),
+    )
+    .unwrap();
+    let how = (Method::Lora, Quantization::Keep, ComputeDtype::F32);
+    let ledger = Ledger::default();
+    let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).unwrap();
+    let adapter = task::adapter(&decoder, Some(&fixtures().join("llama-adapter"))).unwrap().unwrap();
+    let (said, commands) = mpsc::channel();
+    let say = |command: Command| {
+        let (reply, answer) = mpsc::channel();
+        said.send(CommandRequest { command, reply: Some(reply) }).unwrap();
+        answer
+    };
+    let answers = RefCell::new(Vec::new());
+    let ends = Cell::new(Some(Command::Cancel));
+    let extract = |asked: &ExtractAsk, _: Live, over: &mut dyn FnMut() -> bool| {
+        assert_eq!((asked.text.as_str(), over()), ("it is sold", false));
+        answers.borrow_mut().push(say(Command::Save));
+        assert!(!over());
+        answers.borrow_mut().push(say(ends.take().unwrap()));
+        assert!(over() && over(), "once over, it stays so");
+        Ok(serde_json::json!({"ok": false}))
+    };
+    let mut orders = Orders::new(&commands, &ledger, &extract, None);
+    let asked = || Command::Extract(Box::new(ExtractAsk { text: "it is sold".into(), ..ExtractAsk::default() }));
+    let live = || Some(Live { decoder: &decoder, adapter: &adapter });
+    let first = say(asked());
+    orders.look(7, live());
+    let reply = first.try_recv().unwrap();
+    assert_eq!((reply.ok, reply.step, reply.trace.unwrap()["ok"].as_bool()), (true, Some(7), Some(false)));
+    assert!(answers.borrow()[1].try_recv().unwrap().ok, "the cancel is answered");
+    let waiting = orders.waiting();
+    assert!(waiting.len() == 1 && waiting[0].command == Command::Save, "the save waits for the end of the step");
+    assert_eq!(orders.stop(), Stop::No);
+
+    // A stop ends it as well, and holds; in a pause, too.
+    ends.set(Some(Command::Stop));
+    let (paused, second) = (say(Command::Pause), say(asked()));
+    orders.look(7, live());
+    assert_eq!(paused.try_recv().unwrap().state, Some(RunState::Paused));
+    assert_eq!((second.try_recv().unwrap().state, orders.stop()), (Some(RunState::Paused), Stop::AfterStep));
+
+    let nobody = say(Command::Cancel);
+    let late = say(asked());
+    orders.look(8, None);
+    assert!(!nobody.try_recv().unwrap().ok && !late.try_recv().unwrap().ok);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One trial, or a file of rows: who answers is opened and asked, variant by variant, and what came of it is kept.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +29,7 @@ use crate::model::device_memory;
 use crate::model::generate::Decoding;
 use crate::model::source::{self, Progress, Source};
 use crate::task;
+use crate::task::grammar;
 use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
@@ -52,6 +53,8 @@ pub(super) struct Maker<'a> {
     tell: &'a dyn Fn(News),
     /// Of the variants that are done, or were cancelled.
     outcomes: RefCell<Vec<Outcome>>,
+    /// Of the variant that was begun last.
+    label: Cell<&'static str>,
 }
 
 impl<'a> Maker<'a> {
@@ -61,7 +64,7 @@ impl<'a> Maker<'a> {
         cancel: &'a AtomicBool,
         tell: &'a dyn Fn(News),
     ) -> Self {
-        Maker { ask, run, cancel, tell, outcomes: RefCell::default() }
+        Maker { ask, run, cancel, tell, outcomes: RefCell::default(), label: Cell::new("") }
     }
 
     /// Makes the trial, and keeps what came of it: also where it was cancelled, or a variant could not be made.
@@ -74,8 +77,7 @@ impl<'a> Maker<'a> {
         if let Err(why) = &made
             && !self.is_cancelled()
         {
-            let label = self.ask.variants().get(outcomes.len()).map_or("", |variant| variant.label).to_owned();
-            outcomes.push(Outcome { label, trace: failed(why) });
+            outcomes.push(Outcome { label: self.label.get().to_owned(), trace: failed(why) });
         }
         if !outcomes.is_empty() {
             self.keep(outcomes);
@@ -119,6 +121,10 @@ impl<'a> Maker<'a> {
             let mut provider = OpenAi::new(server).map_err(|e| e.to_string())?;
             return self
                 .go(&base, &variants, rows, &mut |_, _, work| work(&mut |ask| Ok(self.ask(ask, &mut provider))));
+        }
+        // What of a schema cannot be decoded under is said before a model is fetched.
+        if variants.iter().any(|variant| variant.constrained) {
+            grammar::check(&base.schema).map_err(|e| e.to_string())?;
         }
         if kept.as_ref().is_none_or(|model| model.source != settings.model) {
             // The one before goes first: there may be no room for both.
@@ -210,6 +216,7 @@ impl<'a> Maker<'a> {
                 return Ok(());
             }
             let ask = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
+            self.label.set(variant.label);
             (self.tell)(News::Begins(at));
             with(variant, &ask.schema, &mut |answer| {
                 let trace = answer(&ask)?;

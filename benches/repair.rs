@@ -7,7 +7,9 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use finetop::extract::chain::{self, Reading};
 use finetop::extract::schema::Schema;
+use finetop::extract::validate::validate;
 use finetop::extract::{parse, plain, repair};
 use serde_json::{Value, json};
 
@@ -81,6 +83,24 @@ fn person() -> Schema {
     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "city": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}}, "at": {"type": "object", "properties": {"name": {"type": "string"}}}}});
     Schema::from_value(&schema).expect("the schema is this program's own")
+}
+
+/// What the program ships, and one that has a bit of everything.
+fn schemas() -> Vec<Schema> {
+    const SHIPPED: [&str; 4] = [
+        include_str!("../configs/schemas/person.json"),
+        include_str!("../configs/schemas/listing.json"),
+        include_str!("../configs/schemas/meeting.json"),
+        include_str!("../configs/schemas/receipt.json"),
+    ];
+    let wide = json!({"anyOf": [
+        {"type": "array", "items": {"anyOf": [{"type": "integer"}, {"type": "null"}, {"type": "string", "format": "date-time"}]}},
+        {"type": "object", "properties": {"name": {"type": "string", "format": "duration"}, "a": {"enum": ["a", "True", 1, null]},
+            "price": {"type": "number", "exclusiveMinimum": 0}, "ok": {"type": "boolean"}, "id": {"type": ["integer", "boolean"]}},
+            "additionalProperties": {"$ref": "#"}},
+        {"type": "string", "format": "time"}, {"type": "integer", "multipleOf": 5}]});
+    let wide = Schema::from_value(&wide).expect("the schema is this program's own");
+    SHIPPED.iter().filter_map(|text| Schema::parse(text).ok()).chain([wide]).collect()
 }
 
 /// Texts that invite a second look at what was already seen, at one, two and four times a length.
@@ -311,8 +331,26 @@ fn fuzz(duration: Duration, seed: u64) {
         "，",
         "\u{feff}",
         "\r",
+        "120만",
+        "원",
+        "3.5억",
+        "약 ",
+        "-",
+        "11월 5일",
+        "오후 2시",
+        "다음 주 ",
+        "next ",
+        "2026-11-",
+        "05T14:00",
+        "P1D",
+        "1e400",
+        "NaN",
+        "%",
+        "yes",
     ];
     let schema = person();
+    let schemas = schemas();
+    let now = "2026-11-30T09:00".parse().expect("a time");
     let mut random = Random(seed.max(1));
     let start = Instant::now();
     let (mut texts, mut bytes, mut slowest) = (0_u64, 0_usize, (0_f64, String::new()));
@@ -352,6 +390,13 @@ fn fuzz(duration: Duration, seed: u64) {
             found.extend(repair::candidates(&text, None));
             found.extend(repair::candidates(&text, Some(&schema)));
             found.extend(plain::candidates(&text, Some(&schema)));
+            for schema in &schemas {
+                let trace = chain::read(&text, Some(schema), now, Reading::Whole);
+                let Some(value) = trace.value else { continue };
+                assert!(validate(&value, schema).is_empty(), "{value} does not fit");
+                let again = chain::repair_value(&value.to_string(), Some(schema), now);
+                assert_eq!(again.result.ok(), Some(value), "a value that fits was changed");
+            }
             found.iter().all(|candidate| text.get(candidate.span.clone()).is_some())
         }));
         assert!(matches!(checked, Ok(true)), "seed {seed}, text {texts}: {text:?}");

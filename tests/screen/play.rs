@@ -300,6 +300,9 @@ pub fn states() -> Vec<State> {
     let mut typing = entered(no_run(), size);
     press(&mut typing, Key::Enter);
     types(&mut typing, "중고 아이폰");
+    let mut wrong_schema = entered(no_run(), size);
+    focus(&mut wrong_schema, Focus::Schema);
+    update(&mut wrong_schema, Message::Paste(HOSTILE.into()));
     let mut in_settings = entered(own_run(), size);
     focus(&mut in_settings, Focus::Settings);
     let mut examples = entered(no_run(), size);
@@ -313,6 +316,7 @@ pub fn states() -> Vec<State> {
     vec![
         entered(no_run(), size),
         typing,
+        wrong_schema,
         in_settings,
         examples,
         trials,
@@ -454,6 +458,37 @@ fn a_schema_is_chosen_edited_and_refused_before_anything_is_asked() {
         "{:?}",
         state.playground.failure
     );
+}
+
+#[test]
+fn a_wrong_schema_is_marked_while_it_is_typed_without_colours_too() {
+    let ascii = theme("mono", GlyphSet::Ascii);
+    let mut state = entered(no_run(), (80, 24));
+    focus(&mut state, Focus::Schema);
+    let line_of = |frame: &str, what: &str| frame.lines().find(|line| line.contains(what)).map(str::to_owned);
+    press(&mut state, Key::Enter);
+    hit(&mut state, &[Key::Alt('a'), Key::Backspace]);
+    assert!(state.playground.schema.is_empty() && state.playground.flaw().is_none(), "nothing is typed yet");
+    types(&mut state, "{\n  \"type\": \"objekt\"\n");
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(frame.contains(" 2:19 the text ends within an object "), "{frame}");
+    types(&mut state, "}");
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(frame.is_ascii() && frame.contains(" 2:11 expected "), "{frame}");
+    assert!(line_of(&frame, "objekt\"").is_some_and(|line| line.starts_with('!')), "{frame}");
+    // Where a mark cannot be seen, what is below the text says where it is.
+    hit(&mut state, &[Key::Up, Key::End, Key::Left, Key::Backspace, Key::Backspace, Key::Backspace]);
+    types(&mut state, "ect");
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(state.playground.flaw().is_none() && !frame.contains("expected"), "{frame}");
+    for size in SIZES {
+        let mut state = entered(no_run(), size);
+        focus(&mut state, Focus::Schema);
+        press(&mut state, Key::Enter);
+        hit(&mut state, &[Key::Alt('a')]);
+        types(&mut state, "{\n\"properties\": {\n\"나이\": {\"type\": \"정수\"},\n\"x\": {}}}");
+        compare_at("play-schema-wrong", &state, size);
+    }
 }
 
 #[test]

@@ -146,6 +146,9 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::Answered { command, reply } => heard::answered(state, &command, &reply),
     }
     playground::settle(state, &mut effects);
+    if state.in_playground() {
+        state.playground.look_at_schema();
+    }
     for effect in &mut effects {
         if let Effect::Copy(text) = effect {
             copied(state, text);

@@ -31,6 +31,8 @@ pub struct Look<'a> {
     pub marks: &'a [Mark],
     /// On the right of the upper edge, before the place of the cursor.
     pub right: Words,
+    /// On the left of the lower edge, unless the editor has something to say there itself.
+    pub below: Words,
     /// What is there while there is no text.
     pub hint: &'a str,
 }
@@ -87,9 +89,10 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, editor: &Editor, look: &Look<'_>) -> 
     if seen.last().is_some_and(|row| !row.is_last || row.line + 1 < editor.lines().len()) {
         pen.cell(x, text.bottom() - 1, down, Role::Key);
     }
-    if let Some(notice) = editor.notice() {
-        let edge = Rect { x: area.x + 2, y: area.bottom() - 1, width: area.width.saturating_sub(4), height: 1 };
-        pen.text(edge, 0, &format!(" {notice} "), Role::Warn);
+    let edge = Rect { x: area.x + 2, y: area.bottom() - 1, width: area.width.saturating_sub(4), height: 1 };
+    match editor.notice() {
+        Some(notice) => _ = pen.text(edge, 0, &format!(" {notice} "), Role::Warn),
+        None => _ = pen.line(edge, 0, &look.below),
     }
     cursor
 }

@@ -1,9 +1,10 @@
 //! The playground: what is typed and turned, which panel has the keys, what came of the last trial, those that were made before. It is a tab
 //! of a run, and a page by itself where there is none. Settings are rows in `settings`, a trial is data in `trial`, one that is being made is
-//! `making`'s, a file of rows is worked through in `batch`, `examples` has what to begin with. Keys are in `update::playground`.
+//! `making`'s, what is wrong with the schema `flaw`'s, a file of rows is worked through in `batch`, `examples` has what to begin with. Keys are in `update::playground`.
 
 pub mod batch;
 pub mod examples;
+mod flaw;
 mod making;
 pub mod settings;
 pub mod trial;
@@ -18,6 +19,7 @@ use crate::ui::state::field::Field;
 
 use batch::Batch;
 use examples::{EXAMPLES, Example, SCHEMAS};
+pub use flaw::Flaw;
 pub use making::{Hold, Phase, Running};
 use settings::Row;
 use trial::{Compare, Finds, Outcome, Settings, Trial, Who};
@@ -63,6 +65,9 @@ pub struct Playground {
     pub schema: Editor,
     /// Of the schema's text, when it was put in: another one has been edited.
     schema_revision: u64,
+    flaw: Option<Flaw>,
+    /// Of the schema's text that was looked at for it.
+    flaw_revision: Option<u64>,
     pub settings: Settings,
     /// The selected row of the settings.
     pub row: Row,
@@ -117,6 +122,8 @@ impl Default for Playground {
             text: Editor::new(""),
             schema: Editor::new(""),
             schema_revision: 0,
+            flaw: None,
+            flaw_revision: None,
             settings: Settings::default(),
             row: Row::Schema,
             field: None,

@@ -15,10 +15,11 @@ use ratatui::layout::{Position, Rect};
 
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
+use crate::ui::state::editor::{Editor, Place, rows::column};
 use crate::ui::state::playground::trial::Who;
-use crate::ui::state::playground::{Focus, Page, Playground};
+use crate::ui::state::playground::{Flaw, Focus, Page, Playground};
 use crate::ui::theme::{Role, Theme};
-use crate::ui::widgets::editor::{self, Look};
+use crate::ui::widgets::editor::{self, Look, Mark};
 use crate::ui::widgets::pen::inside;
 use crate::ui::widgets::{Pen, Words, words};
 
@@ -274,7 +275,20 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
         Focus::Text => "the text to extract from; x has examples",
         _ => "a JSON Schema",
     };
-    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks: &[], right, hint })
+    let flaw = play.flaw().filter(|_| focus == Focus::Schema);
+    let mark = flaw.and_then(|flaw| flaw.place).map(|(from, to)| Mark { from, to, role: Role::Bad });
+    let marks = mark.as_slice();
+    let below = flaw.map(|flaw| told(flaw, text)).unwrap_or_default();
+    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks, right, below, hint })
+}
+
+/// Where a mistake in the schema is, counted from 1, and what was expected there.
+fn told(flaw: &Flaw, text: &Editor) -> Words {
+    let place = flaw.place.map_or_else(String::new, |(Place { line, byte }, _)| {
+        let at = text.lines().get(line).map_or(0, |line| column(line, 0, byte));
+        format!("{}:{} ", line + 1, at + 1)
+    });
+    words([(" ", Role::Bad), (&place, Role::Bad), (&flaw.what, Role::Bad), (" ", Role::Bad)])
 }
 
 /// A title that shows which panel has the keys, without colours too.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::attempt::{Refusal, Stage, Trace};
+use super::fix::FixMode;
 
 /// A row to extract from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -175,6 +176,33 @@ impl Summary {
             self.fields.add(*right);
             self.by_field.entry(name.clone()).or_default().add(*right);
         }
+    }
+}
+
+/// What is written of a file of rows: the rates, how was asked, and every row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// `local`, `openai`; `run` where a run that trains answered.
+    pub provider: String,
+    pub model: String,
+    /// The folder of an adapter; none of the base model, and of a server.
+    pub adapter: Option<String>,
+    pub constrained: bool,
+    pub fix_mode: FixMode,
+    pub max_retries: u32,
+    pub prompt: String,
+    pub json_schema: Value,
+    pub rows: Vec<RowResult>,
+}
+
+impl Report {
+    /// The whole file, as JSON in lines.
+    /// # Errors
+    /// serde's, which values that came from JSON never give cause for.
+    pub fn text(&self) -> serde_json::Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
     }
 }
 

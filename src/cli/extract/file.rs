@@ -5,38 +5,19 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-use serde_json::Value;
-
 use super::{ExtractArguments, Who, json, shown, stage_name, told};
 use crate::cli::engine::{failed, usage};
 use crate::cli::{CliError, result, say};
 use crate::disk::write_atomically;
 use crate::extract::attempt::{Stage, Trace};
-use crate::extract::fix::{self, Ask, FixMode};
+use crate::extract::fix::{self, Ask};
 use crate::extract::provider::Provider;
-use crate::extract::report::{Row, RowResult, Share, Summary};
+use crate::extract::report::{Report, Row, RowResult, Share, Summary};
 use crate::extract::rows::moment;
 use crate::units::{format_duration, printable};
 
 /// Longer lines than this are no rows.
 const MOST_ROW_BYTES: usize = 16 << 20;
-
-/// What `--report` writes.
-#[derive(Debug, Serialize)]
-struct Report<'a> {
-    #[serde(flatten)]
-    summary: &'a Summary,
-    provider: &'a str,
-    model: &'a str,
-    adapter: Option<String>,
-    constrained: bool,
-    fix_mode: FixMode,
-    max_retries: u32,
-    prompt: &'a str,
-    json_schema: &'a Value,
-    rows: &'a [RowResult],
-}
 
 pub(super) fn many(
     ask: &Ask,
@@ -83,21 +64,21 @@ pub(super) fn many(
     tell(&summary, began.elapsed());
     if let Some(path) = &arguments.report {
         let report = Report {
-            summary: &summary,
+            summary,
             provider: match arguments.provider {
-                Who::Local => "local",
-                Who::Openai => "openai",
+                Who::Local => "local".to_owned(),
+                Who::Openai => "openai".to_owned(),
             },
-            model,
+            model: model.to_owned(),
             adapter: arguments.adapter.as_ref().map(|a| a.display().to_string()),
             constrained: ask.constrained,
             fix_mode: ask.fix_mode,
             max_retries: ask.max_retries,
-            prompt: &ask.prompt,
-            json_schema: ask.schema.document(),
-            rows: &results,
+            prompt: ask.prompt.clone(),
+            json_schema: ask.schema.document().clone(),
+            rows: results,
         };
-        let text = serde_json::to_string_pretty(&report).map_err(failed)? + "\n";
+        let text = report.text().map_err(failed)?;
         // A link stays one.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.clone());
         let written = write_atomically(&target, |out| out.write_all(text.as_bytes()));

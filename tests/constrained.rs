@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use finetop::config::{ComputeDtype, Method, Quantization};
 use finetop::data::tokenizer::Tokenizer;
-use finetop::extract::attempt::Stage;
+use finetop::extract::attempt::{Stage, Trace};
 use finetop::extract::fix::{Ask, Told, extract};
+use finetop::extract::many::extract_all;
 use finetop::extract::provider::{Finish, Message, Provider, ProviderError, Request};
 use finetop::extract::schema::Schema;
 use finetop::extract::validate::validate;
@@ -115,6 +116,43 @@ fn a_text_that_reaches_the_limit_is_an_error_with_the_whole_trace() {
     assert_eq!((trace.totals.calls, trace.attempts[0].stage), (1, Stage::Constrained));
     let error = trace.error.unwrap();
     assert!(error.message.contains("expected an answer that ends within 10 tokens"), "{}", error.message);
+}
+
+#[test]
+fn rows_that_are_asked_together_come_to_what_each_alone_does_cut_ones_too() {
+    let model = Model::new();
+    let schema = schema(&json!({"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}));
+    let ask = |at: usize| Ask {
+        prompt: "{text}".into(),
+        constrained: at % 3 > 0,
+        max_new_tokens: 12 + 9 * (at as u32 % 2),
+        max_retries: 1,
+        ..Ask::new(
+            schema.clone(),
+            format!("name[{at}], price[{}]", "1 ".repeat(at)),
+            "2026-11-30T09:00".parse().unwrap(),
+        )
+    };
+    let (count, mut traces) = (14, Vec::new());
+    extract_all(count, 5, &ask, &mut model.local(), &mut |at, trace| {
+        traces.push((at, trace));
+        ControlFlow::Continue(())
+    });
+    assert_eq!(traces.len(), count);
+    let said = |trace: &Trace| -> Vec<Value> { trace.attempts.iter().map(|a| a.output.clone()).collect() };
+    let mut cut = 0;
+    for (at, trace) in &traces {
+        let alone = extract(&ask(*at), &mut model.local(), &mut |_| ControlFlow::Continue(()));
+        assert_eq!((said(trace), &trace.value, &trace.error), (said(&alone), &alone.value, &alone.error), "{at}");
+        assert_eq!(
+            (trace.totals.calls, trace.totals.completion_tokens),
+            (alone.totals.calls, alone.totals.completion_tokens)
+        );
+        // An answer that is not whole is a row's result, and no failure of the model.
+        assert!(trace.call_error().is_none(), "{:?}", trace.error);
+        cut += usize::from(trace.error.as_ref().is_some_and(|error| error.stage == Stage::Constrained));
+    }
+    assert!(cut > 0, "no answer was cut off under the grammar");
 }
 
 #[test]

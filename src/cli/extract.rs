@@ -92,6 +92,9 @@ pub struct ExtractArguments {
     /// With --file: only the first N rows
     #[arg(long, value_name = "N", requires = "file")]
     limit: Option<usize>,
+    /// With --file and the local model: rows that are asked at once; fewer where memory is short
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
+    batch: u32,
     /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
     #[arg(long, value_name = "TIME")]
     now: Option<String>,

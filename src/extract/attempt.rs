@@ -121,7 +121,8 @@ impl Stage {
 impl Trace {
     /// Why the last call came to nothing: it failed, or was cancelled. None where it was answered.
     pub fn call_error(&self) -> Option<&Refusal> {
-        self.error.as_ref().filter(|error| error.stage.asks())
+        // What is wrong with an answer is named; a call that failed has none. Under a grammar an answer that was cut off is refused there.
+        self.error.as_ref().filter(|error| error.stage.asks() && error.errors.is_empty())
     }
 
     /// Whether nobody wanted the rest of it.

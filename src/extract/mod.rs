@@ -6,6 +6,7 @@ pub mod chain;
 pub mod coerce;
 pub mod fix;
 pub mod formats;
+pub mod many;
 pub mod normalise;
 pub mod origin;
 pub mod parse;

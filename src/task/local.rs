@@ -3,12 +3,12 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::grammar::Vocabulary;
-use super::write::Writer;
+use super::grammar::{Grammar, Vocabulary};
+use super::write::{Progress, Writer, Written};
 use crate::data::template::{ChatTemplate, Message};
 use crate::extract::provider::{Completion, Finish, Heard, Provider, ProviderError, Request, Role};
 use crate::extract::schema::Schema;
-use crate::model::generate::{Decoding, Ended, Mask};
+use crate::model::generate::{self, Decoding, Ended, Mask};
 
 /// A model that answers.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl<'a> Local<'a> {
         self.grammar(schema).map(drop)
     }
 
-    fn grammar(&mut self, schema: &Schema) -> Result<super::grammar::Grammar, ProviderError> {
+    fn grammar(&mut self, schema: &Schema) -> Result<Grammar, ProviderError> {
         let unusable = |e: super::grammar::Unsupported| ProviderError::Unusable(e.to_string());
         let vocabulary = match self.vocabulary.take() {
             Some(vocabulary) => vocabulary,
@@ -76,12 +76,16 @@ impl<'a> Local<'a> {
     }
 }
 
-impl Provider for Local<'_> {
-    fn complete(
-        &mut self,
-        request: &Request,
-        heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
-    ) -> Result<Completion, ProviderError> {
+/// A request as the model takes it.
+struct Prepared {
+    /// The text that the model sees.
+    prompt: String,
+    tokens: Vec<u32>,
+    grammar: Option<Grammar>,
+}
+
+impl Local<'_> {
+    fn prepared(&mut self, request: &Request) -> Result<Prepared, ProviderError> {
         let grammar = match &request.constrained {
             Some(schema) => {
                 let schema = Schema::from_value(schema).map_err(|e| ProviderError::Unusable(e.to_string()))?;
@@ -98,15 +102,72 @@ impl Provider for Local<'_> {
                 context - 1
             )));
         }
-        let writer = Writer {
-            how: Decoding {
-                max_new_tokens: request.max_tokens as usize,
-                temperature: request.temperature,
-                seed: request.seed,
-                ..self.writer.how.clone()
-            },
-            ..self.writer.clone()
+        Ok(Prepared { prompt, tokens, grammar })
+    }
+
+    /// The writer, as a request wants it.
+    fn writer_for(&self, request: &Request) -> Writer<'_> {
+        let how = Decoding {
+            max_new_tokens: request.max_tokens as usize,
+            temperature: request.temperature,
+            seed: request.seed,
+            ..self.writer.how.clone()
         };
+        Writer { how, ..self.writer.clone() }
+    }
+
+    /// Answers requests that are to be decoded alike, all at once.
+    fn together(
+        &mut self,
+        alike: &Request,
+        prepared: Vec<(usize, Prepared)>,
+        answers: &mut [Option<Result<Completion, ProviderError>>],
+    ) {
+        let (places, prepared): (Vec<usize>, Vec<Prepared>) = prepared.into_iter().unzip();
+        let rows = |p: &Prepared| generate::Request { tokens: p.tokens.clone(), row: 0 };
+        let requests: Vec<generate::Request> = prepared.iter().map(rows).collect();
+        let mask = |index: usize, new: &[u32], logits: &mut [f32]| match &prepared[index].grammar {
+            Some(grammar) => grammar.mask(new, logits),
+            None => Ok(()),
+        };
+        let mask: Option<&Mask> = if alike.constrained.is_some() { Some(&mask) } else { None };
+        let mut sink = |progress| {
+            if let Progress::Done(written) = progress {
+                let index = written.index;
+                let Prepared { prompt, tokens, .. } = &prepared[index];
+                answers[places[index]] = Some(Ok(completion(written, prompt.clone(), tokens.len())));
+            }
+            ControlFlow::Continue(())
+        };
+        let done = self.writer_for(alike).write_all_masked(&requests, requests.len(), mask, &mut sink);
+        match done {
+            Ok(totals) => self.decoded += totals.decode,
+            Err(e) => {
+                let error = ProviderError::Local(e.to_string());
+                places.iter().for_each(|&place| _ = answers[place].get_or_insert_with(|| Err(error.clone())));
+            }
+        }
+        self.masked += prepared.iter().filter_map(|p| p.grammar.as_ref()).map(Grammar::spent).sum::<Duration>();
+    }
+}
+
+fn completion(written: Written, prompt: String, prompt_tokens: usize) -> Completion {
+    Completion {
+        finish: if written.ended == Ended::Limit { Finish::Length } else { Finish::Stop },
+        completion_tokens: Some(written.tokens.len() as u64),
+        text: written.text,
+        prompt_tokens: Some(prompt_tokens as u64),
+        prompt,
+    }
+}
+
+impl Provider for Local<'_> {
+    fn complete(
+        &mut self,
+        request: &Request,
+        heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
+    ) -> Result<Completion, ProviderError> {
+        let Prepared { prompt, tokens, grammar } = self.prepared(request)?;
         let mut text = String::new();
         let mut out = |piece: &str| {
             text.push_str(piece);
@@ -115,26 +176,42 @@ impl Provider for Local<'_> {
         let mask =
             grammar.as_ref().map(|grammar| move |_: usize, new: &[u32], logits: &mut [f32]| grammar.mask(new, logits));
         let mask = mask.as_ref().map(|mask| mask as &Mask);
-        let (written, totals) =
-            writer.write_masked(&tokens, mask, &mut out).map_err(|e| ProviderError::Local(e.to_string()))?;
+        let written = self.writer_for(request).write_masked(&tokens, mask, &mut out);
+        let (written, totals) = written.map_err(|e| ProviderError::Local(e.to_string()))?;
         self.masked += grammar.map(|g| g.spent()).unwrap_or_default();
         self.decoded += totals.decode;
-        let prompt_tokens = Some(tokens.len() as u64);
         Ok(match written {
-            Some(written) => Completion {
-                finish: if written.ended == Ended::Limit { Finish::Length } else { Finish::Stop },
-                completion_tokens: Some(written.tokens.len() as u64),
-                text: written.text,
-                prompt_tokens,
-                prompt,
-            },
+            Some(written) => completion(written, prompt, tokens.len()),
             None => Completion {
                 completion_tokens: Some(totals.decoded_tokens + 1),
                 finish: Finish::Cancelled,
                 text,
-                prompt_tokens,
+                prompt_tokens: Some(tokens.len() as u64),
                 prompt,
             },
         })
+    }
+
+    fn complete_all(&mut self, requests: &[Request]) -> Vec<Result<Completion, ProviderError>> {
+        let mut answers: Vec<Option<Result<Completion, ProviderError>>> = vec![None; requests.len()];
+        let mut left: Vec<(usize, Prepared)> = Vec::new();
+        for (place, request) in requests.iter().enumerate() {
+            match self.prepared(request) {
+                Ok(prepared) => left.push((place, prepared)),
+                Err(e) => answers[place] = Some(Err(e)),
+            }
+        }
+        // A row whose budget is nearly spent has a shorter answer than the others.
+        let alike = |a: &Request, b: &Request| {
+            (a.max_tokens, a.temperature, a.seed) == (b.max_tokens, b.temperature, b.seed)
+                && a.constrained.is_some() == b.constrained.is_some()
+        };
+        while let Some(first) = left.first().map(|(place, _)| &requests[*place]) {
+            let (now, later) = left.into_iter().partition(|(place, _)| alike(&requests[*place], first));
+            left = later;
+            self.together(first, now, &mut answers);
+        }
+        let unanswered = || Err(ProviderError::Local("the model gave no answer".into()));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
     }
 }

@@ -124,7 +124,20 @@ impl Writer<'_> {
         batch: usize,
         sink: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Totals, WriteError> {
-        self.run(requests, batch, None, &mut |event| {
+        self.write_all_masked(requests, batch, None, sink)
+    }
+
+    /// As [`Writer::write_all`], each token being one that `mask` leaves.
+    /// # Errors
+    /// As `model::generate::generate_all`, and whatever `mask` says.
+    pub fn write_all_masked(
+        &self,
+        requests: &[Request],
+        batch: usize,
+        mask: Option<&Mask>,
+        sink: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Totals, WriteError> {
+        self.run(requests, batch, mask, &mut |event| {
             sink(match event {
                 Event::Token { .. } => Progress::Token,
                 Event::PutOff { rows } => Progress::PutOff { rows },

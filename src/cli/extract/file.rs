@@ -1,7 +1,9 @@
 //! A file of rows: it is read, each row is asked by itself, and what they say together is told and written as the report.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use crate::cli::{CliError, result, say};
 use crate::disk::write_atomically;
 use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask};
+use crate::extract::many::extract_all;
 use crate::extract::provider::Provider;
 use crate::extract::report::{Report, Row, RowResult, Share, Summary};
 use crate::extract::rows::moment;
@@ -26,40 +29,37 @@ pub(super) fn many(
     model: &str,
     provider: &mut dyn Provider,
 ) -> Result<(), CliError> {
-    let total = rows.len();
-    let (mut summary, mut results) = (Summary::new(), Vec::with_capacity(total));
-    let began = Instant::now();
-    let mut last = Instant::now();
-    // Why not all rows were asked; what was done is told and written all the same.
-    let mut broken = None;
-    for (n, (line, row)) in rows.into_iter().enumerate() {
+    let mut book = Book::new(&rows, arguments);
+    // Read once already, with the file.
+    let now = |row: &Row| row.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(ask.now);
+    let of_row = |at: usize| {
+        let row = &rows[at].1;
         let (prompt, text) = match (&row.text, &row.prompt) {
             // A whole prompt stands for itself: its own text is all there is to extract from.
             (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
             (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
         };
-        // Read once already, with the file.
-        let now = row.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(ask.now);
-        let ask = Ask { prompt, text, now, ..ask.clone() };
-        let trace = fix::extract(&ask, provider, &mut told(false));
-        // A provider that failed fails the work; a value that was refused is a row's result.
-        if let Some(error) = failed_call(&trace) {
-            broken = Some(format!("row {line}: {}", printable(error)));
-            break;
+        Ask { prompt, text, now: now(row), ..ask.clone() }
+    };
+    match (arguments.provider, arguments.batch as usize) {
+        (Who::Local, batch) if batch > 1 => {
+            extract_all(rows.len(), batch, &of_row, provider, &mut |at, trace| book.enter(at, trace));
         }
-        let row = RowResult::new(line, &row, trace, arguments.trace);
-        summary.add(&row);
-        // Whoever read the rows may go: the report is still wanted.
-        if !result(json(&row)?)? && arguments.report.is_none() {
-            return Ok(());
+        // A server is asked row by row, and what it makes us wait for is told.
+        _ => {
+            for at in 0..rows.len() {
+                let trace = fix::extract(&of_row(at), provider, &mut told(false));
+                if book.enter(at, trace).is_break() {
+                    break;
+                }
+            }
         }
-        results.push(row);
-        if last.elapsed() >= Duration::from_secs(5) {
-            last = Instant::now();
-            let left = began.elapsed().as_secs_f64() / (n + 1) as f64 * (total - n - 1) as f64;
-            let passed = summary.passed.count;
-            say(format_args!("{} of {total} rows, {passed} with a value; about {} left", n + 1, format_duration(left)));
-        }
+    }
+    let Book { summary, results, began, ended, .. } = book;
+    match ended {
+        End::Unread => return Ok(()),
+        End::Failed(error) => return Err(error),
+        End::No | End::Broken(_) => {}
     }
     tell(&summary, began.elapsed());
     if let Some(path) = &arguments.report {
@@ -84,7 +84,77 @@ pub(super) fn many(
         let written = write_atomically(&target, |out| out.write_all(text.as_bytes()));
         written.map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
     }
-    broken.map_or(Ok(()), |why| Err(failed(why)))
+    match ended {
+        End::Broken(why) => Err(failed(why)),
+        _ => Ok(()),
+    }
+}
+
+/// How the work ended before its last row.
+enum End {
+    No,
+    /// Why not all rows were asked; what was done is told and written all the same.
+    Broken(String),
+    /// Whoever read the rows is gone.
+    Unread,
+    Failed(CliError),
+}
+
+/// What came of each row, told in the order of the file.
+struct Book<'a> {
+    rows: &'a [(u64, Row)],
+    arguments: &'a ExtractArguments,
+    /// Those that were done before a row that stands before them.
+    early: BTreeMap<usize, Trace>,
+    summary: Summary,
+    results: Vec<RowResult>,
+    began: Instant,
+    last: Instant,
+    ended: End,
+}
+
+impl<'a> Book<'a> {
+    fn new(rows: &'a [(u64, Row)], arguments: &'a ExtractArguments) -> Self {
+        let (summary, results, now) = (Summary::new(), Vec::with_capacity(rows.len()), Instant::now());
+        Book { rows, arguments, early: BTreeMap::new(), summary, results, began: now, last: now, ended: End::No }
+    }
+
+    /// Takes a row's trace; breaks where no other is wanted.
+    fn enter(&mut self, at: usize, trace: Trace) -> ControlFlow<()> {
+        self.early.insert(at, trace);
+        while let Some(trace) = self.early.remove(&self.results.len()) {
+            if let Err(ended) = self.tell(trace) {
+                self.ended = ended;
+                return ControlFlow::Break(());
+            }
+        }
+        let (done, total) = (self.results.len() + self.early.len(), self.rows.len());
+        if self.last.elapsed() >= Duration::from_secs(5) {
+            self.last = Instant::now();
+            let left = self.began.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;
+            let passed = self.summary.passed.count;
+            say(format_args!("{done} of {total} rows, {passed} with a value; about {} left", format_duration(left)));
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The next row of the file.
+    fn tell(&mut self, trace: Trace) -> Result<(), End> {
+        let (line, row) = &self.rows[self.results.len()];
+        // A provider that failed fails the work; a value that was refused is a row's result.
+        if let Some(error) = failed_call(&trace) {
+            return Err(End::Broken(format!("row {line}: {}", printable(error))));
+        }
+        let row = RowResult::new(*line, row, trace, self.arguments.trace);
+        self.summary.add(&row);
+        // Whoever read the rows may go: the report is still wanted.
+        let is_read = json(&row).and_then(result).map_err(End::Failed)?;
+        if !is_read && self.arguments.report.is_none() {
+            return Err(End::Unread);
+        }
+        self.results.push(row);
+        Ok(())
+    }
 }
 
 /// Looks whether a report can be written there, before anything is asked and paid for.
@@ -109,7 +179,7 @@ fn tell(summary: &Summary, took: Duration) {
         None => "none".into(),
     };
     say(format_args!("with a value: {}; as said: {}", share(summary.passed), share(summary.passed_as_said)));
-    let by = |stages: &std::collections::BTreeMap<Stage, u64>| {
+    let by = |stages: &BTreeMap<Stage, u64>| {
         stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
     };
     if !summary.saved_by.is_empty() {

@@ -61,6 +61,9 @@ pub struct RowResult {
     pub cost: Option<f64>,
     /// Whether the value equals the right one; none where that is unknown.
     pub exact: Option<bool>,
+    /// The right value, where the row has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
     /// For each field of the right value, whether it was got.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, bool>,
@@ -84,7 +87,8 @@ impl RowResult {
             completion_tokens: trace.totals.completion_tokens,
             ms: trace.totals.ms,
             cost: trace.totals.cost,
-            exact: gold.map(|gold| trace.value.as_ref().is_some_and(|value| equal(&gold, value))),
+            exact: gold.as_ref().map(|gold| trace.value.as_ref().is_some_and(|value| equal(gold, value))),
+            expected: gold,
             fields,
             trace: keep_trace.then_some(trace),
         }
@@ -302,7 +306,7 @@ mod tests {
         ];
         for (value, exact, right) in results {
             let result = RowResult::new(1, &row(Some(gold.clone())), trace(value, &[(Stage::Parse, false)]), false);
-            assert_eq!(result.exact, Some(exact));
+            assert_eq!((result.exact, result.expected.as_ref()), (Some(exact), Some(&gold)));
             assert_eq!(result.fields.values().filter(|r| **r).count(), right);
             summary.add(&result);
         }

@@ -675,6 +675,30 @@ fn rows_are_counted_while_they_come_and_each_can_be_opened() {
 }
 
 #[test]
+fn the_selected_row_stands_beside_what_is_right() {
+    let ascii = theme("mono", GlyphSet::Ascii);
+    let mut state = rows((80, 24));
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    let line = |frame: &str, path: &str| frame.lines().find(|l| l.contains(path)).unwrap_or_default().to_owned();
+    assert!(frame.contains("row 2: expected, found"), "{frame}");
+    assert!(line(&frame, "/city").contains("* /city") && line(&frame, "/city").contains("\"Busan\""), "{frame}");
+    assert!(line(&frame, "|   /age").contains("25"), "what is right has no mark: {frame}");
+    press(&mut state, Key::Down);
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(line(&frame, "/name").contains("* /name") && line(&frame, "/name").contains(" - "), "{frame}");
+    // A file without right values has no room taken for them.
+    let row = Row { id: None, text: Some("t".into()), prompt: None, value: None, completion: None, now: None };
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "x");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Row(Box::new(RowResult::new(1, &row, refused(), true))));
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(!frame.contains("expected, found"), "{frame}");
+}
+
+#[test]
 fn the_mouse_gives_a_panel_the_keys_and_puts_the_cursor_into_its_text() {
     let mut state = entered(no_run(), (120, 40));
     update(&mut state, Message::Paste("one\ntwo".into()));

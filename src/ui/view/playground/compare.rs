@@ -1,4 +1,5 @@
-//! Two outcomes beside each other: verdict, tokens, time, and every field of the two values, with a mark where they differ.
+//! Two outcomes beside each other: verdict, tokens, time, and every field of the two values, with a mark where they differ. A row's value
+//! beside the right one is told the same way.
 
 use serde_json::Value;
 
@@ -45,23 +46,55 @@ pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Wor
         lines.push(columns.line("", (name, Role::Label), left, right));
     }
     lines.push(Words::new());
-    let (left, right) = (leaves(a.trace.value.as_ref()), leaves(b.trace.value.as_ref()));
-    let mut names: Vec<&String> = left.iter().map(|(name, _)| name).collect();
-    names.extend(right.iter().map(|(name, _)| name).filter(|name| !left.iter().any(|(other, _)| other == *name)));
-    let of = |leaves: &[(String, Value)], name: &str| leaves.iter().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    for name in names {
-        let (a, b) = (of(&left, name), of(&right, name));
-        let is_open = making[0] || making[1];
-        let same = is_open || matches!((&a, &b), (Some(a), Some(b)) if equal(a, b));
-        let role = if same { Role::Text } else { Role::Warn };
-        let shown = |value: Option<Value>| value.map_or_else(|| "-".to_owned(), |value| value.to_string());
-        let mark = if same { " " } else { "*" };
-        lines.push(columns.line(mark, (name, Role::Label), (&shown(a), role), (&shown(b), role)));
-    }
-    if left.is_empty() && right.is_empty() && making == [false; 2] {
+    let fields = fields(a.trace.value.as_ref(), b.trace.value.as_ref());
+    let is_open = making[0] || making[1];
+    lines.extend(fields.iter().map(|field| columns.field(field, is_open || field.is_same())));
+    if fields.is_empty() && making == [false; 2] {
         lines.push(words([("neither has a value", Role::Label)]));
     }
     lines
+}
+
+/// A row's value beside the right one, fields that differ first: there may be room for few. A null field is an absent one.
+pub fn beside_expected(expected: &Value, value: Option<&Value>, width: u16) -> Vec<Words> {
+    let columns = Columns::new(width);
+    let (right, wrong): (Vec<_>, Vec<_>) = fields(Some(expected), value).into_iter().partition(Field::is_right);
+    let wrong = wrong.iter().map(|field| columns.field(field, false));
+    wrong.chain(right.iter().map(|field| columns.field(field, true))).collect()
+}
+
+/// The heads of the columns of [`beside_expected`].
+pub fn heads(width: u16) -> Words {
+    let head = |text| (text, Role::Faint);
+    Columns::new(width).line("", head("field"), head("expected"), head("found"))
+}
+
+/// A field of two values, by its path.
+struct Field {
+    path: String,
+    a: Option<Value>,
+    b: Option<Value>,
+}
+
+impl Field {
+    /// Whether both have it, and have the same.
+    fn is_same(&self) -> bool {
+        matches!((&self.a, &self.b), (Some(a), Some(b)) if equal(a, b))
+    }
+
+    fn is_right(&self) -> bool {
+        let or_null = |value: &Option<Value>| value.clone().unwrap_or(Value::Null);
+        equal(&or_null(&self.a), &or_null(&self.b))
+    }
+}
+
+/// The fields of two values, in the order of the first, then what the second has besides.
+fn fields(a: Option<&Value>, b: Option<&Value>) -> Vec<Field> {
+    let (left, right) = (leaves(a), leaves(b));
+    let of = |leaves: &[(String, Value)], path: &str| leaves.iter().find(|(p, _)| p == path).map(|(_, v)| v.clone());
+    let more = right.iter().filter(|(path, _)| !left.iter().any(|(other, _)| other == path));
+    let paths = left.iter().chain(more).map(|(path, _)| path.clone());
+    paths.map(|path| Field { a: of(&left, &path), b: of(&right, &path), path }).collect()
 }
 
 struct Columns {
@@ -74,6 +107,13 @@ impl Columns {
         let width = width as usize;
         let name = (width / 4).clamp(8, 24).min(width);
         Columns { name, value: width.saturating_sub(name + 4) / 2 }
+    }
+
+    fn field(&self, field: &Field, is_same: bool) -> Words {
+        let role = if is_same { Role::Text } else { Role::Warn };
+        let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), |value| value.to_string());
+        let mark = if is_same { " " } else { "*" };
+        self.line(mark, (&field.path, Role::Label), (&shown(&field.a), role), (&shown(&field.b), role))
     }
 
     fn line(&self, mark: &str, name: (&str, Role), a: (&str, Role), b: (&str, Role)) -> Words {
@@ -155,5 +195,21 @@ mod tests {
         assert_eq!(leaves(Some(&json!(3)))[0].0, "value");
         assert!(leaves(None).is_empty());
         assert_eq!(leaves(Some(&json!((0..9_000).collect::<Vec<u32>>()))).len(), MOST_FIELDS);
+    }
+
+    #[test]
+    fn fields_that_differ_from_the_right_value_come_first_and_are_marked() {
+        let (expected, value) = (json!({"age": 25, "city": null, "name": "Jane"}), json!({"age": 25.0, "name": "Jon"}));
+        let told = |value| -> Vec<String> {
+            let lines = beside_expected(&expected, value, 80);
+            lines.iter().map(|line| line.iter().map(|(text, _)| text.as_ref()).collect()).collect()
+        };
+        let lines = told(Some(&value));
+        assert_eq!(lines.iter().map(|line| line.starts_with('*')).collect::<Vec<_>>(), [true, false, false]);
+        assert!(
+            lines[0].contains("/name") && lines[0].contains("\"Jane\"") && lines[0].contains("\"Jon\""),
+            "{lines:?}"
+        );
+        assert_eq!(told(None).iter().filter(|line| line.starts_with('*')).count(), 2, "a null field is an absent one");
     }
 }

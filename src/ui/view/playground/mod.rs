@@ -96,7 +96,7 @@ pub fn areas(body: Rect, state: &State) -> Vec<Rect> {
             let (strip, panels) = split(body, state);
             strip.into_iter().chain(panels.into_iter().map(|(_, area)| area)).collect()
         }
-        Page::Rows => rows::areas(body),
+        Page::Rows => rows::areas(body, &state.playground.batch),
         Page::Examples { .. } | Page::Trials { .. } => vec![body],
     }
 }
@@ -125,7 +125,7 @@ pub fn page(state: &State) -> isize {
             let own = places(state).into_iter().find(|(focus, _)| *focus == state.playground.focus);
             own.map_or(1, |(_, area)| inside(area).height)
         }
-        Page::Rows => rows::list_rows(body),
+        Page::Rows => rows::list_rows(body, &state.playground.batch),
         Page::Examples { .. } | Page::Trials { .. } => inside(body).height,
     };
     height.max(1) as isize

@@ -1,4 +1,4 @@
-//! A file of rows: how far it is, what the rows say together, and the rows themselves.
+//! A file of rows: how far it is, what the rows say together, the rows themselves, and the selected one beside what is right.
 
 use ratatui::layout::Rect;
 
@@ -14,30 +14,50 @@ use crate::ui::widgets::{Pen, Words, field, words};
 use crate::units::{beginning, format_duration, printable};
 
 use super::attempts::{stage_name, took};
+use super::compare;
 
 /// Fields that are told by name.
 const MOST_FIELDS: usize = 8;
 
-fn split(body: Rect) -> [Rect; 3] {
+/// Path, all rows together, the list, and what the selected row has beside what is right: that where any right value is known.
+struct Areas {
+    path: Rect,
+    together: Rect,
+    list: Rect,
+    expected: Option<Rect>,
+}
+
+fn split(body: Rect, batch: &Batch) -> Areas {
     let path = Rect { height: 3, ..body };
     let rest = Rect { y: body.y + 3, height: body.height - 3, ..body };
-    let summary = if body.height < 26 { 9 } else { 12 };
-    let [above, below] = super::cut(rest, summary);
-    [path, above, below]
+    let knows = batch.summary.exact.of > 0;
+    let summary = match body.height {
+        // There is no room for all of both: what is right says more.
+        ..22 if knows => 6,
+        ..26 => 9,
+        _ => 12,
+    };
+    let [together, below] = super::cut(rest, summary);
+    if !knows {
+        return Areas { path, together, list: below, expected: None };
+    }
+    let [list, expected] = super::cut(below, below.height.div_ceil(2));
+    Areas { path, together, list, expected: Some(expected) }
 }
 
-pub fn areas(body: Rect) -> Vec<Rect> {
-    split(body).to_vec()
+pub fn areas(body: Rect, batch: &Batch) -> Vec<Rect> {
+    let Areas { path, together, list, expected } = split(body, batch);
+    [path, together, list].into_iter().chain(expected).collect()
 }
 
-pub fn list_rows(body: Rect) -> u16 {
-    inside(split(body)[2]).height
+pub fn list_rows(body: Rect, batch: &Batch) -> u16 {
+    inside(split(body, batch).list).height
 }
 
 pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let play = &state.playground;
     let batch = &play.batch;
-    let [path, above, below] = split(body);
+    let Areas { path, together: above, list: below, expected } = split(body, batch);
     let right = match batch.typing {
         true => {
             words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
@@ -67,6 +87,34 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
         pen.line(inner, row as u16, line);
     }
     list(pen, below, batch);
+    if let Some(area) = expected {
+        draw_expected(pen, area, batch);
+    }
+}
+
+/// The value of the selected row beside the right one.
+fn draw_expected(pen: &mut Pen<'_>, area: Rect, batch: &Batch) {
+    let Some(row) = batch.row(batch.selected) else {
+        pen.panel(area, "expected, found", &Words::new());
+        return;
+    };
+    let inner = inside(area);
+    let mut lines = match &row.expected {
+        Some(expected) => compare::beside_expected(expected, row.value.as_ref(), inner.width),
+        None => vec![words([("the file has no right value for this row", Role::Label)])],
+    };
+    if row.expected.is_some() && lines.len() < usize::from(inner.height) {
+        lines.insert(0, compare::heads(inner.width));
+    }
+    let most = usize::from(inner.height);
+    let more = match lines.len().saturating_sub(most) {
+        0 => Words::new(),
+        more => words([(&format!("{} more", format::count(more as u64)), Role::Label)]),
+    };
+    let inner = pen.panel(area, &format!("row {}: expected, found", row.row), &more);
+    for (at, line) in lines.iter().take(most).enumerate() {
+        pen.line(inner, at as u16, line);
+    }
 }
 
 /// How far it is.

@@ -1,7 +1,8 @@
-//! Settings written into a user's own configuration: its comments, order and everything else stay, and only a file that reads well comes out.
+//! Files that a person asks the screen to write: settings into a configuration of their own, whose comments, order and everything else stay,
+//! and only one that reads well comes out; the report of rows beside them, over another file only where that is wanted.
 
-use std::fs::{self, Permissions};
-use std::io::Write;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -9,6 +10,8 @@ use toml_edit::{DocumentMut, Item, Table, Value};
 
 use crate::config::parse;
 use crate::disk::write_atomically;
+use crate::extract::report::Report;
+use crate::ui::NotWritten;
 
 /// Gives settings (section, name, value as TOML) their values in a file, which is named when it is done.
 /// # Errors
@@ -28,6 +31,27 @@ pub fn write_settings(path: &Path, settings: &[(String, String, String)]) -> Res
         file.write_all(text.as_bytes())
     });
     written.map(|()| shown.to_string()).map_err(|e| format!("{shown}: {e}"))
+}
+
+/// Writes the report of a file of rows as JSON; over a file that is there, to which a link may lead, only where it `replaces` it.
+/// # Errors
+/// That there is one of this name, or why it could not be written; then what was there is as it was.
+pub fn write_report(path: &Path, report: &Report, replaces: bool) -> Result<(), NotWritten> {
+    let failed = |e: &dyn std::fmt::Display| NotWritten::Failed(format!("{}: {e}", path.display()));
+    let text = report.text().map_err(|e| failed(&e))?;
+    if replaces {
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        return write_atomically(&target, |file| file.write_all(text.as_bytes())).map_err(|e| failed(&e));
+    }
+    // The name is taken first: nobody else's file may come in between.
+    OpenOptions::new().write(true).create_new(true).open(path).map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => NotWritten::Exists,
+        _ => failed(&e),
+    })?;
+    write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(|e| {
+        let _ = fs::remove_file(path);
+        failed(&e)
+    })
 }
 
 fn edited(text: &str, settings: &[(String, String, String)]) -> Result<String, String> {
@@ -52,6 +76,8 @@ fn edited(text: &str, settings: &[(String, String, String)]) -> Result<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::fix::FixMode;
+    use crate::extract::report::Summary;
 
     fn setting(section: &str, name: &str, value: &str) -> (String, String, String) {
         (section.into(), name.into(), value.into())
@@ -77,6 +103,40 @@ mod tests {
             edited(inline, &settings).expect("edited"),
             "data = { train = \"t\" , max_seq_length = 96 }\ntrain.seed = 8\n"
         );
+    }
+
+    #[test]
+    fn a_report_takes_the_place_of_another_file_only_where_that_is_wanted() {
+        let report = Report {
+            summary: Summary::new(),
+            provider: "local".into(),
+            model: "m".into(),
+            adapter: None,
+            constrained: false,
+            fix_mode: FixMode::Own,
+            max_retries: 1,
+            prompt: "{text}".into(),
+            json_schema: serde_json::json!({"type": "object"}),
+            rows: Vec::new(),
+        };
+        let place = tempfile::tempdir().expect("a place");
+        let file = place.path().join("test.report.json");
+        assert_eq!(write_report(&file, &report, false), Ok(()));
+        let read = |file: &Path| fs::read_to_string(file).expect("text");
+        let value: serde_json::Value = serde_json::from_str(&read(&file)).expect("JSON");
+        assert_eq!(
+            (&value["schema"], &value["model"], &value["rows"]),
+            (&1.into(), &"m".into(), &serde_json::json!([]))
+        );
+        fs::write(&file, "mine").expect("a file");
+        assert_eq!(write_report(&file, &report, false), Err(NotWritten::Exists));
+        assert_eq!(read(&file), "mine");
+        let link = place.path().join("link.json");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert_eq!(write_report(&link, &report, false), Err(NotWritten::Exists));
+        assert_eq!(write_report(&link, &report, true), Ok(()));
+        assert!(fs::symlink_metadata(&link).expect("a link").is_symlink() && read(&file).contains("\"schema\": 1"));
+        assert!(matches!(write_report(&place.path().join("none/x"), &report, false), Err(NotWritten::Failed(_))));
     }
 
     #[test]

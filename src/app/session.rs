@@ -288,6 +288,10 @@ impl Session {
                 });
             }
             Effect::LookForPlayground { ticket, quest } => self.errand(move || playground::look(ticket, &quest)),
+            Effect::WriteReport { path, report, replaces } => self.errand(move || {
+                let result = files::write_report(&path, &report, replaces);
+                Message::ReportWritten { path, result }
+            }),
             Effect::RunTrial { ticket, ask } => {
                 let run = self.source.as_ref().map(|source| source.handle.commands.clone());
                 self.player.begin(ticket, ask, run);

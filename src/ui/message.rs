@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::keymap::Keymap;
 use super::state::start::{Entry, Look, StartRequest};
 use crate::event::{Command, CommandReply, Stamped};
+use crate::extract::report::Report;
 
 use super::state::bleu::{Question, Reading};
 use super::state::plan::Ground;
@@ -88,6 +89,11 @@ pub enum Message {
     PlaygroundFound {
         ticket: u64,
         finds: Box<Finds>,
+    },
+    /// The report of rows stands in this file, or why not.
+    ReportWritten {
+        path: PathBuf,
+        result: Result<(), NotWritten>,
     },
     /// What is told of the trial with this number.
     Trial {
@@ -188,6 +194,12 @@ pub enum Effect {
     },
     /// End the trial that is being made.
     CancelTrial,
+    /// Write the report of a file of rows; over a file that is there only where it `replaces` it.
+    WriteReport {
+        path: PathBuf,
+        report: Box<Report>,
+        replaces: bool,
+    },
     /// Put text into the clipboard of the terminal's user.
     Copy(String),
     /// Ask the terminal to say what the mouse does, or not to.
@@ -197,6 +209,15 @@ pub enum Effect {
     /// Draw every cell anew.
     Redraw,
     Quit,
+}
+
+/// Why a file was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotWritten {
+    /// There is one of this name.
+    Exists,
+    /// In words, with the file's name.
+    Failed(String),
 }
 
 /// What a report is written as.

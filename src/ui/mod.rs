@@ -13,7 +13,7 @@ pub mod update;
 pub mod view;
 pub mod widgets;
 
-pub use message::{Clock, Effect, ExportForm, Fetching, Key, Message, Mouse, MouseKind, Preferred};
+pub use message::{Clock, Effect, ExportForm, Fetching, Key, Message, Mouse, MouseKind, NotWritten, Preferred};
 pub use state::State;
 pub use theme::Theme;
 pub use update::update;

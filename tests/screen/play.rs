@@ -8,7 +8,7 @@ use finetop::ui::state::playground::trial::{Adapter, Compare, Finds, News, Outco
 use finetop::ui::state::playground::{Focus, Page, Phase};
 use finetop::ui::state::{Overlay, Question, State, Tab};
 use finetop::ui::theme::GlyphSet;
-use finetop::ui::{Clock, Effect, Key, Message, Mouse, MouseKind, update};
+use finetop::ui::{Clock, Effect, Key, Message, Mouse, MouseKind, NotWritten, update};
 use serde_json::{Value, json};
 
 use crate::fixture;
@@ -696,6 +696,56 @@ fn the_selected_row_stands_beside_what_is_right() {
     tell(&mut state, ticket, News::Row(Box::new(RowResult::new(1, &row, refused(), true))));
     let frame = text(&draw(&state, &ascii, 80, 24));
     assert!(!frame.contains("expected, found"), "{frame}");
+}
+
+#[test]
+fn the_report_of_rows_is_written_beside_them_and_over_another_file_only_when_asked() {
+    let mut state = rows((80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('J')]), [], "not before the rows are done");
+    tell(&mut state, 1, News::Over(Ok(())));
+    // Another path that is typed meanwhile is not that of these rows.
+    press(&mut state, Key::Char('i'));
+    types(&mut state, "x");
+    press(&mut state, Key::Esc);
+    let written = |effects: &[Effect]| match effects {
+        [Effect::WriteReport { path, report, replaces }] => (path.clone(), report.clone(), *replaces),
+        other => panic!("{other:?}"),
+    };
+    let (path, report, replaces) = written(&hit(&mut state, &[Key::Char('J')]));
+    assert_eq!((path.as_path(), replaces), ("data/test.report.json".as_ref(), false));
+    let whole: Value = serde_json::from_str(&report.text().expect("JSON")).expect("JSON");
+    assert_eq!(
+        (&whole["provider"], &whole["model"]),
+        (&"local".into(), &state.playground.settings.model.clone().into())
+    );
+    assert_eq!(whole["exact"], json!({"count": 1, "of": 3}));
+    assert_eq!(whole["json_schema"]["type"], "object");
+    assert_eq!(whole["rows"][1]["expected"]["city"], "Busan");
+    assert!(whole["rows"].as_array().is_some_and(|rows| rows.len() == 3 && rows[0].get("trace").is_none()));
+    let exists = Message::ReportWritten { path: path.clone(), result: Err(NotWritten::Exists) };
+    update(&mut state, exists.clone());
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::ReplaceReport)));
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.contains("data/test.report.json"), "{frame}");
+    assert_eq!(hit(&mut state, &[Key::Char('n')]), []);
+    hit(&mut state, &[Key::Char('J')]);
+    update(&mut state, exists.clone());
+    let (_, _, replaces) = written(&hit(&mut state, &[Key::Char('y')]));
+    assert!(replaces);
+    update(&mut state, Message::ReportWritten { path: path.clone(), result: Ok(()) });
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.contains("the report is in data/test.report.json"), "{frame}");
+    // Nobody who left the page is asked there, and a failure says why.
+    press(&mut state, Key::Esc);
+    update(&mut state, exists);
+    assert_eq!(state.overlay, None);
+    update(&mut state, Message::ReportWritten { path, result: Err(NotWritten::Failed(HOSTILE.into())) });
+    assert!(
+        state
+            .notice
+            .as_ref()
+            .is_some_and(|notice| notice.text.starts_with("not written") && !notice.text.contains('\u{1b}'))
+    );
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub enum Action {
     Examples,
     Trials,
     RowsFile,
+    RowsReport,
     CompareVariants,
     Copy,
     Clear,

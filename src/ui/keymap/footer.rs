@@ -78,10 +78,11 @@ impl Keymap {
             Action::Copy,
         ];
         const PLAY_MAKING: [Action; 4] = [Action::Clear, Action::NextPanel, Action::OpenHere, Action::Copy];
-        const PLAY: [Action; 11] = [
+        const PLAY: [Action; 12] = [
             Action::RunTrial,
             Action::OpenHere,
             Action::NextPanel,
+            Action::RowsReport,
             Action::BackToStart,
             Action::NextValue,
             Action::Examples,

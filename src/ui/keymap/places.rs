@@ -229,6 +229,7 @@ pub(super) fn places(action: Action) -> &'static [Place] {
         | Action::Examples
         | Action::Trials
         | Action::RowsFile
+        | Action::RowsReport
         | Action::CompareVariants => ON_PLAY,
         Action::SelectUp | Action::SelectDown | Action::First | Action::Last | Action::Clear => PAGE_AND_RUN,
         Action::PageUp | Action::PageDown => WITH_ROWS,

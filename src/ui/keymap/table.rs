@@ -171,6 +171,14 @@ impl Default for Keymap {
         bind(group, RowsFile, "rows_file", &[Char('B')], "rows", "a file of rows, and what they say together");
         bind(
             group,
+            RowsReport,
+            "rows_report",
+            &[Char('J')],
+            "report",
+            "write the report of the rows beside their file",
+        );
+        bind(
+            group,
             CompareVariants,
             "compare_variants",
             &[Char('c')],

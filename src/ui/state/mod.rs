@@ -171,6 +171,8 @@ pub enum Question {
     QuitPlayground,
     /// Write what was edited into the configuration's own file?
     WriteFile,
+    /// Write the report of rows over a file that is there?
+    ReplaceReport,
 }
 
 /// A short message in the footer, for some seconds.

@@ -250,6 +250,7 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
             | Action::Examples
             | Action::Trials
             | Action::RowsFile
+            | Action::RowsReport
             | Action::CompareVariants,
             Some(_),
         ) => "that is for the tab play",
@@ -272,6 +273,7 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
     match question {
         _ if !yes => oom::back_to_card(state, question),
         Question::WriteFile => plan::write_file(state, effects),
+        Question::ReplaceReport => playground::write_report(state, true, effects),
         Question::Stop | Question::DropStep if live => send_stop(state, effects),
         Question::Stop | Question::DropStep => {}
         Question::StopAndQuit if live => {

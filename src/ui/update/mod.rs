@@ -142,6 +142,7 @@ pub fn update(state: &mut State, message: Message) -> Vec<Effect> {
         Message::ReportsRead { ticket, reading } => bleu::read(state, ticket, reading),
         Message::Exported { result } => bleu::exported(state, result),
         Message::PlaygroundFound { ticket, finds } => playground::looked(state, ticket, *finds),
+        Message::ReportWritten { path, result } => playground::report_written(state, path, result),
         Message::Trial { ticket, news } => playground::hear(state, ticket, *news, &mut effects),
         Message::Answered { command, reply } => heard::answered(state, &command, &reply),
     }
@@ -249,6 +250,7 @@ fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) {
         | Action::Examples
         | Action::Trials
         | Action::RowsFile
+        | Action::RowsReport
         | Action::CompareVariants => {}
         Action::PauseOrResume => with_run(state, |run, _| {
             // A run that waits for a lever tries again as it is.

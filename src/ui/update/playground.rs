@@ -1,6 +1,7 @@
 //! What keys and the mouse do in the playground, and what it looks for. How a trial begins and ends is in `trial`, how text is typed in
-//! `typing`.
+//! `typing`, how the report of rows is written in `report`.
 
+mod report;
 mod trial;
 mod typing;
 
@@ -18,6 +19,7 @@ use crate::ui::state::playground::{Focus, Page};
 use crate::ui::state::{NoticeKind, State, Tab};
 use crate::ui::view::playground as view;
 
+pub(super) use report::{report_written, write_report};
 use trial::{cancel, run, run_rows};
 pub(super) use trial::{drop_trial, hear, settle};
 pub use typing::edits;
@@ -111,6 +113,7 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Examples => turn_page(state, Page::Examples { selected: 0 }),
         Action::Trials => turn_page(state, Page::Trials { selected: 0 }),
         Action::RowsFile => turn_page(state, Page::Rows),
+        Action::RowsReport => write_report(state, false, effects),
         Action::CompareVariants => {
             let play = &mut state.playground;
             play.settings.turn(Row::Compare, 1, &play.finds);
@@ -149,6 +152,7 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
         },
         Action::TypeText => on_panels && play.focus != Focus::Value || play.page == Page::Rows,
         Action::NextPanel | Action::PreviousPanel | Action::CompareVariants => on_panels,
+        Action::RowsReport => play.page == Page::Rows && play.batch.done() > 0,
         Action::TabTrain
         | Action::TabCharts
         | Action::TabLog

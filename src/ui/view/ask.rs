@@ -18,6 +18,7 @@ pub fn title(question: Question) -> &'static str {
         Question::QuitNow => "quit now?",
         Question::QuitPlayground => "quit?",
         Question::WriteFile => "write the file?",
+        Question::ReplaceReport => "replace the file?",
     }
 }
 
@@ -72,6 +73,12 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
                 printable(&lines.join(", "))
             );
             (text, "write the file", "leave the file as it is")
+        }
+        Question::ReplaceReport => {
+            let path = state.playground.batch.report_path().unwrap_or_default();
+            let file = printable(&path.display().to_string());
+            let text = format!("There is a file already: {file}. The report of these rows would take its place.");
+            (text, "replace the file", "leave the file as it is")
         }
     }
 }

@@ -1,6 +1,10 @@
 //! A file of rows that is worked through: how far it is, what the rows say together, and which of them are looked at.
 
-use crate::extract::report::{RowResult, Summary};
+use std::path::{Path, PathBuf};
+
+use super::trial::{TrialAsk, Who};
+use crate::extract::report::{Report, RowResult, Summary};
+use crate::extract::schema::Schema;
 use crate::ui::state::field::Field;
 
 /// From so many rows on the traces of those that passed are not kept: nobody opens them all, and each may be long.
@@ -26,6 +30,10 @@ pub struct Batch {
     /// It was worked through, as far as that went.
     pub ended: bool,
     pub cancelled: bool,
+    /// How the rows were asked.
+    asked: Option<Box<TrialAsk>>,
+    /// The file that their report stands in.
+    pub written: Option<PathBuf>,
 }
 
 impl Default for Batch {
@@ -42,14 +50,16 @@ impl Default for Batch {
             began_ms: 0,
             ended: false,
             cancelled: false,
+            asked: None,
+            written: None,
         }
     }
 }
 
 impl Batch {
-    pub(super) fn begin(&mut self, now_ms: u64) {
+    pub(super) fn begin(&mut self, now_ms: u64, ask: TrialAsk) {
         let (path, all) = (std::mem::take(&mut self.path), self.all);
-        *self = Batch { path, all, began_ms: now_ms, ..Batch::default() };
+        *self = Batch { path, all, began_ms: now_ms, asked: Some(Box::new(ask)), ..Batch::default() };
     }
 
     pub(super) fn end(&mut self, cancelled: bool) {
@@ -72,6 +82,45 @@ impl Batch {
 
     pub fn failed(&self) -> usize {
         self.failing.len()
+    }
+
+    /// The file that the report goes to: beside the rows, whatever path is being typed now. `d/test.jsonl` gives `d/test.report.json`.
+    pub fn report_path(&self) -> Option<PathBuf> {
+        let rows = self.asked.as_ref()?.rows.as_ref()?;
+        let name = rows.file_stem().unwrap_or_default().to_string_lossy();
+        Some(rows.with_file_name(format!("{name}.report.json")))
+    }
+
+    /// What `finetop extract --file --report` writes, of the rows so far and without their traces; none before the first row.
+    pub fn report(&self) -> Option<Report> {
+        let ask = self.asked.as_ref().filter(|_| self.done() > 0)?;
+        let settings = &ask.settings;
+        let provider = match settings.who {
+            Who::Local => "local",
+            Who::Run => "run",
+            Who::Openai => "openai",
+            Who::Given => "given",
+        };
+        let adapter = match settings.who {
+            Who::Local => settings.adapter.folder.as_deref(),
+            // The run's own, as it is: its folder, in which the trials are kept.
+            Who::Run => ask.place.parent().and_then(Path::parent),
+            Who::Openai | Who::Given => None,
+        };
+        let schema = Schema::parse(&ask.schema).map(|schema| schema.document().clone());
+        Some(Report {
+            summary: self.summary.clone(),
+            provider: provider.to_owned(),
+            model: if settings.who == Who::Openai { &settings.server_model } else { &settings.model }.clone(),
+            adapter: adapter.map(|folder| folder.display().to_string()),
+            constrained: settings.constrained && settings.who != Who::Given,
+            fix_mode: settings.fix_mode,
+            max_retries: settings.max_retries,
+            prompt: ask.prompt.clone(),
+            // It was read before the rows were asked.
+            json_schema: schema.unwrap_or_default(),
+            rows: self.rows.iter().map(|row| RowResult { trace: None, ..row.clone() }).collect(),
+        })
     }
 
     /// How many rows are listed.

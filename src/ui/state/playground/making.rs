@@ -74,7 +74,7 @@ impl Playground {
         self.ticket += 1;
         self.failure = None;
         if ask.rows.is_some() {
-            self.batch.begin(now_ms);
+            self.batch.begin(now_ms, ask.clone());
         } else {
             self.outcomes.clear();
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);

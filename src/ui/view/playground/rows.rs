@@ -125,8 +125,12 @@ fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
         None if !batch.ended => {
             words([("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)])
         }
-        None if batch.cancelled => words([(&done, Role::Text), ("  cancelled", Role::Warn)]),
-        None => words([(&done, Role::Good)]),
+        None => {
+            let (role, how) = if batch.cancelled { (Role::Text, "  cancelled") } else { (Role::Good, "") };
+            let file = batch.written.as_ref().map(|file| printable(&file.display().to_string()));
+            let report = file.map(|file| format!("  the report is in {file}")).unwrap_or_default();
+            words([(&done, role), (how, Role::Warn), (&report, Role::Label)])
+        }
         Some(running) => {
             let doing = match &running.phase {
                 _ if running.cancelled => "cancelling",

@@ -124,7 +124,7 @@ fn rows_that_are_asked_together_come_to_what_each_alone_does_cut_ones_too() {
     let schema = schema(&json!({"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}));
     let ask = |at: usize| Ask {
         prompt: "{text}".into(),
-        constrained: at % 3 > 0,
+        constrained: !at.is_multiple_of(3),
         max_new_tokens: 12 + 9 * (at as u32 % 2),
         max_retries: 1,
         ..Ask::new(

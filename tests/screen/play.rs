@@ -405,7 +405,7 @@ fn the_start_page_opens_the_playground_and_gets_the_keys_back() {
     press(&mut state, Key::Char('i'));
     types(&mut state, "q6H");
     hit(&mut state, &[Key::Esc, Key::Char('b'), Key::Char('6')]);
-    assert_eq!(state.playground.text.text(), "SRq6H", "a letter that is no command here begins the text");
+    assert_eq!(state.playground.text.text(), "jSRq6H", "a letter that is no key of the tab begins the text");
 }
 
 #[test]
@@ -797,6 +797,33 @@ fn a_letter_that_is_no_command_begins_the_text() {
 }
 
 #[test]
+fn on_a_text_that_was_not_entered_only_the_keys_of_the_tab_are_commands() {
+    let (run, page) = (entered(own_run(), (60, 20)), entered(no_run(), (60, 20)));
+    for state in [&run, &page] {
+        let frame = text(&draw(state, &theme("mono", GlyphSet::Ascii), 60, 20));
+        assert!(frame.contains("Enter edit"), "{frame}");
+    }
+    // Nothing happens to the run, to the colours, to the cursor.
+    for (state, letters) in [(&run, "pswetmjkgGRzaA .수"), (&page, "stmjkgGRz1236 .수")] {
+        for letter in letters.chars() {
+            let mut state = state.clone();
+            assert_eq!(hit(&mut state, &[Key::Char(letter)]), [], "{letter}");
+            assert_eq!((state.playground.typing, &state.overlay), (true, &None), "{letter}");
+            assert_eq!(state.playground.text.text(), letter.to_string());
+        }
+    }
+    for letter in "rixHBcyY3?:q".chars() {
+        let mut state = run.clone();
+        hit(&mut state, &[Key::Char(letter)]);
+        assert!(state.playground.text.is_empty(), "{letter} is the tab's own");
+    }
+    // Elsewhere letters are what they are on every tab.
+    let mut state = run;
+    focus(&mut state, Focus::Attempts);
+    assert_eq!(hit(&mut state, &[Key::Char('p')]), [Effect::Send(Command::Pause)]);
+}
+
+#[test]
 fn what_stops_a_trial_stands_in_the_panel_until_one_begins() {
     let mut state = entered(no_run(), (80, 24));
     press(&mut state, Key::F(5));
@@ -849,6 +876,7 @@ fn the_playground_begins_with_the_section_of_the_configuration() {
     // What is looked for again does not go over what a person did meanwhile.
     play.settings.max_retries = 0;
     play.prompt.set_text("mine");
+    focus(&mut state, Focus::Attempts);
     press(&mut state, Key::Char('R'));
     find(&mut state, found);
     assert_eq!((state.playground.settings.max_retries, state.playground.prompt.text()), (0, "mine".into()));

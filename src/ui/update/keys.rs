@@ -70,16 +70,15 @@ pub(super) fn on_key(state: &mut State, key: Key, effects: &mut Vec<Effect>) {
     if state.overlay.is_none() && !is_everywhere(state, key) && start::takes_text(state) {
         return start::key(state, key);
     }
+    if playground::begins_text(state, key) {
+        return;
+    }
     if let Some(action) = state.keymap.action(key, state) {
         if is_available(action, state) {
             act(state, action, effects);
-        } else if !playground::begins_text(state, key)
-            && let Some(why) = why_not(action, state)
-        {
+        } else if let Some(why) = why_not(action, state) {
             notify(state, NoticeKind::Info, why);
         }
-    } else {
-        playground::begins_text(state, key);
     }
 }
 

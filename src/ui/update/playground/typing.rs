@@ -3,11 +3,12 @@
 
 use super::trial::{run, run_rows};
 use super::{lay_out, turn_focus};
-use crate::ui::keymap::Action;
+use crate::ui::keymap::{Action, Group, is_available};
 use crate::ui::message::{Effect, Key};
 use crate::ui::state::playground::{Focus, Page};
 use crate::ui::state::{NoticeKind, State};
 use crate::ui::update::notify;
+use crate::ui::view::is_too_small;
 
 /// Whether letters are text.
 pub(in crate::ui::update) fn takes_text(state: &State) -> bool {
@@ -25,15 +26,38 @@ pub fn edits(state: &State) -> bool {
     takes_text(state) && state.playground.page == Page::Panels && state.playground.field.is_none()
 }
 
-/// A letter that is no command is the first of a text, where a text has the keys; whether it was.
+/// On a text that has the keys and was not entered, a letter is the first of what is typed, unless it is one of the tab's own keys; whether
+/// it was. Whoever begins to write there must not stop a run with an `s`.
 pub(in crate::ui::update) fn begins_text(state: &mut State, letter: Key) -> bool {
     let is_letter = matches!(letter, Key::Char(c) if !c.is_control());
-    if !is_letter || state.overlay.is_some() || !takes_paste(state) {
+    if !is_letter || state.overlay.is_some() || is_too_small(state.size) || takes_text(state) || !takes_paste(state) {
+        return false;
+    }
+    let action = state.keymap.action(letter, state).filter(|action| is_available(*action, state));
+    if action.is_some_and(|action| keeps_its_letter(action, state)) {
         return false;
     }
     state.playground.typing = true;
     key(state, letter, &mut Vec::new());
     true
+}
+
+/// Whether an action is among those that a person is told of on the tab: in its group of help, in the footer, or, with a run, as a tab in
+/// the header.
+fn keeps_its_letter(action: Action, state: &State) -> bool {
+    let is_tab = matches!(
+        action,
+        Action::TabTrain
+            | Action::TabCharts
+            | Action::TabLog
+            | Action::TabMemory
+            | Action::TabBleu
+            | Action::TabPlayground
+    );
+    let keymap = &state.keymap;
+    keymap.bindings().iter().any(|binding| binding.action == action && binding.group == Group::Playground)
+        || is_tab && state.run().is_some()
+        || keymap.footer(state).iter().any(|binding| binding.action == action)
 }
 
 /// A key while something is typed.

@@ -1,6 +1,6 @@
-//! The playground: what is typed and turned, which panel has the keys, what came of the last trial, those that were made before. It is a tab
-//! of a run, and a page by itself where there is none. Settings are rows in `settings`, a trial is data in `trial`, one that is being made is
-//! `making`'s, what is wrong with the schema `flaw`'s, a file of rows is worked through in `batch`, `examples` has what to begin with. Keys are in `update::playground`.
+//! The playground, a tab of a run or a page by itself: what is typed and turned, which panel has the keys, what came of the last trial. Settings
+//! are rows in `settings`, a trial is data in `trial`, one being made is `making`'s, what is wrong with the schema `flaw`'s, a file of rows is
+//! worked through in `batch`, `examples` has what to begin with. Keys are in `update::playground`.
 
 pub mod batch;
 pub mod examples;

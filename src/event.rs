@@ -298,7 +298,7 @@ pub enum Command {
     Bleu,
     /// Make a typed value of a text with the adapter as it is now. Training waits meanwhile, between two micro-batches.
     Extract(Box<ExtractAsk>),
-    /// End what is made beside training: an extraction, or the scoring after the last step.
+    /// End what is made beside training: an extraction, or the scoring after the last step; before that, take back the order.
     Cancel,
 }
 

@@ -117,6 +117,8 @@ mod tests {
             max_retries: 1,
             prompt: "{text}".into(),
             json_schema: serde_json::json!({"type": "object"}),
+            rows_total: 0,
+            stopped: None,
             rows: Vec::new(),
         };
         let place = tempfile::tempdir().expect("a place");

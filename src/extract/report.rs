@@ -110,6 +110,32 @@ pub fn saved_by(trace: &Trace) -> Stage {
     changed.max().unwrap_or(first)
 }
 
+/// So often the same trouble in a row ends the work: then it is not the row's.
+const MOST_ALIKE: u32 = 3;
+
+/// Rows that got no answer: told from a work that cannot go on, as without a key.
+#[derive(Debug, Clone, Default)]
+pub struct Unanswered {
+    /// What the call of the last row failed of.
+    last: Option<String>,
+    alike: u32,
+}
+
+impl Unanswered {
+    /// Takes what came of the next row; why the work is to end, where it is.
+    pub fn hear(&mut self, trace: &Trace) -> Option<String> {
+        let Some(error) = trace.call_error() else {
+            *self = Unanswered::default();
+            return None;
+        };
+        if self.last.as_ref() != Some(&error.message) {
+            *self = Unanswered { last: Some(error.message.clone()), alike: 0 };
+        }
+        self.alike += 1;
+        (self.alike >= MOST_ALIKE).then(|| error.message.clone())
+    }
+}
+
 /// How many of how many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
@@ -141,6 +167,9 @@ pub struct Summary {
     pub saved_by: BTreeMap<Stage, u64>,
     /// Rows without by the stage that refused.
     pub refused_by: BTreeMap<Stage, u64>,
+    /// Rows that got no answer at all.
+    #[serde(default)]
+    pub unanswered: u64,
     pub calls: u64,
     pub retries: u64,
     /// None where a call did not tell.
@@ -166,6 +195,7 @@ impl Summary {
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
+        self.unanswered += u64::from(row.error.as_ref().is_some_and(Refusal::is_of_call));
         self.calls += row.retries + 1;
         self.retries += row.retries;
         let sum = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
@@ -198,6 +228,11 @@ pub struct Report {
     pub max_retries: u32,
     pub prompt: String,
     pub json_schema: Value,
+    /// Of the file; fewer were asked where the work was `stopped`.
+    pub rows_total: u64,
+    /// Why not all rows were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
     pub rows: Vec<RowResult>,
 }
 

@@ -31,6 +31,8 @@ use crate::event::{Command, CommandReply, CommandRequest, RunState};
 
 const SOCKET: &str = "control.sock";
 const LONGEST_LINE: u64 = 64 << 10;
+/// Of a line that is too long, so much is passed over until its client has read why.
+const MOST_PASSED_OVER: u64 = 64 << 20;
 /// A trace holds what was said and heard, several times over.
 const LONGEST_ANSWER: u64 = 64 << 20;
 /// Connections at a time; beyond, the one that was silent longest is closed.
@@ -198,7 +200,13 @@ fn admit(shared: &Arc<Shared>, stream: UnixStream) {
     if clients.open.len() >= MOST_CLIENTS {
         let silent = clients.open.iter().filter(|(_, c)| !c.waits).min_by_key(|(_, c)| c.heard).map(|(id, _)| *id);
         match silent.and_then(|id| clients.open.remove(&id)) {
-            Some(client) => drop(client.stream.shutdown(Shutdown::Both)),
+            Some(client) => {
+                let _ = answer(
+                    &client.stream,
+                    &CommandReply::refused("too many clients: the one that was silent longest is closed"),
+                );
+                let _ = client.stream.shutdown(Shutdown::Both);
+            }
             None => return drop(answer(&stream, &CommandReply::refused("too many clients wait already"))),
         }
     }
@@ -229,6 +237,8 @@ fn converse(shared: &Shared, id: u64, stream: &UnixStream, mut reader: BufReader
         }
         if line.len() as u64 > LONGEST_LINE {
             let _ = answer(stream, &CommandReply::refused(format!("a line is at most {LONGEST_LINE} bytes long")));
+            // Who still writes would else hear of a broken pipe, and not why.
+            let _ = io::copy(&mut reader.take(MOST_PASSED_OVER), &mut io::sink());
             return;
         }
         if line.trim_ascii().is_empty() {

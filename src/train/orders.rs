@@ -169,11 +169,16 @@ impl<'a> Orders<'a> {
                 }
                 Command::Bleu => self.order_scoring(request),
                 Command::Cancel => {
-                    let reply = match self.scoring {
+                    let reply = match self.scoring || self.wants_scoring() {
                         true => CommandReply::done(RunState::Running, step),
                         false => CommandReply::refused("nothing is extracted or scored now"),
                     };
-                    self.cancelled |= self.scoring;
+                    if self.scoring {
+                        self.cancelled = true;
+                    } else {
+                        // Also of somebody who does not wait for it any more.
+                        self.scored(&CommandReply::refused("the order was taken back"));
+                    }
                     answer(request, reply);
                 }
             }

@@ -20,7 +20,7 @@ use crate::extract::chain::{self, Reading};
 use crate::extract::fix::{self, Ask, Told};
 use crate::extract::provider::Provider;
 use crate::extract::provider::openai::{Key, OpenAi, Settings as Server};
-use crate::extract::report::{Row, RowResult};
+use crate::extract::report::{Row, RowResult, Unanswered};
 use crate::extract::schema::Schema;
 use crate::memory::ledger::Ledger;
 use crate::memory::probe;
@@ -295,6 +295,7 @@ impl<'a> Maker<'a> {
 
     fn rows(&self, base: &Ask, rows: &[(u64, Row)], answer: &mut Answer<'_>) -> Result<(), String> {
         (self.tell)(News::Rows(rows.len() as u64));
+        let mut unanswered = Unanswered::default();
         for (line, row) in rows {
             let (prompt, text) = match (&row.text, &row.prompt) {
                 // A whole prompt stands for itself.
@@ -310,11 +311,12 @@ impl<'a> Maker<'a> {
             if self.is_cancelled() {
                 return Ok(());
             }
-            // A provider that failed fails the work; a value that was refused is a row's result.
-            if let Some(why) = cli::extract::failed_call(&trace) {
+            // One row's trouble is that row's result; the same again and again is everybody's.
+            let stops = unanswered.hear(&trace);
+            (self.tell)(News::Row(Box::new(RowResult::new(*line, row, trace, true))));
+            if let Some(why) = stops {
                 return Err(format!("row {line}: {why}"));
             }
-            (self.tell)(News::Row(Box::new(RowResult::new(*line, row, trace, true))));
         }
         Ok(())
     }

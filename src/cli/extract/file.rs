@@ -15,7 +15,7 @@ use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask};
 use crate::extract::many::extract_all;
 use crate::extract::provider::Provider;
-use crate::extract::report::{Report, Row, RowResult, Share, Summary};
+use crate::extract::report::{Report, Row, RowResult, Share, Summary, Unanswered};
 use crate::extract::rows::moment;
 use crate::units::{format_duration, printable};
 
@@ -55,13 +55,15 @@ pub(super) fn many(
             }
         }
     }
-    let Book { summary, results, began, ended, .. } = book;
-    match ended {
+    let Book { summary, results, began, ended, first, .. } = book;
+    let stopped = match ended {
         End::Unread => return Ok(()),
         End::Failed(error) => return Err(error),
-        End::No | End::Broken(_) => {}
-    }
+        End::Broken(why) => Some(why),
+        End::No => None,
+    };
     tell(&summary, began.elapsed());
+    let (total, asked, unanswered) = (rows.len(), results.len(), summary.unanswered);
     if let Some(path) = &arguments.report {
         let report = Report {
             summary,
@@ -76,6 +78,8 @@ pub(super) fn many(
             max_retries: ask.max_retries,
             prompt: ask.prompt.clone(),
             json_schema: ask.schema.document().clone(),
+            rows_total: total as u64,
+            stopped: stopped.clone(),
             rows: results,
         };
         let text = report.text().map_err(failed)?;
@@ -84,9 +88,12 @@ pub(super) fn many(
         let written = write_atomically(&target, |out| out.write_all(text.as_bytes()));
         written.map_err(|e| failed(format_args!("{}: {e}", shown(path))))?;
     }
-    match ended {
-        End::Broken(why) => Err(failed(why)),
-        _ => Ok(()),
+    match (stopped, first) {
+        (Some(why), _) => Err(failed(format_args!("stopped after {asked} of {total} rows: {why}"))),
+        (None, Some(first)) => {
+            Err(failed(format_args!("{unanswered} of {total} rows got no answer; the first, {first}")))
+        }
+        (None, None) => Ok(()),
     }
 }
 
@@ -111,12 +118,16 @@ struct Book<'a> {
     began: Instant,
     last: Instant,
     ended: End,
+    unanswered: Unanswered,
+    /// The first row that got no answer, and why.
+    first: Option<String>,
 }
 
 impl<'a> Book<'a> {
     fn new(rows: &'a [(u64, Row)], arguments: &'a ExtractArguments) -> Self {
         let (summary, results, now) = (Summary::new(), Vec::with_capacity(rows.len()), Instant::now());
-        Book { rows, arguments, early: BTreeMap::new(), summary, results, began: now, last: now, ended: End::No }
+        let (early, unanswered, ended, first) = (BTreeMap::new(), Unanswered::default(), End::No, None);
+        Book { rows, arguments, early, summary, results, began: now, last: now, ended, unanswered, first }
     }
 
     /// Takes a row's trace; breaks where no other is wanted.
@@ -141,9 +152,10 @@ impl<'a> Book<'a> {
     /// The next row of the file.
     fn tell(&mut self, trace: Trace) -> Result<(), End> {
         let (line, row) = &self.rows[self.results.len()];
-        // A provider that failed fails the work; a value that was refused is a row's result.
-        if let Some(error) = failed_call(&trace) {
-            return Err(End::Broken(format!("row {line}: {}", printable(error))));
+        // One row's trouble is that row's result; the same again and again is everybody's.
+        let stops = self.unanswered.hear(&trace);
+        if let Some(error) = trace.call_error() {
+            self.first.get_or_insert_with(|| format!("row {line}: {}", printable(&error.message)));
         }
         let row = RowResult::new(*line, row, trace, self.arguments.trace);
         self.summary.add(&row);
@@ -153,7 +165,7 @@ impl<'a> Book<'a> {
             return Err(End::Unread);
         }
         self.results.push(row);
-        Ok(())
+        stops.map_or(Ok(()), |why| Err(End::Broken(format!("row {line}: {}", printable(&why)))))
     }
 }
 
@@ -165,12 +177,6 @@ pub(super) fn can_be_written(path: &Path) -> Result<(), CliError> {
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }
-}
-
-/// Why a call brought no answer at all, if that is how it ended.
-pub(crate) fn failed_call(trace: &Trace) -> Option<&str> {
-    let breaks = trace.call_error()?;
-    Some(breaks.message.as_str())
 }
 
 fn tell(summary: &Summary, took: Duration) {

@@ -45,6 +45,8 @@ impl OpenAi {
         }
         let streams = !kind.contains("application/json");
         let (mut events, mut whole, mut bytes) = (Events::default(), Vec::new(), 0);
+        // Of a stream, as much as tells whether it is one.
+        let (mut beginning, mut any) = (Vec::new(), false);
         loop {
             let piece = match waited(&self.runtime, until, heard, || response.chunk()) {
                 Waited::Came(Ok(Some(piece))) => piece,
@@ -69,8 +71,10 @@ impl OpenAi {
                 whole.extend_from_slice(&piece);
                 continue;
             }
+            beginning.extend(piece.iter().take(REFUSAL_SHOWN_BYTES.saturating_sub(beginning.len())));
             let mut told = Vec::new();
             events.push(&piece, |data| told.push(data)).map_err(|_| self.nonsense("a line without end"))?;
+            any |= !told.is_empty();
             for data in told {
                 if self.event(&data, answer, heard)?.is_break() {
                     answer.finish = Some(Finish::Cancelled);
@@ -97,6 +101,8 @@ impl OpenAi {
         match answer.finish {
             Some(_) => Ok(()),
             None if bytes == 0 => Err(Miss::Again("the answer is empty".into(), None)),
+            None if !streams => Err(self.nonsense(&String::from_utf8_lossy(&whole))),
+            None if !any && !is_stream(&beginning) => Err(self.nonsense(&String::from_utf8_lossy(&beginning))),
             None => Err(Miss::Again("the answer was cut off (it ended without a finish_reason)".into(), None)),
         }
     }
@@ -200,6 +206,14 @@ impl OpenAi {
         let short = beginning(&text, REFUSAL_SHOWN_BYTES);
         printable(&if short.len() < text.len() { format!("{short}…") } else { text.clone() })
     }
+}
+
+/// Whether this is how server-sent events begin.
+fn is_stream(beginning: &[u8]) -> bool {
+    let text = beginning.trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"]
+        .iter()
+        .any(|field| text.starts_with(field) || field.starts_with(text))
 }
 
 /// The words in an error object, whatever its form.

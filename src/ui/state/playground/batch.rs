@@ -30,6 +30,8 @@ pub struct Batch {
     /// It was worked through, as far as that went.
     pub ended: bool,
     pub cancelled: bool,
+    /// Why not all rows were asked.
+    stopped: Option<String>,
     /// How the rows were asked.
     asked: Option<Box<TrialAsk>>,
     /// The file that their report stands in.
@@ -50,6 +52,7 @@ impl Default for Batch {
             began_ms: 0,
             ended: false,
             cancelled: false,
+            stopped: None,
             asked: None,
             written: None,
         }
@@ -62,8 +65,12 @@ impl Batch {
         *self = Batch { path, all, began_ms: now_ms, asked: Some(Box::new(ask)), ..Batch::default() };
     }
 
-    pub(super) fn end(&mut self, cancelled: bool) {
+    /// `why` where it could not go on.
+    pub(super) fn end(&mut self, cancelled: bool, why: Option<&str>) {
         (self.ended, self.cancelled) = (true, cancelled);
+        self.stopped = why.map(str::to_owned).or_else(|| cancelled.then(|| "cancelled".to_owned()));
+        // A file that could not be read is mostly one that is named wrong: what is typed next belongs to its name.
+        self.typing |= why.is_some() && self.total.is_none() && !cancelled;
     }
 
     pub(super) fn add(&mut self, mut row: RowResult) {
@@ -119,6 +126,8 @@ impl Batch {
             prompt: ask.prompt.clone(),
             // It was read before the rows were asked.
             json_schema: schema.unwrap_or_default(),
+            rows_total: self.total.unwrap_or(self.done() as u64),
+            stopped: self.stopped.clone(),
             rows: self.rows.iter().map(|row| RowResult { trace: None, ..row.clone() }).collect(),
         })
     }

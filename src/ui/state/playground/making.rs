@@ -167,7 +167,7 @@ impl Playground {
                 self.failure = result.err();
                 let running = self.running.take();
                 if let Some(running) = running.filter(|_| is_batch) {
-                    self.batch.end(running.cancelled);
+                    self.batch.end(running.cancelled, self.failure.as_deref());
                 }
                 return true;
             }

@@ -201,6 +201,14 @@ fn who_waits_for_an_extraction_ends_it_and_what_is_said_meanwhile_is_kept() {
     assert_eq!(paused.try_recv().unwrap().state, Some(RunState::Paused));
     assert_eq!((second.try_recv().unwrap().state, orders.stop()), (Some(RunState::Paused), Stop::AfterStep));
 
+    // A report that is ordered can be taken back, by whoever asks.
+    let ordered = say(Command::Bleu);
+    orders.look(8, live());
+    assert!(orders.wants_scoring());
+    let back = say(Command::Cancel);
+    orders.look(8, live());
+    assert!(back.try_recv().unwrap().ok && !ordered.try_recv().unwrap().ok && !orders.wants_scoring());
+
     let nobody = say(Command::Cancel);
     let late = say(asked());
     orders.look(8, None);

@@ -235,6 +235,8 @@ fn nonsense_is_no_answer() {
         (Answer::Says(STREAM, vec!["data: 42\n\n".into()]), "is no chat completion"),
         (Answer::Says(JSON, vec!["<html>".into()]), "is no chat completion"),
         (Answer::Says(JSON, vec!["{\"hello\": 1}".into()]), "is no chat completion"),
+        (Answer::Says(JSON, vec!["{\"choices\": []}".into()]), "is no chat completion"),
+        (Answer::Says("200 OK\r\ncontent-type: text/plain", vec!["hello I am no API".into()]), "is no chat completion"),
         (Answer::Says("200 OK\r\ncontent-type: text/html", vec!["<html>".into()]), "is a web page"),
     ] {
         let error = Server::new(vec![answer]).ask().0.unwrap_err().to_string();
@@ -498,6 +500,30 @@ mod command {
     }
 
     #[test]
+    fn one_rows_trouble_is_its_result_and_the_same_three_times_ends_the_work() {
+        let at = tempfile::tempdir().unwrap();
+        let rows: String = ["a", "b", "c", "d", "e", "f", "g"].map(|t| format!("{{\"text\": \"{t}\"}}\n")).concat();
+        std::fs::write(at.path().join("rows.jsonl"), rows).unwrap();
+        let good = || whole(r#"{"name": "a", "age": 1}"#);
+        let bad = || Answer::Says("400 Bad Request", vec!["too long".into()]);
+        let run = |answers: Vec<Answer>| {
+            let server = Server::new(answers);
+            let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", "report.json"]);
+            let report = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
+            (output, report)
+        };
+        let (output, report): (Output, Value) = run(vec![good(), bad(), good(), bad(), bad(), good(), good()]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("3 of 7 rows got no answer; the first, row 2: "), "{}", err(&output));
+        assert_eq!((&report["passed"], &report["unanswered"]), (&json!({"count": 4, "of": 7}), &json!(3)));
+        assert_eq!((report["rows"].as_array().unwrap().len(), report.get("stopped")), (7, None));
+        let (output, report): (Output, Value) = run(vec![good(), bad(), bad(), bad(), good()]);
+        assert!(err(&output).contains("stopped after 4 of 7 rows: row 4: "), "{}", err(&output));
+        assert_eq!((&report["rows_total"], report["rows"].as_array().unwrap().len()), (&json!(7), 4));
+        assert!(report["stopped"].as_str().unwrap().contains("too long"), "{report}");
+    }
+
+    #[test]
     fn langchains_way_sends_instructions_completion_and_error() {
         let at = tempfile::tempdir().unwrap();
         let bad = "Name: John, Age: 25";
@@ -573,9 +599,13 @@ mod command {
             assert_eq!(output.status.code(), Some(2), "{file}: {}", err(&output));
             assert!(err(&output).contains(says), "{file}: {}", err(&output));
         }
-        for wrong in
-            [&["--now", "tomorrow", "x"][..], &[" "], &["--report", "r.json", "x"], &["--prompt-price", "nan", "x"]]
-        {
+        for wrong in [
+            &["--now", "tomorrow", "x"][..],
+            &[" "],
+            &["--report", "r.json", "x"],
+            &["--prompt-price", "nan", "x"],
+            &["--chat", "x"],
+        ] {
             let output = extract(&server, at.path(), wrong);
             assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
         }

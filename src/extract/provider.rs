@@ -118,6 +118,11 @@ pub trait Provider {
         heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
     ) -> Result<Completion, ProviderError>;
 
+    /// Whether whatever went wrong last would go wrong with any other request too, as without a key.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// Asks for several answers, in the order of the requests; together, where that is faster.
     fn complete_all(&mut self, requests: &[Request]) -> Vec<Result<Completion, ProviderError>> {
         requests.iter().map(|request| self.complete(request, &mut |_| ControlFlow::Continue(()))).collect()

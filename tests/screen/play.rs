@@ -896,3 +896,20 @@ fn what_streams_is_read_at_its_end_until_a_person_scrolls() {
     tell(&mut state, 1, News::Text { text: lines(9_000, 9_100), pieces: 1 });
     assert!(frame(&state).contains("line 9099"), "{}", frame(&state));
 }
+
+#[test]
+fn the_name_of_a_file_of_rows_that_is_not_there_can_be_mended_at_once() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "tset.jsonl");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Over(Err("tset.jsonl: No such file or directory".into())));
+    // Nothing of what is typed is a command.
+    assert!(hit(&mut state, &[Key::Char('p'), Key::Char('e')]).is_empty());
+    assert_eq!(state.playground.batch.path.text(), "tset.jsonlpe");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(1));
+    tell(&mut state, ticket, News::Over(Err("row 1: no answer".into())));
+    assert!(!state.playground.batch.typing, "the file was there");
+}

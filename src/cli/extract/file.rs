@@ -47,8 +47,13 @@ pub(super) fn many(
         }
         // A server is asked row by row, and what it makes us wait for is told.
         _ => {
-            for at in 0..rows.len() {
+            for (at, (line, _)) in rows.iter().enumerate() {
                 let trace = fix::extract(&of_row(at), provider, &mut told(false));
+                // That is no result of the row.
+                if let Some(error) = trace.call_error().filter(|_| provider.is_lost()) {
+                    book.ended = End::Broken(format!("row {line}: {}", printable(&error.message)));
+                    break;
+                }
                 if book.enter(at, trace).is_break() {
                     break;
                 }

@@ -30,6 +30,8 @@ pub struct OpenAi {
     runtime: Runtime,
     /// What this server was found not to take.
     dialect: Dialect,
+    /// It takes nothing from us at all.
+    is_lost: bool,
 }
 
 /// How a try ended without an answer.
@@ -79,7 +81,7 @@ impl OpenAi {
         let client = if loopback { client.no_proxy() } else { client };
         let client = client.build().map_err(|e| unusable(root_cause(&e)))?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| unusable(e.to_string()))?;
-        Ok(OpenAi { settings, endpoint, client, runtime, dialect: Dialect::default() })
+        Ok(OpenAi { settings, endpoint, client, runtime, dialect: Dialect::default(), is_lost: false })
     }
 
     /// For messages: without what might be secret.
@@ -122,6 +124,10 @@ impl OpenAi {
 }
 
 impl Provider for OpenAi {
+    fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     fn complete(
         &mut self,
         request: &Request,

@@ -159,6 +159,7 @@ impl OpenAi {
         heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
     ) -> Miss {
         let status = response.status();
+        self.is_lost = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse::<f64>().ok());
         let wait = wait.and_then(|s| Duration::try_from_secs_f64(s).ok());
         let mut body = Vec::new();

@@ -64,16 +64,18 @@ pub fn number(text: &str) -> Option<Value> {
     whole.or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number))
 }
 
-/// Whether digits of the text are gone from the number that was read out of it: more than a double holds.
+/// Whether digits of the text are gone from the number that was read out of it: more than a double holds, or all of them where it
+/// is too near to zero.
 pub fn is_rounded(text: &str, read: &Value) -> bool {
     let digits = |text: &str| {
         let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
         let all: String = mantissa.chars().filter(char::is_ascii_digit).collect();
         all.trim_matches('0').to_string()
     };
-    // Fifteen digits always survive.
     let (said, kept) = (digits(text), digits(&read.to_string()));
-    said.len() > 15 && said != kept
+    let number = read.as_f64().unwrap_or_default();
+    // Fifteen digits always survive in the normal range.
+    (said.len() > 15 || !number.is_normal()) && said != kept
 }
 
 fn has_single_underscores(text: &str) -> bool {
@@ -149,6 +151,8 @@ mod tests {
     fn digits_that_a_double_does_not_hold_are_noticed() {
         let rounded = |text: &str| is_rounded(text, &number(text).unwrap());
         assert!(rounded("0.12345678901234567890") && rounded("123456789012345678901"));
+        assert!(rounded("1e-400") && rounded("-1_0e-400") && rounded("1.234567e-322"));
+        assert!(!rounded("0") && !rounded("-0.0") && !rounded("0e-400") && !rounded("5e-324"));
         assert!(
             !rounded("0.1")
                 && !rounded("18446744073709551615")

@@ -277,3 +277,20 @@ fn a_weekday_in_brackets_must_be_the_dates_and_the_moons_calendar_is_not_read() 
     assert_eq!(read("11월 5일(목) 오후 2시").as_deref(), Some("2026-11-05T14:00:00"));
     assert_eq!((read("11월 5일(금) 오후 2시"), read("음력 1월 1일")), (None, None));
 }
+
+#[test]
+fn twelve_without_a_half_of_the_day_is_noon() {
+    for (now, text, value) in [
+        ("2026-06-10T09:20:00", "12시", "2026-06-10T12:00:00"),
+        ("2026-06-10T15:00:00", "12시", "2026-06-11T12:00:00"),
+        ("2026-06-10T15:00:00", "12시 30분", "2026-06-11T12:30:00"),
+        ("2026-06-10T12:10:00", "열두시 십오분", "2026-06-10T12:15:00"),
+        ("2026-06-10T15:00:00", "12:30", "2026-06-11T12:30:00"),
+        ("2026-06-10T15:00:00", "오늘 12시", "2026-06-10T12:00:00"),
+    ] {
+        let reading = time(text, now.parse().expect("a time"), Want::DateTime).expect(text);
+        assert_eq!(reading.value, value, "{text} at {now}");
+        assert!(reading.inferred.contains(&"meridiem_inferred"), "{text}");
+    }
+    assert_eq!(read("밤 12시", Want::DateTime).as_deref(), Some("2026-06-11T00:00:00"));
+}

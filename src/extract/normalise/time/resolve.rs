@@ -41,8 +41,7 @@ pub(super) fn moment(facts: &Facts, now: DateTime, inferred: &mut Inferred) -> O
         let Some(clock) = clock(facts)? else { return Some(Moment { date, day: date, time: None, relative }) };
         let same_day = clock.at(date)?;
         // Of a day's two three o'clocks the one said; today the one still to come.
-        let later = if clock.ambiguous { clock.later_half(date) } else { None };
-        let chosen = match later.filter(|_| relative && date == now.date() && same_day <= now) {
+        let chosen = match clock.later_half(date).filter(|_| relative && date == now.date() && same_day <= now) {
             Some(later) => later,
             None => same_day,
         };
@@ -72,8 +71,7 @@ fn next_occurrence(clock: &Clock, now: DateTime) -> Option<DateTime> {
     let yesterday = now.date().yesterday().ok()?;
     let tomorrow = now.date().tomorrow().ok()?;
     let days = [yesterday, now.date(), tomorrow];
-    let halves =
-        days.iter().flat_map(|&day| [clock.at(day), if clock.ambiguous { clock.later_half(day) } else { None }]);
+    let halves = days.iter().flat_map(|&day| [clock.at(day), clock.later_half(day)]);
     halves.flatten().filter(|&moment| moment > now).min()
 }
 
@@ -92,6 +90,8 @@ struct Clock {
     seconds: i64,
     /// Neither morning nor afternoon was said.
     ambiguous: bool,
+    /// Twelve without either is noon: midnight is said as such.
+    noon: bool,
 }
 
 impl Clock {
@@ -99,7 +99,11 @@ impl Clock {
         date.at(0, 0, 0, 0).checked_add(SignedDuration::from_secs(self.seconds)).ok()
     }
 
+    /// The same hour after noon, where it may have been meant.
     fn later_half(&self, date: Date) -> Option<DateTime> {
+        if !self.ambiguous || self.noon {
+            return None;
+        }
         self.at(date)?.checked_add(SignedDuration::from_hours(12)).ok()
     }
 }
@@ -137,7 +141,7 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
         Some(Part::Night) => (twelve + 12, false),
     };
     let seconds = hour * 3600 + minute * 60 + second - facts.minutes_to.unwrap_or(0) * 60;
-    Some(Some(Clock { seconds, ambiguous }))
+    Some(Some(Clock { seconds, ambiguous, noon: ambiguous && hour == 12 }))
 }
 
 /// A length from now. Days leave the hour open, so that a moment is given to the hour; weeks and more give a day.

@@ -139,9 +139,16 @@ impl Walk {
                 if super::formats::fits(format, text) {
                     return;
                 }
+                // Digits for a date alone are read with the dates in words.
+                if format == "date-time"
+                    && let Some(read) = times::packed(format, text)
+                {
+                    return self.replace(value, path, PACKED, read.into(), true);
+                }
                 match times::text(format, text) {
                     Some(read) => {
-                        self.replace(value, path, &format!("{}_read", format.replace('-', "_")), read.into(), false)
+                        let guessed = times::is_counted(text) && !times::is_likely(&read);
+                        self.replace(value, path, &format!("{}_read", format.replace('-', "_")), read.into(), guessed)
                     }
                     None => self.refuse(value, node, path),
                 }
@@ -321,8 +328,12 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
                 return Some(((is == 1.0).into(), "number_to_boolean", false));
             }
             let format = node.format().filter(|_| takes(Kind::String))?;
+            if let Some(read) = times::packed(format, &number.to_string()) {
+                return Some((read.into(), PACKED, format != "date"));
+            }
             let read = times::number(format, number)?;
-            Some((read.into(), number_read(format), false))
+            let guessed = matches!(format, "date" | "date-time") && !times::is_likely(&read);
+            Some((read.into(), number_read(format), guessed))
         }
         Value::Bool(is) if takes(Kind::Integer) || takes(Kind::Number) => {
             Some((Value::Number(Number::from(u8::from(*is))), "boolean_to_number", false))
@@ -330,6 +341,9 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
         _ => None,
     }
 }
+
+/// Digits without separators as a day: `20261105`.
+const PACKED: &str = "packed_date_read";
 
 fn number_read(format: &str) -> &'static str {
     match format {

@@ -181,6 +181,24 @@ fn alternatives_within_alternatives_take_bounded_work() {
     assert!(walk.budget < whole && !walk.faults.is_empty(), "2^100 ways were not tried");
 }
 
+#[test]
+fn a_number_that_spells_a_day_is_no_moment_of_1970_and_an_unlikely_moment_is_marked() {
+    let of = |value: Value, format: &str| {
+        let made = coerced(&value, &json!({"type": "string", "format": format}));
+        (made.value, made.changes.first().map(|c| (c.kind.clone(), c.lossy)))
+    };
+    let told = |kind: &str, lossy| Some((kind.to_string(), lossy));
+    for value in [json!(20261105), json!("20261105")] {
+        assert_eq!(of(value, "date-time"), (json!("2026-11-05T00:00:00"), told("packed_date_read", true)));
+    }
+    assert_eq!(of(json!(20261105), "date"), (json!("2026-11-05"), told("packed_date_read", false)));
+    assert_eq!(of(json!(1654646400), "date-time").1, told("unix_time_to_date_time", false));
+    assert_eq!(of(json!("1654646400"), "date-time").1, told("date_time_read", false));
+    assert_eq!(of(json!(2026), "date-time").1, told("unix_time_to_date_time", true));
+    assert_eq!(of(json!("0"), "date-time").1, told("date_time_read", true));
+    assert_eq!(of(json!("1850-01-01 10:00"), "date-time").1, told("date_time_read", false));
+}
+
 /// Of durations the writing differs (Pydantic counts years); that they are taken is compared here, their lengths by the script.
 #[test]
 fn pydantics_answers_are_ours() {

@@ -38,6 +38,33 @@ pub fn number(format: &str, number: &Number) -> Option<String> {
     }
 }
 
+/// Digits alone that are a day, and perhaps an hour, without separators: `20261105`, `202611051430`, `20261105143000`. As a moment
+/// since 1970 they would be another time entirely, so that they are tried first; that they are none is a guess all the same.
+pub fn packed(format: &str, digits: &str) -> Option<String> {
+    const YEARS: std::ops::RangeInclusive<u32> = 1900..=2100;
+    let pair = |from| number_at(digits, from, 2);
+    let (hour, minute, second) = match (format, digits.len()) {
+        ("date" | "date-time", 8) => (0, 0, 0),
+        ("date-time", 12) => (pair(8)?, pair(10)?, 0),
+        ("date-time", 14) => (pair(8)?, pair(10)?, pair(12)?),
+        _ => return None,
+    };
+    let year = number_at(digits, 0, 4).filter(|year| YEARS.contains(year))?;
+    let date = Date::new(year as i16, pair(4)? as i8, pair(6)? as i8).ok()?;
+    (hour < 24 && minute < 60 && second < 60).then_some(())?;
+    Some(if format == "date" { date.to_string() } else { format!("{date}T{hour:02}:{minute:02}:{second:02}") })
+}
+
+/// Whether a date or a date and time that was counted from 1970 is one that is likely meant: a small number is seldom a moment.
+pub fn is_likely(read: &str) -> bool {
+    number_at(read, 0, 4).is_some_and(|year| (1973..=2100).contains(&year))
+}
+
+/// Whether a text is counted from 1970 rather than written as a date.
+pub fn is_counted(text: &str) -> bool {
+    moment_of_text(text).is_some()
+}
+
 /// Seconds to microseconds.
 fn rounded(seconds: f64) -> Option<i128> {
     // The whole part apart: large numbers keep their microseconds.
@@ -335,6 +362,27 @@ mod tests {
         for too_far in ["253402300800000", "-80000000000000", "1e300", "9223372036854775807"] {
             assert_eq!(of_number("date-time", too_far), None, "{too_far}");
         }
+    }
+
+    #[test]
+    fn digits_that_spell_a_day_are_that_day() {
+        for (format, digits, read) in [
+            ("date-time", "20261105", Some("2026-11-05T00:00:00")),
+            ("date-time", "202611051430", Some("2026-11-05T14:30:00")),
+            ("date-time", "20261105143009", Some("2026-11-05T14:30:09")),
+            ("date", "20261105", Some("2026-11-05")),
+            ("date", "202611051430", None),
+            ("date-time", "20261305", None),
+            ("date-time", "20260230", None),
+            ("date-time", "12345678", None),
+            ("date-time", "202611052530", None),
+            ("date-time", "1654646400", None),
+            ("time", "20261105", None),
+        ] {
+            assert_eq!(packed(format, digits).as_deref(), read, "{format} {digits}");
+        }
+        assert!(is_likely("2022-06-08T00:00:00Z") && !is_likely("1970-01-01T00:33:46Z") && !is_likely("2612-01-19"));
+        assert!(is_counted("-12.5") && !is_counted("2026-11-05"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Every place where a whole numeral may end is reported, because what follows decides: `십일` is 11, before `월 십일` a day's 10.
 //! Units and signs are not read here. Next: `number`, `time`.
 
+use super::counters::COUNTERS;
 use super::decimal::Decimal;
 use super::digits::literal;
 use super::text::Text;
@@ -115,6 +116,10 @@ struct Reader {
     unit: u32,
     /// A digit, native ten or number in digits that still may get a unit.
     last: Option<Decimal>,
+    /// It is a number in digits, ungrouped.
+    last_digits: bool,
+    /// The last myriad stands without a number before it: 만 오천.
+    bare_myriad: bool,
     /// Nothing but a myriad, a point or the end may follow.
     closed: bool,
     pointed: bool,
@@ -135,6 +140,8 @@ impl Default for Reader {
             group: Decimal::ZERO,
             unit: 4,
             last: None,
+            last_digits: false,
+            bare_myriad: false,
             closed: false,
             pointed: false,
             fraction: String::new(),
@@ -163,6 +170,7 @@ impl Reader {
                 return None;
             }
             self.last = Some(literal.value);
+            self.last_digits = !literal.grouped;
             self.digits = true;
             self.grouped |= literal.grouped;
             return Some(literal.end);
@@ -189,6 +197,10 @@ impl Reader {
             return Some(end);
         }
         let ((ones, determiner), end) = text.meaning(place, DETERMINERS)?;
+        // 3천 세대 are households, not 3,003 of something.
+        if self.digits || (self.parts > 0 && text.longest(place, COUNTERS).is_some_and(|(_, unit)| unit > end)) {
+            return None;
+        }
         (self.group, self.unit, self.determiner) = (self.group.plus(Decimal::whole(ones))?, 0, determiner);
         Some(end)
     }
@@ -202,7 +214,7 @@ impl Reader {
             if self.last.is_some() || self.closed || self.unit == 0 || (digit == 0 && begun) {
                 return None;
             }
-            self.last = Some(Decimal::whole(digit));
+            (self.last, self.last_digits) = (Some(Decimal::whole(digit)), false);
             self.closed = digit == 0;
             return Some(end);
         }
@@ -241,7 +253,7 @@ impl Reader {
         }
         self.total = self.total.plus(value)?;
         (self.myriad, self.group, self.unit, self.last) = (myriad, Decimal::ZERO, 4, None);
-        (self.pointed, self.closed) = (false, false);
+        (self.pointed, self.closed, self.bare_myriad) = (false, false, bare);
         self.fraction.clear();
         Some(end)
     }
@@ -268,7 +280,10 @@ impl Reader {
     fn value(&self) -> Option<Decimal> {
         // 10억 5천 is said for 10억 5천만 too: which of the two cannot be seen, unless words alone spell it out.
         let colloquial = self.digits && (8..40).contains(&self.myriad) && self.unit == 3 && self.last.is_none();
-        if self.unsure || colloquial || (self.pointed && self.fraction.is_empty()) {
+        // 만 28 is somebody's age more likely than 10,028.
+        let rest = self.last.filter(|_| self.last_digits && self.unit == 4);
+        let age = self.bare_myriad && rest.is_some_and(|rest| rest.is_below(3));
+        if self.unsure || colloquial || age || (self.pointed && self.fraction.is_empty()) {
             return None;
         }
         let rest = self.group.plus(self.last.unwrap_or(Decimal::ZERO))?.plus(Decimal::parse("", &self.fraction)?)?;

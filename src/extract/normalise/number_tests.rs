@@ -63,6 +63,29 @@ fn counted_things_are_their_number() {
 }
 
 #[test]
+fn an_age_in_full_years_is_that_age() {
+    for (input, value) in [
+        ("만 25세", "25"),
+        ("만28세", "28"),
+        ("만 스물여덟 살", "28"),
+        ("만스물여덟살입니다", "28"),
+        ("나이는 만 25세입니다", "25"),
+        ("만 0세", "0"),
+        ("만 3년", "3"),
+        ("만 18개월", "18"),
+        ("만 오천", "15000"),
+        ("만 오천원", "15000"),
+        ("만 이천 명", "12000"),
+        ("만 3천 세대", "13000"),
+        ("만 명", "10000"),
+        ("만", "10000"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+    assert_eq!((read("만 28"), read("만28"), read("만 18세 이상")), (None, None, None));
+}
+
+#[test]
 fn international_numbers_are_read() {
     for (input, value) in [
         ("$2,450.75", "2450.75"),

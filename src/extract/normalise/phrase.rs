@@ -54,7 +54,10 @@ struct Core {
 
 /// The longest phrase that begins at `place` and ends where a word ends.
 pub(super) fn phrase_at(text: &Text, place: usize) -> Option<Phrase> {
-    let prefix = Prefix::read(text, place);
+    let mut prefix = Prefix::read(text, place);
+    if let Some(number) = full_count(text, prefix.end) {
+        prefix.end = number;
+    }
     if let Some(end) = text.eat(prefix.end, "첫") {
         let (_, end) = text.longest(text.skip_spaces(end), ORDINALS)?;
         return finish(text, &prefix, Amount::Exact(Decimal::whole(1)), end, "korean_number", true, None);
@@ -62,6 +65,23 @@ pub(super) fn phrase_at(text: &Text, place: usize) -> Option<Phrase> {
     let mut cores = cores(text, prefix.end);
     cores.sort_by_key(|core| std::cmp::Reverse(core.end));
     cores.iter().find_map(|core| with_unit(text, &prefix, core))
+}
+
+/// Past the 만 of 만 25세 and 만 3년, which says that the years are full ones and is no ten thousand: where their number begins.
+fn full_count(text: &Text, place: usize) -> Option<usize> {
+    const AGES: [&str; 2] = ["세", "살"];
+    const TIMES: [&str; 6] = ["년", "개월", "달", "주", "일", "시간"];
+    const OLDEST: i64 = 150;
+    let after = text.eat(place, "만")?;
+    let number = text.skip_spaces(after);
+    let apart = number > after || text.is_digit(number);
+    let counted = |end: usize| {
+        let unit = text.skip_spaces(end);
+        text.longest(unit, COUNTERS)
+            .is_some_and(|(index, _)| AGES.contains(&COUNTERS[index]) || (apart && TIMES.contains(&COUNTERS[index])))
+    };
+    let is_full = |value: Decimal, end| value.small().is_some_and(|value| value < OLDEST) && counted(end);
+    numerals(text, number).into_iter().any(|numeral| is_full(numeral.value, numeral.end)).then_some(number)
 }
 
 struct Prefix {

@@ -5,6 +5,7 @@
 mod choose;
 mod counters;
 mod decimal;
+mod denial;
 mod digits;
 mod english;
 mod korean;

@@ -300,6 +300,10 @@ pub(super) const PARTICLES: &[&str] = &[
     "쯤",
     "가량",
     "내외",
+    "안팎",
+    "남짓",
+    "전후",
+    "언저리",
     "정도입니다",
     "쯤입니다",
     "정도예요",
@@ -310,11 +314,28 @@ pub(super) const PARTICLES: &[&str] = &[
 ];
 
 /// Of them, and before the number, those that make it a rough one.
-pub(super) const ROUGHLY_AFTER: &[&str] = &["정도", "쯤", "가량", "내외", "or so", "approximately", "approx"];
-pub(super) const ROUGHLY_BEFORE: &[&str] =
-    &["약", "대략", "거의", "얼추", "about", "around", "approximately", "approx.", "approx", "roughly", "almost", "~"];
+pub(super) const ROUGHLY_AFTER: &[&str] =
+    &["정도", "쯤", "가량", "내외", "안팎", "남짓", "전후", "언저리", "가까이", "or so", "approximately", "approx"];
+pub(super) const ROUGHLY_BEFORE: &[&str] = &[
+    "약",
+    "대략",
+    "거의",
+    "얼추",
+    "about",
+    "around",
+    "approximately",
+    "approx.",
+    "approx",
+    "roughly",
+    "almost",
+    "nearly",
+    "close to",
+    "some",
+    "circa",
+    "~",
+];
 
-/// Say that the number is a bound, one of several, or not the one: such a text is refused.
+/// Say that the number is a bound or one of several: such a text is refused. That it is not the one is told in `denial`.
 pub(super) const LIMITS: &[&str] = &[
     "이상",
     "이하",
@@ -325,10 +346,24 @@ pub(super) const LIMITS: &[&str] = &[
     "최소",
     "최대",
     "사이",
+    "이내",
+    "이외",
+    "미달",
+    "모자라",
+    "모자란",
+    "모자람",
+    "부족",
+    "아래",
+    "적어도",
+    "많아야",
+    "기껏",
+    "못해도",
+    // Part of a range of ten: 20대 후반.
+    "초반",
+    "중반",
+    "후반",
     "또는",
     "혹은",
-    "아니",
-    "않",
     "넘",
     "between",
     "at least",
@@ -348,9 +383,18 @@ pub(super) const LIMITS: &[&str] = &[
     "above",
     "below",
     "or",
-    "not",
-    "isn't",
-    "never",
+    "less",
+    "short",
+    "off",
+    "one of",
+    "out of",
+    "half of",
     "versus",
     "vs",
+    "<",
+    "≥",
+    "≤",
+    "±",
 ];
+/// The same, as a word of its own behind the number.
+pub(super) const LIMITS_ALONE: &[&str] = &["위", "위로", "밑", "밑으로"];

@@ -3,9 +3,10 @@
 
 use serde_json::Number;
 
-use super::counters::LIMITS;
+use super::counters::{LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
-use super::korean::numerals;
+use super::denial;
+use super::korean::{Determiner, numerals};
 use super::phrase::{Amount, Phrase, may_begin, phrase_at};
 use super::text::Text;
 
@@ -75,7 +76,9 @@ fn json(amount: Amount, kind: &'static str, lossy: bool) -> Option<NumberReading
 
 /// The only number among plain words.
 fn in_sentence(text: &Text) -> Option<NumberReading> {
-    if text.mentions(LIMITS) {
+    // An arrow is no comparison.
+    let compares = |place| text.at(place) == '>' && !matches!(text.before(place), '-' | '=');
+    if text.mentions(LIMITS) || denial::mentioned(text) || (0..text.len()).any(compares) {
         return None;
     }
     let mut found: Option<(Phrase, &'static str)> = None;
@@ -85,6 +88,10 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
         match phrase.and_then(|phrase| Some((phrase, weight(text, place, &phrase)?))) {
             Some((phrase, Weight::Number(kind))) => {
                 if found.is_some_and(|(other, _)| other.amount != phrase.amount) {
+                    return None;
+                }
+                let next = text.word(text.skip_spaces(phrase.end)).0;
+                if denial::follows(text, phrase.end) || LIMITS_ALONE.contains(&next.as_str()) {
                     return None;
                 }
                 found = found.or(Some((phrase, kind)));
@@ -121,6 +128,18 @@ fn weight(text: &Text, place: usize, phrase: &Phrase) -> Option<Weight> {
         let counts = phrase.unit || phrase.shown;
         let one = phrase.amount == Amount::Exact(Decimal::whole(1));
         return if counts { Some(Weight::Number(phrase.kind)) } else { (!one).then_some(Weight::Another) };
+    }
+    let numeral = numerals(text, place).pop();
+    // 두 세 명, 한 두 개: one of two numbers.
+    let before_another = numeral.is_some_and(|numeral| {
+        let next = text.skip_spaces(numeral.end);
+        numeral.determiner == Determiner::Loose
+            && numeral.value.is_below(2)
+            && next > numeral.end
+            && !numerals(text, next).is_empty()
+    });
+    if before_another {
+        return Some(Weight::Another);
     }
     let lone = numerals(text, place).first().is_none_or(|numeral| {
         let syllables = numeral.end - place;

@@ -183,10 +183,67 @@ fn two_numbers_bounds_and_keys_are_refused() {
 }
 
 #[test]
+fn what_is_denied_or_one_of_a_range_is_refused() {
+    for input in [
+        "하나도 없음",
+        "하나도 없다",
+        "3개 없음",
+        "5개 아님",
+        "5개가 아닙니다",
+        "5명 빼고",
+        "3개 미정",
+        "백만원 아래",
+        "100만원 밑",
+        "100만원 위로",
+        "100만원 이내",
+        "100만원이 안 됨",
+        "100만원도 안돼요",
+        "백만원 조금 안 되는 돈",
+        "적어도 5개",
+        "두세 명",
+        "두 세 명",
+        "한 두 개",
+        "열두세 명",
+        "20대 후반",
+        "30대 중반",
+        "이십대 초반",
+        "300만원 후반",
+        "no $5",
+        "without $5",
+        "it wasn't 5 dollars",
+        "doesn't cost 5 dollars",
+        "no fewer than 5 dollars",
+        "5 dollars short",
+        "$5 off",
+        "one of 5 items",
+        "> 5 items",
+    ] {
+        assert_eq!(read(input), None, "{input}");
+    }
+    for (input, value) in [
+        ("5만원, 하자 없음", "50000"),
+        ("한 번도 안 쓴 새 제품 5만원", "50000"),
+        ("안내 책자 3권", "3"),
+        ("세 살", "3"),
+        ("세 명", "3"),
+        ("두 개", "2"),
+    ] {
+        assert_eq!(read(input).as_deref(), Some(value), "{input}");
+    }
+}
+
+#[test]
 fn what_the_number_leaves_out_is_called_lossy() {
     for (input, lossy, integer) in [
         ("120만원", false, true),
         ("약 120만원", true, true),
+        ("백만 원 안팎", true, true),
+        ("100만원 안팎으로", true, true),
+        ("백만원 남짓", true, true),
+        ("한 100만원", true, true),
+        ("20대", true, true),
+        ("스무 대", false, true),
+        ("25대", false, true),
         ("25%", true, true),
         ("1/3", true, false),
         ("1/4", false, false),

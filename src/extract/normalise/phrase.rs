@@ -95,7 +95,10 @@ struct Prefix {
 impl Prefix {
     fn read(text: &Text, place: usize) -> Self {
         let mut prefix = Self { end: place, negative: false, money: false, rough: false, ordinal: false };
-        if let Some((_, end)) = text.longest(place, ROUGHLY_BEFORE) {
+        // 한 100만원 is about a million; 한 개 is one.
+        let some = text.eat(place, "한").filter(|&end| text.at(end) == ' ' && text.is_digit(text.skip_spaces(end)));
+        let rough = text.longest(place, ROUGHLY_BEFORE).map(|(_, end)| end);
+        if let Some(end) = some.or(rough) {
             (prefix.end, prefix.rough) = (text.skip_spaces(end), true);
         }
         let mut signed = prefix.sign(text);
@@ -203,7 +206,10 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         attempts.push((Amount::Exact(core.value.times(Decimal::whole(12))?), end, "korean_number", true));
     }
     let spaced = loose(SPACED).filter(|_| after > core.end);
-    if let Some(end) = loose(COUNTERS).or(spaced) {
+    // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.
+    let counter =
+        loose(COUNTERS).filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
+    if let Some(end) = counter.or(spaced) {
         let kind = if is_plain { "number_with_unit" } else { core.kind };
         // 두 시간 반: half of the unit more.
         if let Some(half) = text.eat(text.skip_spaces(end), "반") {
@@ -230,7 +236,16 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     if core.determiner != Determiner::Bound {
         attempts.push((as_is, core.end, kind, prefix.money || prefix.ordinal));
     }
-    attempts.into_iter().find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))
+    let phrase = attempts
+        .into_iter()
+        .find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))?;
+    Some(Phrase { rough: phrase.rough || is_decade(text, core), ..phrase })
+}
+
+/// Whether 20대 may be somebody's twenties rather than twenty machines.
+fn is_decade(text: &Text, core: &Core) -> bool {
+    let tens = core.value.small().is_some_and(|value| (10..100).contains(&value) && value % 10 == 0);
+    tens && text.eat(core.end, "대").is_some()
 }
 
 /// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
@@ -342,7 +357,9 @@ fn finish(
     }
     let loose = text.skip_spaces(end);
     if let Some((_, after)) = text.longest(loose, ROUGHLY_AFTER) {
-        let copula = text.longest(after, &["입니다", "이에요", "예요"]).map_or(after, |(_, end)| end);
+        let copula = text
+            .longest(after, &["입니다", "이에요", "예요", "이다", "임", "으로", "로", "의", "에"])
+            .map_or(after, |(_, end)| end);
         if !is_hangul(text.at(copula)) {
             (end, rough) = (copula, true);
         }

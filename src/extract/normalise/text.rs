@@ -93,6 +93,14 @@ impl Text {
         (end > place).then_some((value, end))
     }
 
+    /// The letters, digits and apostrophes from there on, and where they end.
+    pub(super) fn word(&self, place: usize) -> (String, usize) {
+        let part = |character: &char| character.is_alphanumeric() || *character == '\'';
+        let word: String = self.chars.iter().skip(place).take_while(|character| part(character)).collect();
+        let end = place + word.chars().count();
+        (word, end)
+    }
+
     pub(super) fn has_digit(&self, from: usize, to: usize) -> bool {
         self.chars.get(from..to.min(self.len())).is_some_and(|part| part.iter().any(char::is_ascii_digit))
     }

@@ -294,3 +294,24 @@ fn twelve_without_a_half_of_the_day_is_noon() {
     }
     assert_eq!(read("밤 12시", Want::DateTime).as_deref(), Some("2026-06-11T00:00:00"));
 }
+
+#[test]
+fn a_time_that_is_denied_is_refused() {
+    for input in [
+        "11월 5일 아님",
+        "11월 5일은 아닙니다",
+        "11월 5일 안 됨",
+        "11월 5일 취소",
+        "11월 5일 못 감",
+        "11월 5일 제외",
+        "11월 5일 오후 2시 말고",
+        "Nov 5 isn't ok",
+        "Nov 5 won't work",
+        "except Nov 5",
+        "without Nov 5",
+        "cancelled: Nov 5",
+    ] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+    assert!(read("안내: 11월 5일 오후 2시", Want::DateTime).is_some());
+}

@@ -2,7 +2,7 @@
 //! What the pieces mean together is `resolve`'s.
 
 use super::super::text::{Text, is_hangul};
-use super::super::{english, korean};
+use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::span::{self, Shift};
 use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
@@ -103,7 +103,10 @@ fn between(text: &Text, place: usize, facts: &mut Facts) -> Option<usize> {
     }
     // 3시 전: the word makes it a bound.
     let bound = ["전", "후", "뒤", "전에", "후에", "뒤에", "안에", "내에"];
-    let refused = text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
+    let (word, _) = text.word(place);
+    let denied = denial::is_korean(&word) || denial::is_english(&word);
+    let refused =
+        denied || text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
     (!refused).then_some(end)
 }
 

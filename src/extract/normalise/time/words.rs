@@ -114,7 +114,7 @@ pub(super) const ROUGHLY: &[&str] = &[
     "roughly",
 ];
 
-/// Says that the time is a bound, a range, a repetition, or not the one; and moving holidays, which no table knows.
+/// Says that the time is a bound, a range or a repetition (that it is not the one is told in `denial`); and moving holidays, which no table knows.
 pub(super) const REFUSED: &[&str] = &[
     "부터",
     "까지",
@@ -123,9 +123,6 @@ pub(super) const REFUSED: &[&str] = &[
     "이후",
     "또는",
     "혹은",
-    "아니",
-    "않",
-    "말고",
     "매일",
     "매주",
     "매월",
@@ -154,10 +151,7 @@ pub(super) const REFUSED: &[&str] = &[
     "since",
     "every",
     "each",
-    "not",
     "or",
-    "never",
-    "except",
     "by",
     "through",
 ];

@@ -59,6 +59,10 @@ impl Decimal {
         self.units == 0
     }
 
+    pub(super) fn is_positive(self) -> bool {
+        self.units > 0
+    }
+
     pub(super) fn is_whole(self) -> bool {
         self.shortest().scale == 0
     }

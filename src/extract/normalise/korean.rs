@@ -278,10 +278,12 @@ impl Reader {
     }
 
     fn value(&self) -> Option<Decimal> {
-        // 10억 5천 is said for 10억 5천만 too: which of the two cannot be seen, unless words alone spell it out.
-        let colloquial = self.digits && (8..40).contains(&self.myriad) && self.unit == 3 && self.last.is_none();
-        // 만 28 is somebody's age more likely than 10,028.
+        // 10억 5천 and 2억 3000 are said for 10억 5천만 and 2억 3000만 too, 3만5 for 3만 5천: which of the two cannot be seen.
         let rest = self.last.filter(|_| self.last_digits && self.unit == 4);
+        let thousands = self.unit == 3 && self.last.is_none();
+        let colloquial = ((8..40).contains(&self.myriad) && (thousands || rest.is_some()))
+            || (self.myriad == 4 && rest.is_some_and(|rest| rest.is_below(1)));
+        // 만 28 is somebody's age more likely than 10,028.
         let age = self.bare_myriad && rest.is_some_and(|rest| rest.is_below(3));
         if self.unsure || colloquial || age || (self.pointed && self.fraction.is_empty()) {
             return None;
@@ -311,6 +313,10 @@ mod tests {
             ("3억 만 오천", "300015000"),
             ("백팔십만육백이", "1800602"),
             ("5천8백", "5800"),
+            ("2억 3000만", "230000000"),
+            ("3만 5천", "35000"),
+            ("1억 2,345", "100002345"),
+            ("삼억 오천육", "300005006"),
             ("2.4억", "240000000"),
             ("이점오만", "25000"),
             ("육점공칠", "6.07"),
@@ -339,6 +345,12 @@ mod tests {
             "1만 23456",
             "20 35",
             "일점",
+            "3억 5천",
+            "삼억 오천",
+            "2억3000",
+            "2억 3000",
+            "1억2",
+            "3만5",
             "스물십",
             "셋십",
             "천 만 억",

@@ -98,6 +98,10 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 place = phrase.end.max(place + 1);
             }
             Some((_, Weight::Another)) => return None,
+            // An amount that goes on into a word is another number (오만 원권), and what stands below ground is none (지하 주차장 3층).
+            _ if may_begin(text, place) && (is_amount(text, place) || text.eat(place, "지하").is_some()) => {
+                return None;
+            }
             // Digits outside the number are another number, or a key, a date, a telephone.
             _ if text.is_digit(place) => return None,
             _ => place += 1,
@@ -147,6 +151,14 @@ fn weight(text: &Text, place: usize, phrase: &Phrase) -> Option<Weight> {
         syllables == 1 && phrase.words == 1 && !matches!(text.at(place), '두' | '세' | '네' | '백' | '천' | '만')
     });
     (phrase.unit && !lone).then_some(Weight::Number(phrase.kind))
+}
+
+/// Whether a number of more than one syllable stands there with a currency.
+fn is_amount(text: &Text, place: usize) -> bool {
+    numerals(text, place).into_iter().any(|numeral| {
+        let counted = numeral.words > 1 || matches!(text.at(place), '백' | '천' | '만' | '억');
+        counted && text.eat(text.skip_spaces(numeral.end), "원").is_some()
+    })
 }
 
 /// Whether the words before say that the number comes: `나이는`, `the total is`, `age:`.

@@ -3,7 +3,7 @@
 
 use super::counters::{
     CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
-    SPACED,
+    SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::digits::literal;
@@ -54,6 +54,12 @@ struct Core {
 
 /// The longest phrase that begins at `place` and ends where a word ends.
 pub(super) fn phrase_at(text: &Text, place: usize) -> Option<Phrase> {
+    if let Some(end) = text.eat(place, "지하") {
+        return below_ground(text, text.skip_spaces(end));
+    }
+    if is_word(text, place) {
+        return None;
+    }
     let mut prefix = Prefix::read(text, place);
     if let Some(number) = full_count(text, prefix.end) {
         prefix.end = number;
@@ -65,6 +71,24 @@ pub(super) fn phrase_at(text: &Text, place: usize) -> Option<Phrase> {
     let mut cores = cores(text, prefix.end);
     cores.sort_by_key(|core| std::cmp::Reverse(core.end));
     cores.iter().find_map(|core| with_unit(text, &prefix, core))
+}
+
+/// 지하 2층 is the second floor down, and nothing else that 지하 stands before is a number.
+fn below_ground(text: &Text, place: usize) -> Option<Phrase> {
+    let floors = cores(text, place).into_iter().any(|core| text.eat(text.skip_spaces(core.end), "층").is_some());
+    let phrase = floors.then(|| phrase_at(text, place)).flatten()?;
+    match phrase.amount {
+        Amount::Exact(value) if value.is_positive() => {
+            Some(Phrase { amount: Amount::Exact(value.negated()), ..phrase })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a word stands there that only looks like a numeral and its unit: 만일, 일단, 사장.
+fn is_word(text: &Text, place: usize) -> bool {
+    let (word, _) = text.word(place);
+    WORDS.iter().any(|known| word.strip_prefix(known).is_some_and(|rest| rest.is_empty() || PARTICLES.contains(&rest)))
 }
 
 /// Past the 만 of 만 25세 and 만 3년, which says that the years are full ones and is no ten thousand: where their number begins.
@@ -180,7 +204,8 @@ fn cores(text: &Text, place: usize) -> Vec<Core> {
 
 fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     if let Some((amount, end)) = fraction(text, core) {
-        return finish(text, prefix, amount, end, "fraction", true, Some(core));
+        let phrase = finish(text, prefix, amount, end, "fraction", true, Some(core))?;
+        return Some(Phrase { rough: phrase.rough || is_score(text, core), ..phrase });
     }
     if core.literal && text.at(core.end) == '^' {
         let (amount, end) = power(text, core)?;
@@ -209,6 +234,9 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.
     let counter =
         loose(COUNTERS).filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
+    // 서점 and 너도 are words, 서 말 and 너 되 measures; 공개 is open, not none.
+    let glued = after == core.end && core.words == 1 && !core.digits;
+    let counter = counter.filter(|_| !(glued && matches!(text.before(after), '서' | '너' | '공' | '빵')));
     if let Some(end) = counter.or(spaced) {
         let kind = if is_plain { "number_with_unit" } else { core.kind };
         // 두 시간 반: half of the unit more.
@@ -242,6 +270,12 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     Some(Phrase { rough: phrase.rough || is_decade(text, core), ..phrase })
 }
 
+/// Whether 9/10 may be nine of ten points rather than nine tenths.
+fn is_score(text: &Text, core: &Core) -> bool {
+    let full = denominator(text, core.end).and_then(|(under, _)| under.small());
+    core.literal && full.is_some_and(|full| matches!(full, 5 | 10 | 100))
+}
+
 /// Whether 20대 may be somebody's twenties rather than twenty machines.
 fn is_decade(text: &Text, core: &Core) -> bool {
     let tens = core.value.small().is_some_and(|value| (10..100).contains(&value) && value % 10 == 0);
@@ -273,12 +307,19 @@ fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
         return None;
     }
     if let Some((under, end)) = denominator(text, core.end) {
-        return Some((quotient(core.value, under)?, end));
+        return is_fraction(core.value, under).then_some((quotient(core.value, under)?, end));
     }
     let place = text.skip_spaces(core.end);
     let over = literal(text, place).filter(|over| place > core.end && over.value.is_whole())?;
-    let (under, end) = denominator(text, over.end)?;
+    let (under, end) = denominator(text, over.end).filter(|&(under, _)| is_fraction(over.value, under))?;
     Some((sum(core.value, quotient(over.value, under)?)?, end))
+}
+
+/// Whether two numbers with a stroke between them are a fraction: 500/50 is a deposit and a rent, 24/7 is always, 120/80 a blood pressure.
+/// A proper one is, and one of few halves, thirds or quarters.
+fn is_fraction(over: Decimal, under: Decimal) -> bool {
+    let (Some(over), Some(under)) = (over.small(), under.small()) else { return false };
+    over < under || (over < 10 && under < 10)
 }
 
 /// `/4`; not the middle of a date.

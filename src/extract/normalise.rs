@@ -16,7 +16,7 @@ mod text;
 mod time;
 mod walk;
 
-pub use choose::choose;
+pub use choose::{Chosen, choose};
 pub use number::{NumberReading, number};
 pub use time::{TimeReading, Want, time};
 pub use walk::{Normalised, normalise};

@@ -2,6 +2,7 @@
 //! Whole words, without regard to case and width; two different names are a refusal. Next: `walk`.
 
 use super::super::schema::{Choice, names};
+use super::denial;
 use serde_json::Value;
 
 /// Longer texts say too much to be one of a list.
@@ -37,22 +38,83 @@ const PARTICLES: [&str; 22] = [
 ];
 const COPULAS: usize = 5;
 
+/// What stands around a name without changing what is said.
+#[rustfmt::skip]
+const FILLERS: &[&str] = &[
+    "a", "an", "the", "is", "are", "it", "its", "s", "this", "that", "these", "of", "as", "be", "in", "by", "for", "here", "i", "m",
+    "d", "ll", "we", "my", "your", "would", "should", "say", "think", "believe", "choose", "chose", "pick", "select", "selected", "answer",
+    "answers", "category", "class", "classified", "classification", "label", "labeled", "labelled", "marked", "listed", "type", "kind",
+    "status", "state", "condition", "choice", "option", "value", "result", "output", "response", "final", "correct", "item", "product",
+    "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done",
+];
+const FILLERS_KOREAN: &[&str] = &[
+    "상태",
+    "등급",
+    "종류",
+    "분류",
+    "유형",
+    "답",
+    "답변",
+    "정답",
+    "결과",
+    "선택",
+    "선택지",
+    "현재",
+    "지금",
+    "아직",
+    "이것",
+    "그것",
+    "이",
+    "그",
+    "값",
+    "카테고리",
+    "항목",
+    "제품",
+    "상품",
+    "물건",
+    "물품",
+    "네",
+    "예",
+    "저",
+    "제",
+    "생각",
+    "판단",
+    "해당",
+    "제가",
+    "것",
+    "합니다",
+    "됩니다",
+    "했습니다",
+    "됐습니다",
+    "되었습니다",
+];
+
+/// A name found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chosen {
+    /// Which choice.
+    pub index: usize,
+    /// The text says more than that: words that may change it are left over.
+    pub left_over: bool,
+}
+
 /// Which of `choices` the text names; none where it names none or two. A name within another's longer match does not count
 /// (`very good` is not `good`). Of a choice the value counts if it is text, and only where no value is named its title or description.
+/// The words of `about`, the field's name, say nothing by themselves.
 ///
-/// Negation is not understood: a name right after `not` or before 아니다 refuses the whole.
-pub fn choose(text: &str, choices: &[Choice]) -> Option<usize> {
+/// A name that is denied, nearly reached or measured against refuses the whole: `not`, `hardly`, `as good as`, 아니다.
+pub fn choose(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
     if text.len() > LONGEST_BYTES {
         return None;
     }
-    let words = words(text);
+    let (words, about) = (words(text), words(about));
     let by_value = |choice: &Choice| choice.value.as_str().map(str::to_string).into_iter().collect::<Vec<_>>();
     let by_title = |choice: &Choice| choice.title.iter().chain(&choice.description).cloned().collect::<Vec<_>>();
-    match named(&words, choices, &by_value) {
-        Named::One(index) => Some(index),
+    match named(&words, choices, &about, &by_value) {
+        Named::One(chosen) => Some(chosen),
         Named::Several => None,
-        Named::None => match named(&words, choices, &by_title) {
-            Named::One(index) => Some(index),
+        Named::None => match named(&words, choices, &about, &by_title) {
+            Named::One(chosen) => Some(chosen),
             _ => None,
         },
     }
@@ -60,7 +122,7 @@ pub fn choose(text: &str, choices: &[Choice]) -> Option<usize> {
 
 enum Named {
     None,
-    One(usize),
+    One(Chosen),
     Several,
 }
 
@@ -72,7 +134,7 @@ struct Match {
     exact: bool,
 }
 
-fn named(words: &[Word], choices: &[Choice], names_of: &dyn Fn(&Choice) -> Vec<String>) -> Named {
+fn named(words: &[Word], choices: &[Choice], about: &[Word], names_of: &dyn Fn(&Choice) -> Vec<String>) -> Named {
     let mut matches: Vec<Match> = Vec::new();
     for (choice, listed) in choices.iter().enumerate() {
         for name in names_of(listed) {
@@ -101,7 +163,20 @@ fn named(words: &[Word], choices: &[Choice], names_of: &dyn Fn(&Choice) -> Vec<S
     if standing.iter().any(|one| one.choice != first.choice || negated(words, one)) {
         return Named::Several;
     }
-    Named::One(first.choice)
+    let covered = |place: usize| matches.iter().any(|m| m.choice == first.choice && (m.start..m.end).contains(&place));
+    let left_over = words.iter().enumerate().any(|(place, word)| !covered(place) && !is_filler(word, about));
+    Named::One(Chosen { index: first.choice, left_over })
+}
+
+/// Whether a word around a name says nothing.
+fn is_filler(word: &Word, about: &[Word]) -> bool {
+    let stem = |filler: &str| {
+        word.folded.strip_prefix(filler).is_some_and(|rest| rest.is_empty() || PARTICLES.contains(&rest))
+    };
+    FILLERS.contains(&word.folded.as_str())
+        || PARTICLES.contains(&word.folded.as_str())
+        || FILLERS_KOREAN.iter().any(|filler| stem(filler))
+        || about.iter().any(|named| word.folded == named.folded || (!named.folded.is_ascii() && stem(&named.folded)))
 }
 
 /// Whether a name with capitals stands there as it is listed; small letters alone are no evidence, since prose has them too.
@@ -174,29 +249,62 @@ fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
     !listed && (words.len() == 1 || place + 1 == words.len() || marked || announced)
 }
 
-/// Whether a word of denial stands in the same clause, up to three words before or two after.
+/// Whether the name is denied, doubted or measured against: by one of up to four words before it in its clause, two Korean ones after it,
+/// or an answer to it (`sold? no`).
 fn negated(words: &[Word], one: &Match) -> bool {
-    const NOT: [&str; 13] =
-        ["not", "never", "neither", "nor", "isn", "isnt", "wasn", "aren", "don", "doesn", "cannot", "안", "못"];
-    const DENIED: [&str; 7] = ["아니", "아닌", "아님", "아닙", "아녜", "않", "없"];
-    // 안 and 못 alone; 안전 and 못난 are words of their own.
-    const ALONE: [&str; 2] = ["안", "못"];
-    // Another is measured by it, or it is nearly that: `higher than low`, `high-ish`.
-    let compared = [words.get(one.start.wrapping_sub(1)), words.get(one.end)].into_iter().flatten();
-    let compared = compared.into_iter().any(|word| word.folded == "than")
-        || words.get(one.end).is_some_and(|word| matches!(word.folded.as_str(), "ish" | "like"));
-    let denies = |word: &Word| {
-        // 못함 and 안됨 are written as one as well.
-        let verb = |rest: &str| {
-            ["했", "하", "함", "합", "된", "됨", "됐", "돼", "되", "됩"].iter().any(|v| rest.starts_with(v))
-        };
-        let alone = |denial: &&str| word.folded.strip_prefix(*denial).is_some_and(|rest| rest.is_empty() || verb(rest));
-        DENIED.iter().any(|denial| word.folded.starts_with(*denial)) || ALONE.iter().any(alone)
-    };
+    /// Leave open whether it is so, or say that it is not so yet.
+    const DOUBTED: [&str; 11] =
+        ["almost", "nearly", "soon", "if", "whether", "unless", "until", "before", "un", "거의", "곧"];
+    const DENIED_BY_TWO: [[&str; 2]; 9] = [
+        ["far", "from"],
+        ["rather", "than"],
+        ["other", "than"],
+        ["instead", "of"],
+        ["anything", "but"],
+        ["all", "but"],
+        ["used", "to"],
+        ["about", "to"],
+        ["failed", "to"],
+    ];
+    const FALSE: [&str; 6] = ["false", "wrong", "incorrect", "untrue", "impossible", "anymore"];
     let clause_ends = |word: &Word| word.gap.contains([',', ';', '.', ':', '!', '?', '\n']);
-    let before = words[..one.start].iter().rev().take(3).take_while(|word| !clause_ends(word));
-    let after = words[one.end..].iter().take(2);
-    compared || before.into_iter().any(|word| NOT.contains(&word.folded.as_str())) || after.into_iter().any(denies)
+    let denied_by = |place: usize| {
+        let word = &words[place];
+        let contracted = word.folded == "t" && place > 0 && words[place - 1].gap.starts_with(['\'', '’']);
+        contracted
+            || denial::is_english(&word.folded)
+            || matches!(word.folded.as_str(), "안" | "못")
+            || DOUBTED.contains(&word.folded.as_str())
+            || DENIED_BY_TWO.iter().any(|[first, second]| {
+                word.folded == *first && words.get(place + 1).is_some_and(|next| next.folded == *second)
+            })
+    };
+    let mut before = (0..one.start).rev().take(4).take_while(|&place| !clause_ends(&words[place]));
+    let after_korean = words[one.end..].iter().take(2).any(|word| {
+        let open = ["예정", "직전", "여부"].iter().any(|open| word.folded.starts_with(open));
+        open || word.folded == "전" || word.folded == "전에" || denial::is_korean(&word.folded)
+    });
+    let answered = (one.end..words.len()).take(3).any(|place| {
+        let word = &words[place];
+        let alone = place + 1 == words.len() || clause_ends(word);
+        let more = words.get(place + 1).is_some_and(|next| matches!(next.folded.as_str(), "longer" | "yet" | "more"));
+        FALSE.contains(&word.folded.as_str()) || (denial::is_english(&word.folded) && (alone || more))
+    });
+    compared(words, one) || before.any(denied_by) || after_korean || answered
+}
+
+/// Whether another is measured by it, or it is nearly that: `higher than low`, `good as new`, `high-ish`.
+fn compared(words: &[Word], one: &Match) -> bool {
+    let word = |place: Option<usize>| place.and_then(|place| words.get(place)).map_or("", |word| word.folded.as_str());
+    let (last, before) = (word(one.start.checked_sub(1)), word(one.start.checked_sub(2)));
+    // Listed as new, and seems like a refund, say what it is.
+    let measured = match last {
+        "than" => true,
+        "as" => !(before.ends_with("ed") || matches!(before, "it" | "this" | "that" | "them" | "item" | "product")),
+        "like" => !matches!(before, "looks" | "seems" | "sounds" | "feels"),
+        _ => false,
+    };
+    measured || matches!(word(Some(one.end)), "than" | "ish" | "like")
 }
 
 /// The choice with this value.
@@ -208,89 +316,5 @@ pub(super) fn with_value<'c>(choices: &'c [Choice], value: &Value) -> Option<&'c
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pick<'c>(text: &str, choices: &'c [&'c str]) -> Option<&'c str> {
-        let listed: Vec<Choice> = choices
-            .iter()
-            .map(|choice| Choice { value: Value::from(*choice), title: None, description: None })
-            .collect();
-        choose(text, &listed).map(|index| choices[index])
-    }
-
-    #[test]
-    fn a_name_in_its_capitals_is_meant_where_another_is_only_a_word() {
-        let list = |names: &[&str]| {
-            names.iter().map(|n| Choice { value: (*n).into(), title: None, description: None }).collect::<Vec<_>>()
-        };
-        assert_eq!(choose("TWO is one of the answers", &list(&["ONE", "TWO"])), Some(1));
-        assert_eq!(choose("ONE or TWO", &list(&["ONE", "TWO"])), None);
-        assert_eq!(choose("TWO is one of the answers", &list(&["one", "two"])), None);
-    }
-
-    #[test]
-    fn a_name_is_found_as_whole_words_in_any_case() {
-        let categories = ["refund", "cancel_order", "TechnicalSupport", "AccountIssue"];
-        for (text, choice) in [
-            ("The category is REFUND because the item broke.", "refund"),
-            ("cancel order", "cancel_order"),
-            ("I would say: Cancel-Order!", "cancel_order"),
-            ("**Technical Support**", "TechnicalSupport"),
-            ("ａｃｃｏｕｎｔ ｉｓｓｕｅ", "AccountIssue"),
-        ] {
-            assert_eq!(pick(text, &categories), Some(choice), "{text}");
-        }
-        assert_eq!(pick("refundable", &categories), None);
-        assert_eq!(pick("order", &categories), None);
-    }
-
-    #[test]
-    fn korean_names_keep_their_particles() {
-        let conditions = ["최상", "상", "중", "하"];
-        assert_eq!(pick("상태: 최상", &conditions), Some("최상"));
-        assert_eq!(pick("상태는 최상입니다.", &conditions), Some("최상"));
-        assert_eq!(pick("등급은 중입니다", &conditions), Some("중"));
-        assert_eq!(pick("중고로 하나 샀어요", &conditions), None);
-        assert_eq!(pick("환불을 원합니다", &["환불", "교환"]), Some("환불"));
-    }
-
-    #[test]
-    fn the_longest_match_wins_and_two_names_are_refused() {
-        let marks = ["good", "very good", "bad"];
-        assert_eq!(pick("It is very good.", &marks), Some("very good"));
-        assert_eq!(pick("good, not great; good indeed", &marks), Some("good"));
-        assert_eq!(pick("good or bad", &marks), None);
-        assert_eq!(pick("very good, but also good", &marks), None);
-        assert_eq!(pick("It is not good.", &marks), None);
-        assert_eq!(pick("환불이 아니라고 합니다", &["환불", "교환"]), None);
-        for denied in
-            ["환불은 아님", "환불 아닙니다", "환불 안 함", "환불 못 함", "환불 없음", "better than bad", "bad-ish"]
-        {
-            assert_eq!(pick(denied, &["환불", "교환", "bad", "good"]), None, "{denied}");
-        }
-    }
-
-    #[test]
-    fn a_letter_is_a_name_only_as_an_answer() {
-        let letters = ["A", "B"];
-        for text in ["A", "A.", "A) the first", "The answer is B", "Answer: B, since it holds", "(B) is right"] {
-            assert!(pick(text, &letters).is_some(), "{text}");
-        }
-        for text in ["A good question", "a", "such a day", "A or B"] {
-            assert_eq!(pick(text, &letters), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn titles_and_descriptions_count_where_no_value_does() {
-        let choice = |value: &str, title: &str| Choice {
-            value: Value::from(value),
-            title: Some(title.to_string()),
-            description: None,
-        };
-        let choices = [choice("k1", "Refund"), choice("k2", "Technical Support")];
-        assert_eq!(choose("it is technical support", &choices), Some(1));
-        assert_eq!(choose("k1, not technical support", &choices), Some(0));
-    }
-}
+#[path = "choose_tests.rs"]
+mod tests;

@@ -172,7 +172,7 @@ fn want(format: &str) -> Option<Want> {
 
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
-        return chosen(text, choices);
+        return chosen(text, choices, &key(path).map(names_in_words).unwrap_or_default());
     }
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
@@ -187,11 +187,15 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
     }
-    let key = path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()));
-    let about = [key.map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
+    let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
     let about: Vec<String> = about.into_iter().flatten().collect();
     let open = money::lost(text, &about.join(" "), reading.kind);
     Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
+}
+
+/// The field's name: the path's last that is no index.
+fn key(path: &str) -> Option<&str> {
+    path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// `price_krw` as `price krw`.
@@ -199,10 +203,10 @@ fn names_in_words(key: &str) -> String {
     key.replace(['_', '-'], " ")
 }
 
-fn chosen(text: &str, choices: &[Choice]) -> Option<Reading> {
-    if let Some(index) = choose(text, choices) {
-        let value = choices.get(index)?.value.clone();
-        return Some(Reading { value, kind: "enum_in_sentence", lossy: false, open: Vec::new() });
+fn chosen(text: &str, choices: &[Choice], about: &str) -> Option<Reading> {
+    if let Some(chosen) = choose(text, choices, about) {
+        let value = choices.get(chosen.index)?.value.clone();
+        return Some(Reading { value, kind: "enum_in_sentence", lossy: chosen.left_over, open: Vec::new() });
     }
     let listed_numbers = choices.iter().any(|choice| choice.value.is_number());
     let reading = if listed_numbers { number(text)? } else { return None };

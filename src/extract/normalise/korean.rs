@@ -98,7 +98,7 @@ pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
                 words: reader.words,
                 digits: reader.digits,
                 grouped: reader.grouped,
-                determiner: reader.determiner,
+                determiner: if reader.is_age() { Determiner::Bound } else { reader.determiner },
             });
         }
     }
@@ -197,8 +197,10 @@ impl Reader {
             return Some(end);
         }
         let ((ones, determiner), end) = text.meaning(place, DETERMINERS)?;
-        // 3천 세대 are households, not 3,003 of something.
-        if self.digits || (self.parts > 0 && text.longest(place, COUNTERS).is_some_and(|(_, unit)| unit > end)) {
+        // 오십 세 are fifty years of age, not 53 of something, and 3천 세대 are households.
+        let years = text.at(place) == '세' && self.parts > 0;
+        if self.digits || years || (self.parts > 0 && text.longest(place, COUNTERS).is_some_and(|(_, unit)| unit > end))
+        {
             return None;
         }
         (self.group, self.unit, self.determiner) = (self.group.plus(Decimal::whole(ones))?, 0, determiner);
@@ -277,15 +279,19 @@ impl Reader {
         self.take_myriad(text, place)
     }
 
+    /// 만 28 alone is somebody's age more likely than 10,028; 만 500원 are 10,500.
+    fn is_age(&self) -> bool {
+        let rest = self.last.filter(|_| self.last_digits && self.unit == 4);
+        self.bare_myriad && rest.is_some_and(|rest| rest.is_below(3))
+    }
+
     fn value(&self) -> Option<Decimal> {
         // 10억 5천 and 2억 3000 are said for 10억 5천만 and 2억 3000만 too, 3만5 for 3만 5천: which of the two cannot be seen.
         let rest = self.last.filter(|_| self.last_digits && self.unit == 4);
         let thousands = self.unit == 3 && self.last.is_none();
         let colloquial = ((8..40).contains(&self.myriad) && (thousands || rest.is_some()))
             || (self.myriad == 4 && rest.is_some_and(|rest| rest.is_below(1)));
-        // 만 28 is somebody's age more likely than 10,028.
-        let age = self.bare_myriad && rest.is_some_and(|rest| rest.is_below(3));
-        if self.unsure || colloquial || age || (self.pointed && self.fraction.is_empty()) {
+        if self.unsure || colloquial || (self.pointed && self.fraction.is_empty()) {
             return None;
         }
         let rest = self.group.plus(self.last.unwrap_or(Decimal::ZERO))?.plus(Decimal::parse("", &self.fraction)?)?;

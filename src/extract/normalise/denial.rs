@@ -57,17 +57,64 @@ pub(super) fn is_english(word: &str) -> bool {
     ENGLISH.contains(&word) || word.ends_with("n't")
 }
 
-/// Whether a Korean word of denial follows in the same clause.
-pub(super) fn follows(text: &Text, place: usize) -> bool {
+/// How far a denial behind a number reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    None,
+    /// Another word stands between, which may be what is denied: 35만원 네고 불가.
+    Another,
+    Number,
+}
+
+/// What a Korean word of denial in the same clause, or alone in the next, denies.
+pub(super) fn follows(text: &Text, place: usize) -> Reach {
+    /// Stand before a verb or a denial, and are nothing that could be denied. Particles too, where the phrase has left them.
+    const BETWEEN: [&str; 22] = [
+        "조금",
+        "좀",
+        "약간",
+        "더",
+        "더는",
+        "전혀",
+        "아직",
+        "채",
+        "절대",
+        "절대로",
+        "정도",
+        "도",
+        "이",
+        "가",
+        "은",
+        "는",
+        "이나",
+        "조차",
+        "밖에",
+        "단",
+        "이제",
+        "다",
+    ];
     let mut place = place;
-    while place < text.len() && !matches!(text.at(place), ',' | ';' | '.' | ':' | '!' | '?' | '(') {
+    let mut reach = Reach::Number;
+    while place < text.len() {
         let (word, end) = text.word(place);
+        if is_clause_end(text.at(place)) {
+            let (word, end) = text.word(text.skip_spaces(place + 1));
+            let alone = is_korean(&word) && (end >= text.len() || is_clause_end(text.at(end)));
+            return if alone { Reach::Number } else { Reach::None };
+        }
         if is_korean(&word) {
-            return true;
+            return reach;
+        }
+        if !word.is_empty() && !BETWEEN.contains(&word.as_str()) {
+            reach = Reach::Another;
         }
         place = end.max(place + 1);
     }
-    false
+    Reach::None
+}
+
+pub(super) fn is_clause_end(character: char) -> bool {
+    matches!(character, ',' | ';' | '.' | ':' | '!' | '?' | '(' | ')')
 }
 
 /// Whether an English word of denial stands anywhere.
@@ -102,7 +149,17 @@ mod tests {
     #[test]
     fn a_denial_reaches_no_further_than_its_clause() {
         let follows = |text: &str| follows(&Text::new(text).expect("a text"), 0);
-        assert!(follows("이 안 됨") && follows("는 하나도 없다"));
-        assert!(!follows(", 하자 없음") && !follows("에 팝니다"));
+        for (text, reach) in [
+            ("이 안 됨", Reach::Number),
+            ("도 없다", Reach::Number),
+            ("조금 안 되는", Reach::Number),
+            (", 없음", Reach::Number),
+            ("네고 불가", Reach::Another),
+            (", 하자 없음", Reach::None),
+            ("(네고 불가)", Reach::None),
+            ("에 팝니다", Reach::None),
+        ] {
+            assert_eq!(follows(text), reach, "{text}");
+        }
     }
 }

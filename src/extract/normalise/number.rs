@@ -3,7 +3,7 @@
 
 use serde_json::Number;
 
-use super::counters::{LIMITS, LIMITS_ALONE};
+use super::counters::{COUNTERS, LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
 use super::denial;
 use super::korean::{Determiner, numerals};
@@ -82,6 +82,7 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
         return None;
     }
     let mut found: Option<(Phrase, &'static str)> = None;
+    let mut doubted = false;
     let mut place = 0;
     while place < text.len() {
         let phrase = if may_begin(text, place) { phrase_at(text, place) } else { None };
@@ -91,9 +92,13 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                     return None;
                 }
                 let next = text.word(text.skip_spaces(phrase.end)).0;
-                if denial::follows(text, phrase.end) || LIMITS_ALONE.contains(&next.as_str()) {
+                // 삼십 세 명: what seemed to be its unit was not.
+                let unit = COUNTERS.contains(&next.as_str());
+                let reach = denial::follows(text, phrase.end);
+                if reach == denial::Reach::Number || unit || LIMITS_ALONE.contains(&next.as_str()) {
                     return None;
                 }
+                doubted |= reach == denial::Reach::Another;
                 found = found.or(Some((phrase, kind)));
                 place = phrase.end.max(place + 1);
             }
@@ -108,7 +113,8 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
         }
     }
     let (phrase, kind) = found?;
-    reading(&phrase, kind)
+    let reading = reading(&phrase, kind)?;
+    Some(NumberReading { lossy: reading.lossy || doubted, ..reading })
 }
 
 enum Weight {

@@ -310,8 +310,17 @@ fn a_time_that_is_denied_is_refused() {
         "except Nov 5",
         "without Nov 5",
         "cancelled: Nov 5",
+        "11월 5일, 취소",
+        "Nov 5 (cancelled)",
     ] {
         assert_eq!(read(input, Want::DateTime), None, "{input}");
     }
-    assert!(read("안내: 11월 5일 오후 2시", Want::DateTime).is_some());
+    for input in [
+        "안내: 11월 5일 오후 2시",
+        "11월 5일 오후 2시 (주차 불가)",
+        "11월 5일 오후 2시, 늦지 않게 오세요",
+        "Nov 5, 2pm (no refunds)",
+    ] {
+        assert!(read(input, Want::DateTime).is_some(), "{input}");
+    }
 }

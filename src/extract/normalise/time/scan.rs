@@ -14,20 +14,44 @@ const MOST_OTHER_WORDS: usize = 24;
 /// What the text says; none where pieces contradict each other, a number is left over, or a word makes it a bound or a range.
 pub(super) fn scan(text: &Text) -> Option<Facts> {
     let mut facts = Facts::default();
+    let mut clause = Clause::default();
     let mut place = 0;
     // The word before was `at`: a lone number is an hour.
     let mut at = false;
     while place < text.len() {
         let started = place;
+        if denial::is_clause_end(text.at(place)) && std::mem::take(&mut clause).denies() {
+            return None;
+        }
         place = match piece(text, place, &mut facts, at)? {
-            Some(end) => end,
-            None => between(text, place, &mut facts)?,
+            Some(end) => {
+                clause.timed = true;
+                end
+            }
+            None => between(text, place, &mut facts, &mut clause)?,
         };
         if place > started + 1 || text.at(started) != ' ' {
             at = text.eat(started, "at").is_some();
         }
     }
-    Some(facts)
+    (!clause.denies()).then_some(facts)
+}
+
+/// What a clause says besides the facts.
+#[derive(Default)]
+struct Clause {
+    /// A piece of the time.
+    timed: bool,
+    denied: bool,
+    /// Words of neither kind.
+    others: bool,
+}
+
+impl Clause {
+    /// Whether the time is taken back: in its own clause, or by a clause that does nothing else. 주차 불가 is about parking.
+    fn denies(&self) -> bool {
+        self.denied && (self.timed || !self.others)
+    }
 }
 
 /// The piece at `place`: where it ends; `Some(None)` where none is, none where it contradicts another.
@@ -79,12 +103,13 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
 }
 
 /// Punctuation, particles and other words.
-fn between(text: &Text, place: usize, facts: &mut Facts) -> Option<usize> {
+fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) -> Option<usize> {
     let character = text.at(place);
     let glued = is_hangul(text.before(place)) || text.before(place).is_ascii_digit();
-    if let Some((_, end)) =
-        text.longest(place, FILLERS).filter(|_| glued || !is_hangul(character) || matches!(character, '주' | '정'))
-    {
+    // 둘째 주에, 3시 정각; 주차 is parking.
+    let whole = |end: usize| !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+    let may_fill = |end| glued || !is_hangul(character) || (matches!(character, '주' | '정') && whole(end));
+    if let Some((_, end)) = text.longest(place, FILLERS).filter(|&(_, end)| may_fill(end)) {
         return Some(end);
     }
     if !character.is_alphanumeric() {
@@ -104,9 +129,12 @@ fn between(text: &Text, place: usize, facts: &mut Facts) -> Option<usize> {
     // 3시 전: the word makes it a bound.
     let bound = ["전", "후", "뒤", "전에", "후에", "뒤에", "안에", "내에"];
     let (word, _) = text.word(place);
-    let denied = denial::is_korean(&word) || denial::is_english(&word);
-    let refused =
-        denied || text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
+    if denial::is_korean(&word) || denial::is_english(&word) {
+        clause.denied = true;
+    } else {
+        clause.others = true;
+    }
+    let refused = text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
     (!refused).then_some(end)
 }
 

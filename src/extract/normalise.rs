@@ -8,6 +8,7 @@ mod decimal;
 mod denial;
 mod digits;
 mod english;
+mod fraction;
 mod korean;
 mod money;
 mod number;

@@ -1,12 +1,12 @@
 //! One number phrase: sign, currency, number, unit, particle (`약 -120만원 정도`), and how much evidence it gives.
-//! Which phrase of a text is its number is decided in `number`; the words themselves are read in `korean`, `english`, `digits`.
+//! Which phrase of a text is its number is decided in `number`; the words themselves are read in `korean`, `english`, `digits`, `fraction`.
 
 use super::counters::{
     CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
     SPACED, WORDS,
 };
 use super::decimal::Decimal;
-use super::digits::literal;
+use super::fraction::{fraction, is_score, power};
 use super::korean::{Determiner, numerals};
 use super::text::{Text, is_hangul};
 use super::{english, text};
@@ -38,18 +38,18 @@ pub(super) struct Phrase {
 }
 
 /// A number before its unit is known.
-struct Core {
-    value: Decimal,
+pub(super) struct Core {
+    pub(super) value: Decimal,
     /// A third and the like, which no decimal is equal to: the nearest double.
     rounded: Option<f64>,
-    end: usize,
+    pub(super) end: usize,
     kind: &'static str,
     determiner: Determiner,
     digits: bool,
     shown: bool,
     words: usize,
     /// Only digits, so that `k` and `/4` may follow.
-    literal: bool,
+    pub(super) literal: bool,
 }
 
 /// The longest phrase that begins at `place` and ends where a word ends.
@@ -270,94 +270,10 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     Some(Phrase { rough: phrase.rough || is_decade(text, core), ..phrase })
 }
 
-/// Whether 9/10 may be nine of ten points rather than nine tenths.
-fn is_score(text: &Text, core: &Core) -> bool {
-    let full = denominator(text, core.end).and_then(|(under, _)| under.small());
-    core.literal && full.is_some_and(|full| matches!(full, 5 | 10 | 100))
-}
-
 /// Whether 20대 may be somebody's twenties rather than twenty machines.
 fn is_decade(text: &Text, core: &Core) -> bool {
     let tens = core.value.small().is_some_and(|value| (10..100).contains(&value) && value % 10 == 0);
     tens && text.eat(core.end, "대").is_some()
-}
-
-/// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
-fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
-    if let Some(end) = text.eat(text.skip_spaces(core.end), "분의") {
-        let over = numerals(text, text.skip_spaces(end)).pop()?;
-        return Some((quotient(over.value, core.value)?, over.end));
-    }
-    if let Some((_, end)) = text.longest(text.skip_spaces(core.end), &["과", "와"]) {
-        let place = text.skip_spaces(end);
-        if let Some((over, (under, end))) =
-            literal(text, place).and_then(|over| Some((over, denominator(text, over.end)?)))
-        {
-            return Some((sum(core.value, quotient(over.value, under)?)?, end));
-        }
-        let part = numerals(text, place).into_iter().rev().find_map(|under| {
-            let over = text.eat(text.skip_spaces(under.end), "분의")?;
-            let over = numerals(text, text.skip_spaces(over)).pop()?;
-            Some((quotient(over.value, under.value)?, over.end))
-        });
-        let (part, end) = part?;
-        return Some((sum(core.value, part)?, end));
-    }
-    if !core.literal || !core.value.is_whole() {
-        return None;
-    }
-    if let Some((under, end)) = denominator(text, core.end) {
-        return is_fraction(core.value, under).then_some((quotient(core.value, under)?, end));
-    }
-    let place = text.skip_spaces(core.end);
-    let over = literal(text, place).filter(|over| place > core.end && over.value.is_whole())?;
-    let (under, end) = denominator(text, over.end).filter(|&(under, _)| is_fraction(over.value, under))?;
-    Some((sum(core.value, quotient(over.value, under)?)?, end))
-}
-
-/// Whether two numbers with a stroke between them are a fraction: 500/50 is a deposit and a rent, 24/7 is always, 120/80 a blood pressure.
-/// A proper one is, and one of few halves, thirds or quarters.
-fn is_fraction(over: Decimal, under: Decimal) -> bool {
-    let (Some(over), Some(under)) = (over.small(), under.small()) else { return false };
-    over < under || (over < 10 && under < 10)
-}
-
-/// `/4`; not the middle of a date.
-fn denominator(text: &Text, place: usize) -> Option<(Decimal, usize)> {
-    let under = (text.at(place) == '/').then(|| literal(text, place + 1))??;
-    (under.value.is_whole() && !matches!(text.at(under.end), '/' | '^')).then_some((under.value, under.end))
-}
-
-fn quotient(over: Decimal, under: Decimal) -> Option<Amount> {
-    Some(over.divided(under)?.map_or_else(Amount::Rounded, Amount::Exact))
-}
-
-fn sum(whole: Decimal, part: Amount) -> Option<Amount> {
-    match part {
-        Amount::Exact(part) => Some(Amount::Exact(whole.plus(part)?)),
-        Amount::Rounded(part) => whole.to_json()?.0.as_f64().map(|whole| Amount::Rounded(whole + part)),
-    }
-}
-
-/// `2^10`, `1.1^-3`; doubled signs cancel out.
-fn power(text: &Text, core: &Core) -> Option<(Amount, usize)> {
-    let mut place = core.end + 1;
-    let mut negative = false;
-    while matches!(text.at(place), '-' | '+') && place < core.end + 3 {
-        negative ^= text.at(place) == '-';
-        place += 1;
-    }
-    let (exponent, end) = text.digits(place, 3)?;
-    // An even number of minus signs is none.
-    let exponent = i32::try_from(if negative { -exponent } else { exponent }).ok()?;
-    if (0..=64).contains(&exponent) {
-        let exact = (0..exponent).try_fold(Decimal::whole(1), |product, _| product.times(core.value));
-        if let Some(exact) = exact {
-            return Some((Amount::Exact(exact), end));
-        }
-    }
-    let value = core.value.to_json()?.0.as_f64()?.powi(exponent);
-    Some((Amount::Rounded(value), end))
 }
 
 /// `k`, `M`, `B`, `bn` right after the digits: how many zeros. Small letters that are units too count only beside a currency.

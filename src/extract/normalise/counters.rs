@@ -396,7 +396,13 @@ pub(super) const LIMITS: &[&str] = &[
     "≤",
     "±",
 ];
-/// The same, as a word of its own behind the number.
+/// Say that the number is a guess.
+pub(super) const GUESSES: &[&str] = &[
+    "?", "아마", "같아", "같습", "추정", "예상", "maybe", "perhaps", "probably", "possibly", "likely", "i think",
+    "i guess",
+];
+
+/// Bounds that are words of their own behind the number.
 pub(super) const LIMITS_ALONE: &[&str] = &["위", "위로", "밑", "밑으로"];
 
 /// Words that are written like a numeral with its unit, or like two numerals, and mostly mean something else. What is said as often of

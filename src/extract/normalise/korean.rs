@@ -105,6 +105,20 @@ pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
     found
 }
 
+/// Whether two native numbers follow each other, which is one of the two: 네 다섯 명, 다섯에서 여섯 명. `place` is the first one's.
+pub(super) fn is_one_of_two(text: &Text, place: usize) -> bool {
+    let native = |place: usize| {
+        let known = text.meaning(place, NATIVE_ONES).is_some() || text.meaning(place, NATIVE_TENS).is_some();
+        let known = known || text.meaning(place, DETERMINERS).is_some();
+        numerals(text, place).pop().filter(|numeral| known && !numeral.digits)
+    };
+    native(place).is_some_and(|first| {
+        let end = text.longest(first.end, &["에서", "이나", "내지"]).map_or(first.end, |(_, end)| end);
+        let next = text.skip_spaces(end);
+        next > end && native(next).is_some_and(|second| second.value.small() > first.value.small())
+    })
+}
+
 /// What was read so far: `total + group + last`.
 struct Reader {
     /// Finished groups with their myriad.

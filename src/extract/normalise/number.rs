@@ -3,10 +3,10 @@
 
 use serde_json::Number;
 
-use super::counters::{COUNTERS, LIMITS, LIMITS_ALONE};
+use super::counters::{COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
 use super::denial;
-use super::korean::{Determiner, numerals};
+use super::korean::{is_one_of_two, numerals};
 use super::phrase::{Amount, Phrase, may_begin, phrase_at};
 use super::text::Text;
 
@@ -20,7 +20,8 @@ pub struct NumberReading {
     /// What was read: `korean_number`, `grouped_number`, `money`, `number_words`, `scaled_number`, `percent`, `fraction`, `power`,
     /// `ordinal`, `number_with_unit`, `number_in_sentence`, `plain_number`.
     pub kind: &'static str,
-    /// The text says more than the number: that it is rough, that it is a percentage, or digits that a JSON number cannot hold.
+    /// The text says more than the number (that it is rough, a guess, a percentage, or digits that a JSON number cannot hold), or may
+    /// say another thing: a score, somebody's age, that something beside it is denied.
     pub lossy: bool,
 }
 
@@ -28,11 +29,14 @@ pub struct NumberReading {
 ///
 /// The whole text must be understood, or be plain words around one number that has evidence of its own: a currency, a unit,
 /// grouped digits, digits with a number word, or bare digits that a copula introduces (`나이는 25`, `the answer is 42`).
-/// `25%` is 25. None otherwise, and for a text that gives two numbers or a bound (`100만원 이상`).
+/// `25%` is 25. None otherwise, and for a text that gives two numbers, a bound (`100만원 이상`), a range (`두세 명`) or a denial (`3개 없음`).
 pub fn number(text: &str) -> Option<NumberReading> {
     let text = Text::new(text)?;
     let start = opening(&text);
     if let Some(phrase) = phrase_at(&text, start).filter(|phrase| closing(&text, phrase.end)) {
+        if is_at_all(&text, &phrase) {
+            return None;
+        }
         return reading(&phrase, phrase.kind);
     }
     if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
@@ -82,10 +86,14 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
         return None;
     }
     let mut found: Option<(Phrase, &'static str)> = None;
-    let mut doubted = false;
+    let mut doubted = text.mentions(GUESSES);
     let mut place = 0;
     while place < text.len() {
-        let phrase = if may_begin(text, place) { phrase_at(text, place) } else { None };
+        let begins = may_begin(text, place);
+        if begins && is_one_of_two(text, place) {
+            return None;
+        }
+        let phrase = if begins { phrase_at(text, place) } else { None };
         match phrase.and_then(|phrase| Some((phrase, weight(text, place, &phrase)?))) {
             Some((phrase, Weight::Number(kind))) => {
                 if found.is_some_and(|(other, _)| other.amount != phrase.amount) {
@@ -95,7 +103,11 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 // 삼십 세 명: what seemed to be its unit was not.
                 let unit = COUNTERS.contains(&next.as_str());
                 let reach = denial::follows(text, phrase.end);
-                if reach == denial::Reach::Number || unit || LIMITS_ALONE.contains(&next.as_str()) {
+                if reach == denial::Reach::Number
+                    || unit
+                    || is_at_all(text, &phrase)
+                    || LIMITS_ALONE.contains(&next.as_str())
+                {
                     return None;
                 }
                 doubted |= reach == denial::Reach::Another;
@@ -104,7 +116,7 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
             }
             Some((_, Weight::Another)) => return None,
             // An amount that goes on into a word is another number (오만 원권), and what stands below ground is none (지하 주차장 3층).
-            _ if may_begin(text, place) && (is_amount(text, place) || text.eat(place, "지하").is_some()) => {
+            _ if begins && (is_amount(text, place) || text.eat(place, "지하").is_some()) => {
                 return None;
             }
             // Digits outside the number are another number, or a key, a date, a telephone.
@@ -139,24 +151,17 @@ fn weight(text: &Text, place: usize, phrase: &Phrase) -> Option<Weight> {
         let one = phrase.amount == Amount::Exact(Decimal::whole(1));
         return if counts { Some(Weight::Number(phrase.kind)) } else { (!one).then_some(Weight::Another) };
     }
-    let numeral = numerals(text, place).pop();
-    // 두 세 명, 한 두 개: one of two numbers.
-    let before_another = numeral.is_some_and(|numeral| {
-        let next = text.skip_spaces(numeral.end);
-        numeral.determiner == Determiner::Loose
-            && numeral.value.is_below(2)
-            && next > numeral.end
-            && !numerals(text, next).is_empty()
-    });
-    if before_another {
-        return Some(Weight::Another);
-    }
     let lone = numerals(text, place).first().is_none_or(|numeral| {
         let syllables = numeral.end - place;
         // 둘레, 일 and 한 번 are words; 두 명, 다섯 개, 만원 are counted.
         syllables == 1 && phrase.words == 1 && !matches!(text.at(place), '두' | '세' | '네' | '백' | '천' | '만')
     });
     (phrase.unit && !lone).then_some(Weight::Number(phrase.kind))
+}
+
+/// 하나도, 한 명도: not even one, and what is denied was left unsaid.
+fn is_at_all(text: &Text, phrase: &Phrase) -> bool {
+    text.before(phrase.end) == '도' && !phrase.digits && phrase.amount == Amount::Exact(Decimal::whole(1))
 }
 
 /// Whether a number of more than one syllable stands there with a currency.

@@ -280,9 +280,16 @@ fn negated(words: &[Word], one: &Match) -> bool {
             })
     };
     let mut before = (0..one.start).rev().take(4).take_while(|&place| !clause_ends(&words[place]));
-    let after_korean = words[one.end..].iter().take(2).any(|word| {
+    let ends_clause = |word: &Word| clause_ends(word) || word.gap.contains(['(', ')']);
+    let last = one.end.saturating_sub(1);
+    let after_korean = (one.end..words.len()).take(2).any(|place| {
+        let word = &words[place];
         let open = ["예정", "직전", "여부"].iter().any(|open| word.folded.starts_with(open));
-        open || word.folded == "전" || word.folded == "전에" || denial::is_korean(&word.folded)
+        let denies = open || word.folded == "전" || word.folded == "전에" || denial::is_korean(&word.folded);
+        // 중 (사용감 없음) denies the wear; 중, 아님 denies the name.
+        let same_clause = !words[last..place].iter().any(ends_clause);
+        let alone = place == one.end && (place + 1 == words.len() || ends_clause(word));
+        denies && (same_clause || alone)
     });
     let answered = (one.end..words.len()).take(3).any(|place| {
         let word = &words[place];

@@ -118,10 +118,12 @@ fn what_is_denied_doubted_or_measured_against_is_not_chosen() {
         "거의 판매완료",
         "예약중 해제",
         "예약중 취소",
+        "예약중, 아님",
     ] {
         assert_eq!(pick(text, &sales), None, "{text}");
     }
-    for text in ["listed as new", "It is still available.", "No, it is sold", "아직 예약중"] {
+    for text in ["listed as new", "It is still available.", "No, it is sold", "아직 예약중", "예약중 (네고 불가)"]
+    {
         assert!(pick(text, &sales).is_some(), "{text}");
     }
 }

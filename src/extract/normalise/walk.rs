@@ -172,7 +172,9 @@ fn want(format: &str) -> Option<Want> {
 
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
-        return chosen(text, choices, &key(path).map(names_in_words).unwrap_or_default());
+        // A description tells of the choices, and would make words of theirs say nothing.
+        let about = [key(path).map(names_in_words), node.title().map(Into::into)];
+        return chosen(text, choices, &about.into_iter().flatten().collect::<Vec<_>>().join(" "));
     }
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;

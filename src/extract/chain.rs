@@ -198,7 +198,18 @@ impl Chain<'_> {
     }
 
     /// Tells how many there was no room for.
-    fn judge(&self, candidates: Vec<Candidate>, stage: Stage, judged: &mut Vec<Judged>) -> usize {
+    fn judge(&self, mut candidates: Vec<Candidate>, stage: Stage, judged: &mut Vec<Judged>) -> usize {
+        // All values as one list: where it fits, none of its parts alone is what was meant, however few conversions it needs.
+        if self.schema.is_some()
+            && let Some(all) = gathered(candidates.first())
+        {
+            let one = self.finish(candidates.remove(0), stage);
+            let whole = one.faults().is_empty() && one.value.as_array().is_some_and(|items| items.len() >= all);
+            judged.push(one);
+            if whole {
+                return 0;
+            }
+        }
         let room = MOST_JUDGED.saturating_sub(judged.len());
         let beyond = candidates.len().saturating_sub(room);
         judged.extend(candidates.into_iter().take(room).map(|candidate| self.finish(candidate, stage)));
@@ -366,6 +377,14 @@ fn is_whole(text: &str, strict: &[Candidate]) -> bool {
     let (lead, end) = (text.len() - text.trim_start_matches(blank).len(), text.trim_end_matches(blank).len());
     let fenced = text[lead..].starts_with('`');
     !fenced && strict.iter().any(|c| c.span == (lead..end) && c.changes.iter().all(|c| c.kind != "values_gathered"))
+}
+
+/// Of how many values a reading is a list.
+fn gathered(candidate: Option<&Candidate>) -> Option<usize> {
+    let candidate = candidate?;
+    let told = candidate.changes.iter().find(|c| c.kind == "values_gathered" && c.path.is_empty())?;
+    told.before.as_u64()?;
+    candidate.value.as_array().map(Vec::len)
 }
 
 /// Whether a container holds anything.

@@ -146,6 +146,7 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
 }
 
 /// Several values as one array: first where nothing else stands in the text or the schema asks for an array of such, else not at all.
+/// Where the schema's items are no lists, what stands in several lists is one list.
 pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec<Candidate> {
     let (Some(first), Some(last)) = (found.first(), found.last()) else { return found };
     if found.len() < 2 {
@@ -164,14 +165,69 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     if !(listed || array && found.iter().all(|c| !c.value.is_array())) {
         return found;
     }
+    let flat = items_are_no_lists(schema);
     let span = first.span.start..last.span.end.max(first.span.end);
     let mut changes = vec![change("values_gathered", Value::from(found.len()), Value::Null, false)];
-    for (index, candidate) in found.iter().enumerate() {
-        let inside = |c: &Change| Change { path: format!("/{index}{}", c.path), ..c.clone() };
+    let mut items = Vec::with_capacity(found.len());
+    for candidate in &found {
+        let index = items.len();
+        let inside = |c: &Change| Change { path: gathered_path(&c.path, index, flat, &candidate.value), ..c.clone() };
         changes.extend(candidate.changes.iter().map(inside));
+        match &candidate.value {
+            Value::Array(list) if flat => items.extend(list.iter().cloned()),
+            other => items.push(other.clone()),
+        }
     }
-    let value = Value::Array(found.iter().map(|c| c.value.clone()).collect());
-    [Candidate { value, span, changes }].into_iter().chain(found).collect()
+    [Candidate { value: Value::Array(items), span, changes }].into_iter().chain(found).collect()
+}
+
+/// Whether the schema asks for a list whose items are none themselves.
+fn items_are_no_lists(schema: Option<&Schema>) -> bool {
+    let Some(root) = schema.map(Schema::root) else { return false };
+    let lists = root.accepts(Kind::Array) && !root.accepts(Kind::Object);
+    lists && super::plain::items_of(root).is_some_and(|item| !item.accepts(Kind::Array))
+}
+
+/// Where a change of a value lies once the value is in a list of all: at `index`, or so many items further on.
+fn gathered_path(path: &str, index: usize, flat: bool, value: &Value) -> String {
+    if !(flat && value.is_array()) {
+        return format!("/{index}{path}");
+    }
+    let inside = path.strip_prefix('/').unwrap_or_default();
+    let (item, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));
+    item.parse::<usize>().map_or(String::new(), |item| format!("/{}{rest}", index + item))
+}
+
+/// Lists that stood one behind the other, as the one list that the schema asks for.
+pub fn flattened(value: Value, changes: &mut Vec<Change>, schema: Option<&Schema>) -> Value {
+    let Value::Array(parts) = value else { return value };
+    if parts.len() < 2 || !parts.iter().any(Value::is_array) || !items_are_no_lists(schema) {
+        return Value::Array(parts);
+    }
+    let starts: Vec<usize> = parts
+        .iter()
+        .scan(0, |at, part| {
+            let start = *at;
+            *at += part.as_array().map_or(1, Vec::len);
+            Some(start)
+        })
+        .collect();
+    for change in changes.iter_mut() {
+        let inside = change.path.strip_prefix('/').unwrap_or_default();
+        let (part, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));
+        if let Some((part, start)) = part.parse::<usize>().ok().and_then(|at| parts.get(at).zip(starts.get(at))) {
+            change.path = gathered_path(rest, *start, true, part);
+        }
+    }
+    changes.push(change("values_gathered", Value::from(parts.len()), Value::Null, false));
+    let mut items = Vec::new();
+    for part in parts {
+        match part {
+            Value::Array(list) => items.extend(list),
+            other => items.push(other),
+        }
+    }
+    Value::Array(items)
 }
 
 /// For a schema that asks for a number or a yes or no: the only one that the text has. Of two, neither is guessed.

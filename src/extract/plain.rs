@@ -213,6 +213,11 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
     names_a_field(said, &shapes)
 }
 
+/// The place of a list's items.
+pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
+    field::any_items(node)
+}
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();

@@ -22,7 +22,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::assembly::TooDeep;
-use super::parse::{Candidate, change, gather, name_left_out, segments, strict};
+use super::parse::{Candidate, change, flattened, gather, name_left_out, segments, strict};
 use super::schema::Schema;
 use super::schema::node::Kind;
 
@@ -72,12 +72,19 @@ fn read_piece(
             at = end;
             continue;
         }
-        let document = machine::read(within, start, true, *allowance)?;
+        let document = machine::read(within, start, asks_for_a_list(schema), *allowance)?;
         *allowance = document.allowance;
         let end = document.end.max(start + 1);
-        let mut values = document.values;
-        let value = if values.len() == 1 { values.pop().unwrap_or_default() } else { Value::Array(values) };
-        found.push(Candidate { value, span: start..document.end, changes: document.changes });
+        let (mut values, mut changes) = (document.values, document.changes);
+        if let Some(last) = values.pop() {
+            let value = if values.is_empty() {
+                last
+            } else {
+                values.push(last);
+                flattened(Value::Array(values), &mut changes, schema)
+            };
+            found.push(Candidate { value, span: start..document.end, changes });
+        }
         at = end;
         while !within.is_char_boundary(at) {
             at += 1;
@@ -127,6 +134,11 @@ fn may_begin(piece: &str, schema: Option<&Schema>) -> bool {
             called && (whole || argument.starts_with(['{', '[', '"', '\'', ')'])) || !prose && is_word(text.trim_end())
         }
     }
+}
+
+/// Whether values side by side, with nothing but white space between, are what the schema asks for.
+fn asks_for_a_list(schema: Option<&Schema>) -> bool {
+    schema.is_some_and(|schema| schema.root().accepts(Kind::Array) && !schema.root().accepts(Kind::Object))
 }
 
 /// A number or one of the words of Python and JavaScript, alone.

@@ -166,3 +166,55 @@ fn a_text_of_more_values_than_memory_holds_is_refused_before_they_are_built() {
     // So many letters are no values.
     assert_eq!(weight(&"a".repeat(MOST_WEIGHT + 1)), 0);
 }
+
+fn people() -> Value {
+    json!({"type": "array", "items": {"type": "object", "required": ["name"],
+        "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}}})
+}
+
+#[test]
+fn a_list_of_all_values_wins_over_each_alone_however_many_conversions_it_needs() {
+    let all = json!([{"name": "a", "age": 1}, {"name": "b", "age": 2}, {"name": "c", "age": 3}]);
+    for text in [
+        "{\"name\":\"a\",\"age\":\"1\"}\n{\"name\":\"b\",\"age\":\"2\"}\n{\"name\":\"c\",\"age\":\"3\"}",
+        r#"{"name":"a","age":"1"}, {"name":"b","age":"2"}, {"name":"c","age":"3"}"#,
+        "```json\n{\"name\":\"a\",\"age\":\"1\"}\n```\nand\n```\n{\"name\":\"b\",\"age\":\"2\"}\n```\n```\n{\"name\":\"c\",\"age\":\"3\"}\n```",
+        "{name:'a',age:'1'}\n{name:'b',age:'2'}\n{name:'c',age:'3'}",
+        r#"First {"name":"a","age":"1"}, then {"name":"b","age":"2"} and {"name":"c","age":"3"}."#,
+    ] {
+        let trace = traced(text, &people());
+        assert_eq!(trace.value.as_ref(), Some(&all), "{text}");
+        assert!(trace.attempts.iter().flat_map(|a| &a.changes).all(|c| !c.lossy), "{text}");
+    }
+    let many = "{\"name\":\"a\",\"age\":\"1\"}\n".repeat(1_500);
+    let trace = traced(&many, &people());
+    assert_eq!(trace.value.and_then(|v| v.as_array().map(Vec::len)), Some(1_500));
+    assert!(trace.attempts.iter().flat_map(|a| &a.changes).all(|c| !c.lossy));
+}
+
+#[test]
+fn lists_side_by_side_are_one_list_where_its_items_are_none() {
+    let both = json!([{"name": "a", "age": 1}, {"name": "b", "age": 2}, {"name": "c"}]);
+    for text in [
+        "[{\"name\":\"a\",\"age\":1}]\n[{\"name\":\"b\",\"age\":2},{\"name\":\"c\"}]",
+        "[{\"name\":\"a\",\"age\":\"1\"}]\n[{\"name\":\"b\",\"age\":\"2\"}, {\"name\":\"c\"}]",
+        "[{name:'a',age:1}]\n[{name:'b',age:'2'},{name: 'c'}]",
+        "[{\"name\":\"a\",\"age\":1}]\n{\"name\":\"b\",\"age\":2}\n{\"name\":\"c\"}",
+    ] {
+        assert_eq!(traced(text, &people()).value.as_ref(), Some(&both), "{text}");
+    }
+    let nested = json!({"type": "array", "items": {"type": "array", "items": {"type": "integer"}}});
+    assert_eq!(traced("[1]\n[2, 3]", &nested).value, Some(json!([[1], [2, 3]])));
+    // The change of an item says where the item is.
+    let trace = traced("[{\"name\":\"a\"}]\n[{\"name\":\"b\"},{\"name\":\"c\",\"age\":\"3\"}]", &people());
+    let paths: Vec<_> = trace.attempts.iter().flat_map(|a| &a.changes).map(|c| c.path.as_str()).collect();
+    assert!(paths.contains(&"/2/age"), "{paths:?}");
+}
+
+#[test]
+fn texts_side_by_side_are_a_list_where_one_is_asked_for() {
+    let schema = json!({"type": "array", "items": {"type": "integer"}});
+    assert_eq!(traced(r#""1" "2" "3""#, &schema).value, Some(json!([1, 2, 3])));
+    let words = json!({"type": "array", "items": {"type": "string"}});
+    assert_eq!(traced("'a' 'b'", &words).value, Some(json!(["a", "b"])));
+}

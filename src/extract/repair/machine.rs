@@ -72,10 +72,10 @@ struct Machine<'a> {
     comment_end: usize,
 }
 
-/// Reads the value that begins at `from` and, with `several`, all that follow it with commas or white space between.
+/// Reads the value that begins at `from` and all that follow it with commas or new lines between; with `list`, texts side by side too.
 /// # Errors
 /// Nested deeper than 512.
-pub fn read(text: &str, from: usize, several: bool, allowance: usize) -> Result<Document, TooDeep> {
+pub fn read(text: &str, from: usize, list: bool, allowance: usize) -> Result<Document, TooDeep> {
     let mut machine = Machine {
         cursor: Cursor::new(text, from, allowance),
         assembly: Assembly::default(),
@@ -84,14 +84,14 @@ pub fn read(text: &str, from: usize, several: bool, allowance: usize) -> Result<
         truncated: false,
         comment_end: 0,
     };
-    let end = machine.document(several)?;
+    let end = machine.document(list)?;
     let allowance = machine.cursor.allowance();
     let (values, changes) = machine.assembly.finish();
     Ok(Document { values, changes, end, allowance })
 }
 
 impl Machine<'_> {
-    fn document(&mut self, several: bool) -> Result<usize, TooDeep> {
+    fn document(&mut self, list: bool) -> Result<usize, TooDeep> {
         self.skip(true);
         self.run(State::Value)?;
         let mut end = self.cursor.at;
@@ -121,9 +121,11 @@ impl Machine<'_> {
                 end = self.cursor.at;
                 continue;
             }
+            let quote = next.is_some_and(|c| Quote::of(c).is_some());
             let begins = matches!(next, Some('{' | '['))
-                || comma && next.is_some_and(|c| Quote::of(c).is_some() || c.is_alphanumeric());
-            if !several || !begins || self.truncated {
+                || comma && next.is_some_and(|c| quote || c.is_alphanumeric())
+                || list && quote && self.assembly.last().is_some_and(Value::is_string);
+            if !begins || self.truncated {
                 break;
             }
             self.run(State::Value)?;

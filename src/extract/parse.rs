@@ -2,6 +2,7 @@
 //! What is not quite JSON is left to `repair`, and then all of it: a text where one value is broken gives no candidates here, or the
 //! unbroken part of it would be taken for the whole. Next: `strict`, `segments`, `crate::extract::repair`.
 
+mod around;
 pub mod assembly;
 pub mod number;
 pub mod segments;
@@ -97,9 +98,10 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
     })
 }
 
-/// Records what stands around the values: prose is left out by right, what has a key in it is lost.
+/// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
     for (index, gap) in gaps(text, found) {
+        let behind = gap.start > 0;
         // A fence's line says nothing but its language.
         let fence = |line: &str| {
             let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
@@ -110,9 +112,7 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         if said.is_empty() {
             continue;
         }
-        let lossy = said.starts_with(':')
-            || said.contains("\":")
-            || said.contains("':")
+        let lossy = around::is_lost(said, behind)
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =

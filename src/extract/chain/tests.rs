@@ -218,3 +218,19 @@ fn texts_side_by_side_are_a_list_where_one_is_asked_for() {
     let words = json!({"type": "array", "items": {"type": "string"}});
     assert_eq!(traced("'a' 'b'", &words).value, Some(json!(["a", "b"])));
 }
+
+#[test]
+fn what_goes_on_behind_a_closing_bracket_is_told_as_lost() {
+    let numbers = json!({"type": "array", "items": {"type": "integer"}});
+    let fields = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}});
+    let lost = |trace: Trace| trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy);
+    for text in ["[1, 2], 3, 4]", "[1,2]\n3\n4", "[1,2,3] and 4"] {
+        assert!(lost(traced(text, &numbers)) && lost(repair_text(text, None, at())), "{text}");
+    }
+    for text in ["{name: say}ing, age: 5}", "{\"name\": \"x\"} age = 5", "{\"name\": \"x\"}, \"age\": 5}"] {
+        assert!(lost(traced(text, &fields)) && lost(repair_text(text, None, at())), "{text}");
+    }
+    for text in ["Here are 3 numbers: [1, 2, 3]. I hope this helps!", "The list is\n```json\n[1]\n```\nwhich has 1 item only."] {
+        assert!(!lost(traced(text, &numbers)), "{text}");
+    }
+}

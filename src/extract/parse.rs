@@ -7,6 +7,7 @@ pub mod assembly;
 pub mod number;
 pub mod segments;
 pub mod strict;
+mod word;
 
 use std::ops::Range;
 
@@ -63,7 +64,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     }
     drop_footnotes(text, &mut found);
     if found.is_empty() {
-        found.extend(word_among_prose(text, schema));
+        found.extend(word::among_prose(text, schema));
     }
     if found.len() > 1 && commented(text, &found) {
         return Vec::new();
@@ -112,8 +113,8 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         if said.is_empty() {
             continue;
         }
-        let lossy = around::is_lost(said, behind)
-            || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
+        let lossy =
+            around::is_lost(said, behind) || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
@@ -228,36 +229,6 @@ pub fn flattened(value: Value, changes: &mut Vec<Change>, schema: Option<&Schema
         }
     }
     Value::Array(items)
-}
-
-/// For a schema that asks for a number or a yes or no: the only one that the text has. Of two, neither is guessed.
-fn word_among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
-    let root = schema?.root();
-    if root.choices().is_some() || root.accepts(Kind::String) || text.len() > 10_000 {
-        return None;
-    }
-    let mut only: Option<(Value, Range<usize>)> = None;
-    let mut at = 0;
-    for word in text.split_inclusive(char::is_whitespace) {
-        let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
-        at += word.len();
-        let word = text[start..at].trim_end().trim_end_matches(['*', '`', '"', ')', '_', '.', ',', '!', ';', ':']);
-        let json = match word {
-            "True" | "TRUE" => "true",
-            "False" | "FALSE" => "false",
-            other => other,
-        };
-        let Ok((value, _)) = strict::value(json) else { continue };
-        let kind = Kind::of(&value);
-        if !(root.accepts(kind) || kind == Kind::Integer && root.accepts(Kind::Number)) {
-            continue;
-        }
-        if only.as_ref().is_some_and(|(known, _)| *known != value) {
-            return None;
-        }
-        only = Some((value, start..start + word.len()));
-    }
-    only.map(|(value, span)| Candidate { value, span, changes: Vec::new() })
 }
 
 /// A change of the whole value.

@@ -230,7 +230,9 @@ fn what_goes_on_behind_a_closing_bracket_is_told_as_lost() {
     for text in ["{name: say}ing, age: 5}", "{\"name\": \"x\"} age = 5", "{\"name\": \"x\"}, \"age\": 5}"] {
         assert!(lost(traced(text, &fields)) && lost(repair_text(text, None, at())), "{text}");
     }
-    for text in ["Here are 3 numbers: [1, 2, 3]. I hope this helps!", "The list is\n```json\n[1]\n```\nwhich has 1 item only."] {
+    for text in
+        ["Here are 3 numbers: [1, 2, 3]. I hope this helps!", "The list is\n```json\n[1]\n```\nwhich has 1 item only."]
+    {
         assert!(!lost(traced(text, &numbers)), "{text}");
     }
 }

@@ -75,7 +75,8 @@ fn names_a_value(line: &str) -> bool {
         let from = begins.last().map_or(at, |(from, _)| from);
         let name = line[from..at].trim_matches(|c: char| c.is_whitespace() || "*_`\"'".contains(c));
         let named = name.contains(char::is_alphabetic) && name.split_whitespace().count() <= 3;
-        let said = beginning(&line[at + c.len_utf8()..], LONGEST).trim_start_matches(['=', '>', ':', '*', '_', '`', ' ', '\t']);
+        let said = beginning(&line[at + c.len_utf8()..], LONGEST)
+            .trim_start_matches(['=', '>', ':', '*', '_', '`', ' ', '\t']);
         let end = said.find([',', ';']).unwrap_or(said.len());
         let said = said[..end].trim();
         if !named || said.is_empty() || said.starts_with("//") || said.split_whitespace().count() > 2 {

@@ -1,0 +1,149 @@
+//! A number or a yes or no that stands alone among prose, for a schema that asks for one; not where the prose denies it or says it is a bound.
+//! Numbers in words are `normalise`'s. Next: `super`.
+
+use std::ops::Range;
+
+use serde_json::Value;
+
+use super::{Candidate, strict};
+use crate::extract::schema::Schema;
+use crate::extract::schema::node::Kind;
+
+/// The only one that the text has. Of two, neither is guessed; nor is one that is denied.
+pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
+    let root = schema?.root();
+    if root.choices().is_some() || root.accepts(Kind::String) || text.len() > 10_000 {
+        return None;
+    }
+    let mut only: Option<(Value, Range<usize>)> = None;
+    let mut at = 0;
+    let mut looked_at = 0;
+    for word in text.split_inclusive(char::is_whitespace) {
+        let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
+        at += word.len();
+        let word = text[start..at].trim_end().trim_end_matches(['*', '`', '"', ')', '_', '.', ',', '!', ';', ':']);
+        let json = match word {
+            "True" | "TRUE" => "true",
+            "False" | "FALSE" => "false",
+            other => other,
+        };
+        let Ok((value, _)) = strict::value(json) else { continue };
+        let kind = Kind::of(&value);
+        if !(root.accepts(kind) || kind == Kind::Integer && root.accepts(Kind::Number)) {
+            continue;
+        }
+        if only.as_ref().is_some_and(|(known, _)| *known != value) {
+            return None;
+        }
+        // Each clause is looked at once, however many words of it could be the value.
+        if start >= looked_at {
+            let clause = clause(text, start..start + word.len());
+            looked_at = clause.end;
+            if is_denied(&text[clause]) {
+                return None;
+            }
+        }
+        only = Some((value, start..start + word.len()));
+    }
+    only.map(|(value, span)| Candidate { value, span, changes: Vec::new() })
+}
+
+/// The clause around a place: to the next mark that ends one on either side.
+fn clause(text: &str, place: Range<usize>) -> Range<usize> {
+    let ends =
+        |c: char| matches!(c, ',' | ';' | ':' | '.' | '!' | '?' | '\n' | '，' | '；' | '：' | '。' | '！' | '？');
+    let from = text[..place.start].rfind(ends).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
+    let to = text[place.end..].find(ends).map_or(text.len(), |at| place.end + at);
+    from..to
+}
+
+/// Whether a clause says that it is not so, or more or less than that.
+fn is_denied(clause: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "not",
+        "no",
+        "never",
+        "neither",
+        "nor",
+        "none",
+        "nobody",
+        "nothing",
+        "hardly",
+        "cannot",
+        "without",
+        "except",
+        "unlikely",
+        "wrong",
+        "incorrect",
+        "untrue",
+        "than",
+        "between",
+        "under",
+        "over",
+        "below",
+        "above",
+        "beyond",
+        "within",
+        "minimum",
+        "maximum",
+        "if",
+        "unless",
+        "whether",
+    ];
+    const BOUNDS: &[[&str; 2]] =
+        &[["at", "least"], ["at", "most"], ["up", "to"], ["or", "more"], ["or", "less"], ["or", "fewer"]];
+    const KOREAN: &[&str] =
+        &["아니", "아닙", "아닌", "않", "못하", "없", "이상", "이하", "미만", "초과", "사이", "만약"];
+    let lower = clause.to_lowercase().replace('’', "'");
+    let words: Vec<&str> =
+        lower.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|w| !w.is_empty()).collect();
+    words.iter().any(|word| WORDS.contains(word) || word.ends_with("n't"))
+        || words.windows(2).any(|two| BOUNDS.iter().any(|bound| bound == two))
+        || KOREAN.iter().any(|said| clause.contains(said))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(text: &str, kind: &str) -> Option<Value> {
+        let schema = Schema::from_value(&json!({"type": kind})).unwrap();
+        among_prose(text, Some(&schema)).map(|candidate| candidate.value)
+    }
+
+    #[test]
+    fn what_is_denied_or_a_bound_is_not_taken() {
+        for text in [
+            "The claim is not true.",
+            "not true",
+            "no way true",
+            "It isn't true",
+            "It isn’t true",
+            "true is wrong",
+            "이것은 true 가 아닙니다",
+        ] {
+            assert_eq!(read(text, "boolean"), None, "{text}");
+        }
+        for text in [
+            "Not 5",
+            "no more than 5",
+            "between 5 and 5",
+            "at least 5 people",
+            "It has 5 or more",
+            "총 5 개 이상",
+            "less than 5",
+        ] {
+            assert_eq!(read(text, "integer"), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_denial_elsewhere_is_not_the_words() {
+        assert_eq!(read("No, the claim is true.", "boolean"), Some(json!(true)));
+        assert_eq!(read("I do not know why, but the answer is **5**.", "integer"), Some(json!(5)));
+        assert_eq!(read("The answer is 5.", "integer"), Some(json!(5)));
+        assert_eq!(read("3 or 4", "integer"), None);
+    }
+}

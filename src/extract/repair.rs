@@ -123,7 +123,12 @@ fn may_begin(piece: &str, schema: Option<&Schema>) -> bool {
                 || text.trim_end().ends_with(']')
         }
         '｛' | '［' => true,
-        '/' => text.starts_with("//") || text.starts_with("/*") || !text.contains(' '),
+        '/' if text.starts_with("//") || text.starts_with("/*") => {
+            // What stands behind the comments, which begins with none.
+            let behind = cursor::Cursor::new(text, 0, cursor::allowance(text.len())).gap_end(0, true);
+            behind > 0 && !text[behind..].starts_with('/') && may_begin(&text[behind..], schema)
+        }
+        '/' => !text.contains(' '),
         '(' => text.trim_end().ends_with(')'),
         '"' | '\'' | '`' | '“' | '”' | '‘' | '’' | '\\' => !prose,
         _ => {

@@ -133,7 +133,7 @@ fn word(cursor: &mut Cursor, role: Role) -> Option<serde_json::Value> {
 /// A pattern as JavaScript writes it, kept as text with its slashes.
 fn pattern(cursor: &mut Cursor) -> Option<Read> {
     let start = cursor.at;
-    if cursor.byte(start) != Some(b'/') {
+    if cursor.byte(start) != Some(b'/') || cursor.byte(start + 1) == Some(b'/') {
         return None;
     }
     let horizon = cursor.horizon(start);
@@ -183,7 +183,7 @@ pub fn text(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Read> {
                 role == Role::Key
             }
             '：' | '=' => role == Role::Key,
-            '/' => matches!(cursor.byte(at + 1), Some(b'/' | b'*')),
+            '/' => at > start && matches!(cursor.byte(at + 1), Some(b'/' | b'*')),
             '#' => at > start && cursor.byte(at - 1) == Some(b' ') && cursor.byte(at + 1) == Some(b' '),
             '{' if field && at > start => {
                 braces += 1;

@@ -174,7 +174,7 @@ impl Machine<'_> {
             state = match state {
                 State::Value => self.value()?,
                 State::First => {
-                    self.skip(true);
+                    self.skip_to_next();
                     self.extra_commas();
                     State::Next
                 }
@@ -195,16 +195,66 @@ impl Machine<'_> {
 
     /// White space and comments.
     fn skip(&mut self, newlines: bool) {
+        self.pass_over(newlines, false);
+    }
+
+    /// White space and comments before a value, which may itself begin as a comment does: `{"color": #ff0000}`.
+    fn skip_to_value(&mut self) {
+        self.pass_over(true, true);
+    }
+
+    /// White space and comments before a key, an item or an end.
+    fn skip_to_next(&mut self) {
+        self.pass_over(true, self.role() == Role::Item);
+    }
+
+    fn pass_over(&mut self, newlines: bool, to_value: bool) {
         let length = self.cursor.bytes.len();
         loop {
             self.cursor.at = self.cursor.blank_end(self.cursor.at, newlines, length);
             let start = self.cursor.at;
+            if to_value && self.is_text(start) {
+                return;
+            }
             let Some(end) = self.cursor.comment_end(start, length) else { return };
             // Within a list or an object, `// ... 8 more` stands for what is not there.
             let lossy = !self.frames.is_empty() && stands_for_more(&self.cursor.text[start..end]);
             self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, lossy);
             self.cursor.at = end;
             self.comment_end = end;
+        }
+    }
+
+    /// Whether `#…` or `//…` in the place of a value is the value: as a comment to the line's end it would take the container's end with it,
+    /// or leave the key without a value.
+    fn is_text(&mut self, start: usize) -> bool {
+        let mark = match self.cursor.byte(start) {
+            Some(b'#') => 1,
+            Some(b'/') if self.cursor.byte(start + 1) == Some(b'/') => 2,
+            _ => return false,
+        };
+        let role = self.role();
+        let tight = self.cursor.space_length(start + mark) == 0;
+        // A line of its own is a comment.
+        let before = self.cursor.text[..start].trim_end_matches([' ', '\t']);
+        if role == Role::Root || role == Role::Item && !tight || before.ends_with(['\n', '\r']) {
+            return false;
+        }
+        let horizon = self.cursor.horizon(start);
+        let Some(end) = self.cursor.comment_end(start, horizon) else { return false };
+        self.cursor.spent(end - start);
+        let line = &self.cursor.bytes[start..end];
+        let closes = match role {
+            Role::Item => line.contains(&b']'),
+            _ => line.contains(&b'}'),
+        };
+        let comma = line.contains(&b',');
+        let next = self.cursor.gap_end(end, true);
+        match self.cursor.char(next) {
+            None => closes || tight && comma && role == Role::Field,
+            Some(_) if role == Role::Item => closes,
+            Some('}' | ']' | ',') => tight,
+            Some(_) => tight && self.cursor.key_follows(next),
         }
     }
 

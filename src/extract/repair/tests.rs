@@ -391,3 +391,36 @@ fn a_comment_that_stands_for_what_is_not_written_out_is_a_loss() {
         assert!(!is_lossy(text), "{text}");
     }
 }
+
+#[test]
+fn a_value_may_begin_as_a_comment_does() {
+    for (text, wanted) in [
+        ("{\"color\": #ff0000, \"b\": 2}", json!({"color": "#ff0000", "b": 2})),
+        ("{\"color\": #ff0000}", json!({"color": "#ff0000"})),
+        ("{\n  \"color\": #ff0000,\n  \"b\": 2\n}", json!({"color": "#ff0000", "b": 2})),
+        ("{\n  \"color\": #ff0000\n}", json!({"color": "#ff0000"})),
+        ("{\"path\": //srv/x, \"b\": 2}", json!({"path": "//srv/x", "b": 2})),
+        ("{\"tags\": [#a, #b], \"b\": 2}", json!({"tags": ["#a", "#b"], "b": 2})),
+        ("{\"tags\": [#a, #b],\n \"b\": 2}", json!({"tags": ["#a", "#b"], "b": 2})),
+        // Comments are comments.
+        ("{\"a\": # why\n 1, \"b\": 2}", json!({"a": 1, "b": 2})),
+        ("{\"a\": //why\n 1, \"b\": 2}", json!({"a": 1, "b": 2})),
+        ("{\"a\": 1, #why, so\n \"b\": 2}", json!({"a": 1, "b": 2})),
+        ("{\"a\": 1 //why\n}", json!({"a": 1})),
+        ("[\n #one\n 1,\n //2,\n 3\n]", json!([1, 3])),
+        ("[1, // one\n 2]", json!([1, 2])),
+        ("[\n //one ]\n 1,\n //two ]\n 2\n]", json!([1, 2])),
+    ] {
+        let made = read(text);
+        assert_eq!(made.value, wanted, "{text}");
+        assert!(made.changes.iter().all(|c| !c.lossy), "{text}: {:?}", made.changes);
+    }
+}
+
+#[test]
+fn comments_alone_are_no_value() {
+    for text in ["//", "///", "/*", "/* a */", "//hello", "// [see below]", "/*/*/*/*", "# hello", "<!-- a -->"] {
+        assert!(super::candidates(text, None).is_empty(), "{text}");
+    }
+    all_give(json!({"a": 1}), &["// hello\n{a: 1}", "/* {b: 2} */ {a: 1,}", "//\n/* x */\n'a': 1"]);
+}

@@ -12,7 +12,7 @@ use crate::extract::parse::assembly::TooDeep;
 impl Machine<'_> {
     /// A key or an item, or the container's end.
     pub(super) fn next(&mut self) -> Result<State, TooDeep> {
-        self.skip(true);
+        self.skip_to_next();
         let Some(frame) = self.frames.last().copied() else { return Ok(State::After) };
         let Some(c) = self.cursor.char(self.cursor.at) else { return Ok(self.end_of_text()) };
         if matches!(c, '}' | ']' | ')' | '｝' | '］')
@@ -158,7 +158,7 @@ impl Machine<'_> {
         match c {
             ',' => {
                 self.cursor.at += 1;
-                self.skip(true);
+                self.skip_to_next();
                 self.extra_commas();
                 if matches!(self.cursor.char(self.cursor.at), None | Some('}' | ']' | ')')) {
                     self.assembly.change_container("comma_removed", Value::from(","), Value::Null, false);
@@ -249,7 +249,7 @@ impl Machine<'_> {
         while matches!(self.cursor.char(self.cursor.at), Some(',' | '，')) {
             self.cursor.at += self.cursor.char(self.cursor.at).map_or(1, char::len_utf8);
             commas += 1;
-            self.skip(true);
+            self.skip_to_next();
         }
         if commas > 0 {
             self.assembly.change_container("comma_removed", Value::from(commas), Value::Null, false);

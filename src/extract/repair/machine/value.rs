@@ -12,7 +12,7 @@ use crate::extract::parse::strict;
 
 impl Machine<'_> {
     pub(super) fn value(&mut self) -> Result<State, TooDeep> {
-        self.skip(true);
+        self.skip_to_value();
         let role = self.role();
         let Some(c) = self.cursor.char(self.cursor.at) else { return Ok(self.end_of_text()) };
         match c {

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::coerce::coerce;
 use super::normalise::normalise;
+use super::parse::cues::{self, Cue};
 use super::parse::{self, Candidate, strict};
+use super::schema::node::Node;
 use super::schema::{Kind, Kinds, Schema};
 use super::validate::{excerpt, validate};
 use super::{plain, repair};
@@ -92,6 +94,7 @@ pub fn repair_value(text: &str, schema: Option<&Schema>, now: DateTime) -> Repai
     }
 }
 
+#[derive(Clone, Copy)]
 struct Chain<'c> {
     text: &'c str,
     schema: Option<&'c Schema>,
@@ -145,6 +148,50 @@ impl Chain<'_> {
         if weight(self.text) > MOST_WEIGHT {
             return self.too_large();
         }
+        let free = self.schema.is_some_and(|schema| is_free_text(schema.root()));
+        let thoughts = if free || self.reading == Reading::Langchain {
+            Vec::new()
+        } else {
+            cues::thoughts(self.text, |tag| self.schema.is_some_and(|schema| plain::is_field(tag, schema)))
+        };
+        if thoughts.is_empty() {
+            return self.read_all();
+        }
+        // A draft among thoughts is taken only where nothing fits outside them.
+        let text = cues::without(self.text, &thoughts);
+        let behind = Chain { text: &text, ..*self };
+        let mut outcome = behind.read_all();
+        let answered = outcome.result.is_ok();
+        if !answered {
+            outcome = self.read_all();
+        }
+        let told = match &outcome.result {
+            Ok(value) if answered => {
+                let drafts = thoughts.iter().flat_map(|place| self.drafts(&self.text[place.clone()]));
+                let lossy = drafts.into_iter().any(|draft| has_content(&draft) && !says(value, &draft));
+                let said: Vec<&str> = thoughts.iter().map(|place| beginning(&self.text[place.clone()], 200)).collect();
+                parse::change("left_out", Value::from(said.join("\n")), Value::Null, lossy)
+            }
+            Ok(value) => parse::change("draft_taken", Value::Null, excerpt(value).into(), true),
+            Err(_) => return outcome,
+        };
+        let reader = outcome.steps.iter_mut().rev().find(|step| matches!(step.stage, Stage::Parse | Stage::Repair));
+        if let Some(step) = reader {
+            step.changes.push(told);
+        }
+        outcome
+    }
+
+    /// The values among thoughts.
+    fn drafts(&self, thoughts: &str) -> Vec<Value> {
+        let mut found = parse::candidates(thoughts, self.schema);
+        if found.is_empty() {
+            found = repair::candidates(thoughts, self.schema);
+        }
+        found.into_iter().take(MOST_NAMED).map(|candidate| self.finish(candidate, Stage::Parse).value).collect()
+    }
+
+    fn read_all(&self) -> Outcome {
         let begun = Instant::now();
         let mut judged: Vec<Judged> = Vec::new();
         let mut ms = [0.0; 2];
@@ -167,7 +214,8 @@ impl Chain<'_> {
             }
             ms[1] = elapsed_ms(begun);
         }
-        let Some(best) = nearest(&judged) else { return self.nothing_read(tried, ms) };
+        let cues = if self.reading == Reading::Whole { self.cues(&judged) } else { Vec::new() };
+        let Some(best) = nearest(&judged, &cues) else { return self.nothing_read(tried, ms) };
         let others = self.others(&judged, best, unjudged);
         let chosen = judged.swap_remove(best);
         self.told(chosen, others, tried, ms)
@@ -183,7 +231,7 @@ impl Chain<'_> {
         if !scalar || containers && !nothing_else || self.text.trim().is_empty() || self.reading == Reading::Langchain {
             return None;
         }
-        let free = root.accepts(Kind::String) && root.choices().is_none() && root.format().is_none();
+        let free = is_free_text(root);
         let text = if free { self.text } else { self.text.trim() };
         let lead = self.text.len() - self.text.trim_start().len();
         let from = if free { 0 } else { lead };
@@ -250,6 +298,23 @@ impl Chain<'_> {
             }
         }
         Judged { stage, span, read, found, value, coerced, normalised, validated }
+    }
+
+    /// What the prose before each reading calls it, where they stand apart from each other.
+    fn cues(&self, judged: &[Judged]) -> Vec<Cue> {
+        let mut cues = vec![Cue::None; judged.len()];
+        let mut order: Vec<usize> = (0..judged.len()).collect();
+        order.sort_by_key(|at| judged[*at].span.start);
+        let mut end = 0;
+        for (nth, at) in order.into_iter().enumerate() {
+            let span = &judged[at].span;
+            if judged.len() < 2 || span.start < end {
+                return Vec::new();
+            }
+            cues[at] = cues::cue(&self.text[end..span.start], nth > 0);
+            end = span.end;
+        }
+        cues
     }
 
     /// Names the readings that were not taken, and what stands around those of them that are elsewhere in the text.
@@ -406,9 +471,20 @@ fn says(value: &Value, other: &Value) -> bool {
     }
 }
 
-/// The reading that fits best; of equal ones the earliest.
-fn nearest(judged: &[Judged]) -> Option<usize> {
-    (0..judged.len()).min_by_key(|at| (judged[*at].distance(), *at))
+/// Whether any text will do.
+fn is_free_text(root: Node<'_>) -> bool {
+    root.kinds() != Kinds::ANY && root.accepts(Kind::String) && root.choices().is_none() && root.format().is_none()
+}
+
+/// The reading that fits best: of those that fit the answer, the last of several, before an example; of equal ones the earliest.
+fn nearest(judged: &[Judged], cues: &[Cue]) -> Option<usize> {
+    (0..judged.len()).min_by_key(|at| {
+        let one = &judged[*at];
+        let (faults, lossy, conversions) = one.distance();
+        let cue = cues.get(*at).copied().unwrap_or(Cue::None);
+        let later = if cue == Cue::Answer { usize::MAX - one.span.start } else { 0 };
+        (faults, cue, later, lossy, conversions, *at)
+    })
 }
 
 /// One line for a person.

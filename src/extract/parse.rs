@@ -4,6 +4,7 @@
 
 mod around;
 pub mod assembly;
+pub mod cues;
 pub mod number;
 pub mod segments;
 pub mod strict;
@@ -113,8 +114,9 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         if said.is_empty() {
             continue;
         }
-        let lossy =
-            around::is_lost(said, behind) || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
+        let lossy = around::is_lost(said, behind)
+            || behind && cues::corrects(said)
+            || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
@@ -164,6 +166,13 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     let root = schema.map(Schema::root);
     let array = root.is_some_and(|root| root.accepts(Kind::Array) && !root.accepts(Kind::Object));
     if !(listed || array && found.iter().all(|c| !c.value.is_array())) {
+        return found;
+    }
+    // Of two the second may take the place of the first.
+    if let [_, (_, between), ..] = gaps.as_slice()
+        && found.len() == 2
+        && cues::corrects(&text[between.clone()])
+    {
         return found;
     }
     let flat = items_are_no_lists(schema);

@@ -218,6 +218,13 @@ pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
     field::any_items(node)
 }
 
+/// Whether a field of the schema has this name.
+pub fn is_field(name: &str, schema: &Schema) -> bool {
+    let root = schema.root();
+    let items = field::any_items(root).into_iter().flat_map(block::shapes);
+    block::shapes(root).into_iter().chain(items).any(|shape| shape.called(name).is_some())
+}
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();

@@ -236,3 +236,35 @@ fn what_goes_on_behind_a_closing_bracket_is_told_as_lost() {
         assert!(!lost(traced(text, &numbers)), "{text}");
     }
 }
+
+#[test]
+fn the_answer_is_taken_before_a_draft() {
+    let schema = json!({"type": "object", "required": ["name"], "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}});
+    for text in [
+        "<think>maybe {\"name\": \"draft\"}</think>\n{\"name\": \"final\"}",
+        "<think>maybe {\"name\": \"draft\"}</think>\n{'name': 'final'}",
+        "<thinking>maybe {'name': 'draft'}</thinking>\nName: final",
+        "maybe {\"name\": \"draft\"}</think>{\"name\": \"final\"}",
+        "Example: {\"name\": \"draft\"}\nAnswer: {\"name\": \"final\"}",
+        "{\"name\": \"draft\"}\nFinal answer:\n```json\n{\"name\": \"final\"}\n```",
+        "{\"name\": \"draft\"}\nFinal answer: {name: 'final'}",
+        "{\"name\": \"draft\"}\nWait, that is wrong.\n{\"name\": \"final\"}",
+        "{\"name\": \"draft\"}. Actually, it is {\"name\": \"final\"}",
+    ] {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(json!({"name": "final"})), "{text}");
+        assert!(trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy), "{text}");
+    }
+    // Nothing else fits.
+    let only = traced("<think>maybe {\"name\": \"draft\"}</think>\nI do not know.", &schema);
+    assert!(only.value == Some(json!({"name": "draft"})) && kinds(&only).contains(&"draft_taken"));
+    let answer = traced("{\"name\": \"Kim\"}\nAnswer: {\"nom\": 1}", &schema);
+    assert_eq!(answer.value, Some(json!({"name": "Kim"})));
+    let same = traced("<think>{\"name\": \"Kim\"}, I think</think>{\"name\": \"Kim\", \"age\": 3}", &schema);
+    assert!(same.attempts.iter().flat_map(|a| &a.changes).all(|c| !c.lossy), "{:?}", kinds(&same));
+    // Free text is the text, thoughts and all.
+    let said = "<think>a</think>b";
+    assert_eq!(traced(said, &json!({"type": "string"})).value, Some(json!(said)));
+    let listed = traced("{\"name\": \"draft\"}\nCorrection: {\"name\": \"final\"}", &people());
+    assert_eq!(listed.value, Some(json!([{"name": "final"}])));
+}

@@ -307,8 +307,15 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
     let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
     let mut changes = Vec::new();
     let mut prose = String::new();
+    // The column of the line that was understood last, while what follows is set in below it.
+    let mut below_of = None;
     for (at, line) in lines.iter().enumerate() {
         let said = text[line.body.clone()].trim();
+        if used[at] {
+            below_of = Some(line.column);
+        } else if !said.is_empty() && below_of.is_some_and(|column| line.column <= column) {
+            below_of = None;
+        }
         let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
         if line.comment && !used[at] {
             left_out(&mut changes, &std::mem::take(&mut prose), false);
@@ -332,7 +339,8 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
             && !said.starts_with('#')
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
-        if strange || !heading && (named || (first..last).contains(&at)) {
+        let below_field = below_of.is_some();
+        if strange || below_field || !heading && (named || (first..last).contains(&at)) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

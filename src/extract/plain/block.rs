@@ -185,6 +185,18 @@ fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -
         let told = lossy.then(|| change("lines_joined", Value::from(all), Value::from(joined.as_str()), true));
         return Inner { value: Some(Value::from(joined)), changes: told.into_iter().collect(), used };
     }
+    // A number, a yes or no in the line below, as a text may stand there.
+    let written = |line: &&Line| !line.body.is_empty() && !line.comment;
+    if said.is_empty()
+        && let [line] = lines.iter().filter(written).collect::<Vec<_>>().as_slice()
+        && let Some(value) = value_of(uncommented(text[line.body.clone()].trim()).0, node)
+    {
+        return Inner {
+            value: Some(value),
+            changes: Vec::new(),
+            used: lines.iter().map(|line| !line.comment).collect(),
+        };
+    }
     Inner { value: value_of(said, node), changes: Vec::new(), used: vec![false; lines.len()] }
 }
 

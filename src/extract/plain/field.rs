@@ -180,10 +180,42 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
     Value::from(text)
 }
 
-/// What is said of a field that takes a list, on one line: `a, b and c`.
+/// What is said of a field that takes a list, on one line: `a, b and c`. A comma within digits in groups of three parts nothing.
 pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
-    let parts = said.split([',', ';', '、', '，']).map(str::trim).filter(|part| !part.is_empty());
+    let parts = parts(said).into_iter().map(str::trim).filter(|part| !part.is_empty());
     parts.map(|part| scalar(part.strip_prefix("and ").unwrap_or(part), item)).collect()
+}
+
+/// The pieces between commas and their like. `1,000, 2,000` are two: white space stands behind the commas that part them, or a group
+/// begins with a nought, as no number of its own does.
+fn parts(said: &str) -> Vec<&str> {
+    let bytes = said.as_bytes();
+    let digits = |at: usize| bytes[at.min(bytes.len())..].iter().take_while(|b| b.is_ascii_digit()).take(4).count();
+    let grouping = |at: usize| bytes[at] == b',' && at > 0 && bytes[at - 1].is_ascii_digit() && digits(at + 1) == 3;
+    let commas = || said.bytes().enumerate().filter(|(_, b)| *b == b',').map(|(at, _)| at);
+    let apart = commas().any(|at| bytes.get(at + 1) == Some(&b' '));
+    let nought = commas().any(|at| grouping(at) && bytes[at + 1] == b'0' && bytes[at + 2].is_ascii_digit());
+    let grouped = (apart || nought) && commas().any(grouping);
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for (at, c) in said.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '、' | '，')) {
+        if grouped && grouping(at) && group_may_go_on(&said[from..at]) {
+            continue;
+        }
+        parts.push(&said[from..at]);
+        from = at + c.len_utf8();
+    }
+    parts.push(&said[from..]);
+    parts
+}
+
+/// Whether what stands before a comma is the beginning of a number in groups of three: one to three digits, then threes.
+fn group_may_go_on(before: &str) -> bool {
+    let number = before.trim_start_matches(|c: char| !c.is_ascii_digit());
+    number.split(',').enumerate().all(|(at, group)| {
+        let long = if at == 0 { (1..=3).contains(&group.len()) && !group.starts_with('0') } else { group.len() == 3 };
+        long && group.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 /// The items' place, where a place takes lists and no text.

@@ -282,3 +282,31 @@ fn fields_below_a_strange_name_and_a_tag_that_was_cut_off_are_told() {
     assert!(lossy("<name>A</name><city>Seo"));
     assert!(!lossy("<name>A</name> <br>"));
 }
+
+#[test]
+fn a_value_may_stand_in_the_line_below_its_name() {
+    let schema = person();
+    let made = best("Name:\n  John\nAge:\n  25\nCity:\n  Seoul", &schema);
+    assert_eq!(made.value, json!({"name": "John", "age": 25, "city": "Seoul"}));
+    assert!(made.changes.iter().all(|c| !c.lossy), "{:?}", made.changes);
+    assert_eq!(best("name:\n  John\nage:\n  120만\n", &schema).value, json!({"name": "John", "age": "120만"}));
+    // Of two lines neither is the value.
+    let two = best("name: John\nage:\n  25\n  26", &schema);
+    assert!(two.value.get("age").is_none() && two.changes.iter().any(|c| c.lossy), "{two:?}");
+}
+
+#[test]
+fn commas_in_numbers_part_no_items() {
+    let schema = Schema::from_value(&json!({"type": "array", "items": {"type": "integer"}})).unwrap();
+    for (text, wanted) in [
+        ("1,000, 2,000", json!(["1,000", "2,000"])),
+        ("1,000,2,000", json!(["1,000", "2,000"])),
+        ("1,234,567, 5, 2,000", json!(["1,234,567", 5, "2,000"])),
+        ("100,200,300", json!([100, 200, 300])),
+        ("1, 2, 3", json!([1, 2, 3])),
+        ("1,2,300", json!([1, 2, 300])),
+        ("12, 345, 678", json!([12, 345, 678])),
+    ] {
+        assert_eq!(best(text, &schema).value, wanted, "{text}");
+    }
+}

@@ -43,9 +43,24 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
                 return None;
             }
         }
+        if value.is_number() && is_part_of_more(text, start..start + word.len()) {
+            return None;
+        }
         only = Some((value, start..start + word.len()));
     }
     only.map(|(value, span)| Candidate { value, span, changes: Vec::new() })
+}
+
+/// Whether the word before or behind a number makes another one of it, or says that it is about that much: then `normalise` reads the whole.
+fn is_part_of_more(text: &str, place: Range<usize>) -> bool {
+    const ABOUT: &[&str] =
+        &["about", "around", "roughly", "approximately", "some", "nearly", "almost", "약", "대략", "한", "거의"];
+    let numeral = |c: char| c.is_ascii_digit() || "십백천만억조".contains(c);
+    let is_numeral =
+        |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) || !word.is_empty() && word.chars().all(numeral);
+    let before = text[..place.start].split_whitespace().next_back().unwrap_or_default();
+    let behind = text[place.end..].split_whitespace().next().unwrap_or_default();
+    is_numeral(before) || is_numeral(behind) || ABOUT.contains(&before.to_lowercase().as_str())
 }
 
 /// The clause around a place: to the next mark that ends one on either side.
@@ -145,5 +160,13 @@ mod tests {
         assert_eq!(read("I do not know why, but the answer is **5**.", "integer"), Some(json!(5)));
         assert_eq!(read("The answer is 5.", "integer"), Some(json!(5)));
         assert_eq!(read("3 or 4", "integer"), None);
+    }
+
+    #[test]
+    fn a_piece_of_a_larger_number_is_not_the_number() {
+        for text in ["만 28", "2억 3000", "3만 5", "2 1/4", "약 5", "about 5 of them"] {
+            assert_eq!(read(text, "integer"), None, "{text}");
+        }
+        assert_eq!(read("총 5 개", "integer"), Some(json!(5)));
     }
 }

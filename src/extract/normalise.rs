@@ -5,7 +5,7 @@
 mod choose;
 mod counters;
 mod decimal;
-mod denial;
+pub(super) mod denial;
 mod digits;
 mod english;
 mod fraction;

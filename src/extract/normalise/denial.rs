@@ -46,14 +46,14 @@ const ENGLISH: &[&str] = &[
 ];
 
 /// Whether a Korean word denies what stands before it.
-pub(super) fn is_korean(word: &str) -> bool {
+pub(in crate::extract) fn is_korean(word: &str) -> bool {
     let verb = |rest: &str| rest.is_empty() || VERBS.iter().any(|verb| rest.starts_with(verb));
     STEMS.iter().any(|stem| word.starts_with(stem))
         || BEFORE_VERBS.iter().any(|denial| word.strip_prefix(denial).is_some_and(verb))
 }
 
 /// Whether an English word, in small letters, denies what stands after it.
-pub(super) fn is_english(word: &str) -> bool {
+pub(in crate::extract) fn is_english(word: &str) -> bool {
     ENGLISH.contains(&word) || word.ends_with("n't")
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::{Candidate, strict};
+use crate::extract::normalise::denial;
 use crate::extract::schema::Schema;
 use crate::extract::schema::node::Kind;
 
@@ -75,18 +76,6 @@ fn clause(text: &str, place: Range<usize>) -> Range<usize> {
 /// Whether a clause says that it is not so, or more or less than that.
 fn is_denied(clause: &str) -> bool {
     const WORDS: &[&str] = &[
-        "not",
-        "no",
-        "never",
-        "neither",
-        "nor",
-        "none",
-        "nobody",
-        "nothing",
-        "hardly",
-        "cannot",
-        "without",
-        "except",
         "unlikely",
         "wrong",
         "incorrect",
@@ -107,12 +96,11 @@ fn is_denied(clause: &str) -> bool {
     ];
     const BOUNDS: &[[&str; 2]] =
         &[["at", "least"], ["at", "most"], ["up", "to"], ["or", "more"], ["or", "less"], ["or", "fewer"]];
-    const KOREAN: &[&str] =
-        &["아니", "아닙", "아닌", "않", "못하", "없", "이상", "이하", "미만", "초과", "사이", "만약"];
+    const KOREAN: &[&str] = &["이상", "이하", "미만", "초과", "사이", "만약"];
     let lower = clause.to_lowercase().replace('’', "'");
     let words: Vec<&str> =
         lower.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|w| !w.is_empty()).collect();
-    words.iter().any(|word| WORDS.contains(word) || word.ends_with("n't"))
+    words.iter().any(|word| WORDS.contains(word) || denial::is_english(word) || denial::is_korean(word))
         || words.windows(2).any(|two| BOUNDS.iter().any(|bound| bound == two))
         || KOREAN.iter().any(|said| clause.contains(said))
 }

@@ -207,6 +207,10 @@ fn names_a_field(said: &str, shapes: &[Node<'_>]) -> bool {
 
 /// As [`candidates`] would take it: whether what is left out of a text says something of a field.
 pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
+    // Most of what stands between values has no separator.
+    if !said.contains([':', '=', '：']) {
+        return false;
+    }
     let root = schema.root();
     let mut shapes = block::shapes(root);
     shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));

@@ -211,7 +211,7 @@ fn parts(said: &str) -> Vec<&str> {
 
 /// Whether what stands before a comma is the beginning of a number in groups of three: one to three digits, then threes.
 fn group_may_go_on(before: &str) -> bool {
-    let number = before.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let number = before.rsplit(|c: char| !(c.is_ascii_digit() || c == ',')).next().unwrap_or_default();
     number.split(',').enumerate().all(|(at, group)| {
         let long = if at == 0 { (1..=3).contains(&group.len()) && !group.starts_with('0') } else { group.len() == 3 };
         long && group.bytes().all(|b| b.is_ascii_digit())

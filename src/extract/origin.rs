@@ -156,7 +156,7 @@ impl Known {
                 continue;
             }
             // What stands around the value, or instead of it, says nothing of its fields.
-            if matches!(kind, "left_out" | "candidate_chosen" | "text_as_value") {
+            if matches!(kind, "left_out" | "candidate_chosen" | "draft_taken" | "text_as_value") {
                 continue;
             }
             let is_inferred =

@@ -11,7 +11,7 @@ mod english;
 mod fraction;
 mod korean;
 mod money;
-mod number;
+pub(super) mod number;
 mod phrase;
 mod text;
 mod time;

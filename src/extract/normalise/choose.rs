@@ -164,7 +164,17 @@ fn named(words: &[Word], choices: &[Choice], about: &[Word], names_of: &dyn Fn(&
         return Named::Several;
     }
     let covered = |place: usize| matches.iter().any(|m| m.choice == first.choice && (m.start..m.end).contains(&place));
-    let left_over = words.iter().enumerate().any(|(place, word)| !covered(place) && !is_filler(word, about));
+    let mut depth = 0_usize;
+    let left_over = words.iter().enumerate().any(|(place, word)| {
+        // A remark in parentheses explains the name before it.
+        let is_remark = depth > 0;
+        depth = word.gap.chars().fold(depth, |depth, c| match c {
+            '(' | '（' => depth + 1,
+            ')' | '）' => depth.saturating_sub(1),
+            _ => depth,
+        });
+        !is_remark && !covered(place) && !is_filler(word, about)
+    });
     Named::One(Chosen { index: first.choice, left_over })
 }
 

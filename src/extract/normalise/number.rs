@@ -110,7 +110,8 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 {
                     return None;
                 }
-                doubted |= reach == denial::Reach::Another;
+                // 35만원 네고 불가: of an amount of money that is the haggling.
+                doubted |= reach == denial::Reach::Another && text.before(phrase.end) != '원';
                 found = found.or(Some((phrase, kind)));
                 place = phrase.end.max(place + 1);
             }

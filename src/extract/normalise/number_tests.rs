@@ -284,7 +284,7 @@ fn what_the_number_leaves_out_is_called_lossy() {
         ("100만원 안팎으로", true, true),
         ("백만원 남짓", true, true),
         ("한 100만원", true, true),
-        ("35만원 네고 불가", true, true),
+        ("35만원 네고 불가", false, true),
         ("3개 재고 없음", true, true),
         ("35만원 (네고 불가)", false, true),
         ("아마 5개", true, true),

@@ -16,8 +16,9 @@ pub fn is_lost(said: &str, behind: bool) -> bool {
 }
 
 fn line_is_lost(line: &str, behind: bool) -> bool {
-    let line = unmarked(line.trim());
-    if !line.contains(char::is_alphanumeric) {
+    let whole = line.trim();
+    let line = unmarked(whole);
+    if !line.contains(char::is_alphanumeric) || is_number_of_item(whole) {
         return false;
     }
     if closes_what_it_did_not_open(line) || names_a_value(line) {
@@ -39,6 +40,19 @@ fn line_is_lost(line: &str, behind: bool) -> bool {
     let least = if line.is_ascii() { 3 } else { 2 };
     let sentence = words > numbers && (words >= least || ended);
     !sentence
+}
+
+/// The number of an item alone: `1.`, `(2)`, `#3`, `④`, `### 5`, `**Person 6**`.
+fn is_number_of_item(line: &str) -> bool {
+    let bold = line.strip_prefix("**").and_then(|line| line.strip_suffix("**"));
+    let inner = bold.unwrap_or(line).trim_matches(|c: char| "#().[]: ".contains(c));
+    let number = inner.rsplit(' ').next().unwrap_or_default().trim_start_matches('#');
+    let word = inner.strip_suffix(number).unwrap_or_default().trim();
+    let is_marked = bold.is_some() || line.starts_with(['#', '(']) || line.ends_with(['.', ')']);
+    let is_short = (1..4).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let is_circled = line.chars().count() == 1 && line.starts_with(|c| ('①'..='⑳').contains(&c));
+    let is_named = word.is_empty() || (bold.is_some() || line.starts_with('#')) && !word.contains(' ');
+    is_circled || is_marked && is_short && is_named
 }
 
 /// Without the marks of a list, a heading or a quotation before it.
@@ -159,6 +173,13 @@ mod tests {
         for said in [
             "I hope this helps!",
             "Here are 3 numbers",
+            "1.",
+            "2)",
+            "(3)",
+            "#4",
+            "⑤",
+            "### 6",
+            "**Person 7**",
             "Option 2:",
             "**Example 1:**",
             "Note: done.",

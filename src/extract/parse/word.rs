@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::{Candidate, strict};
-use crate::extract::normalise::denial;
+use super::{Candidate, change, strict};
+use crate::extract::normalise::{self, denial};
 use crate::extract::schema::Schema;
 use crate::extract::schema::node::Kind;
+use crate::units::beginning;
 
 /// The only one that the text has. Of two, neither is guessed; nor is one that is denied.
 pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
@@ -36,20 +37,59 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         if only.as_ref().is_some_and(|(known, _)| *known != value) {
             return None;
         }
-        // Each clause is looked at once, however many words of it could be the value.
-        if start >= looked_at {
-            let clause = clause(text, start..start + word.len());
+        let place = start..start + word.len();
+        if value.is_number() {
+            if is_bound(text, place.clone()) || is_part_of_more(text, place) {
+                return None;
+            }
+        } else if start >= looked_at {
+            // Each clause is looked at once, however many words of it could be the value.
+            let clause = clause(text, place);
             looked_at = clause.end;
             if is_denied(&text[clause]) {
                 return None;
             }
         }
-        if value.is_number() && is_part_of_more(text, start..start + word.len()) {
-            return None;
-        }
         only = Some((value, start..start + word.len()));
     }
-    only.map(|(value, span)| Candidate { value, span, changes: Vec::new() })
+    let (value, span) = only?;
+    let changes = match (&value, value.is_number().then(|| normalise::number::number(text)).flatten()) {
+        // With its sign, its size and its unit it is another one: `minus 5`, `2 million`.
+        (Value::Number(number), Some(reading)) if reading.value.as_f64() != number.as_f64() => return None,
+        (Value::Number(_), None) => {
+            vec![change("number_among_words", Value::from(beginning(text, 80)), value.clone(), true)]
+        }
+        _ => Vec::new(),
+    };
+    Some(Candidate { value, span, changes })
+}
+
+/// Whether the words around a number say that it is not so, or more or less than that.
+fn is_bound(text: &str, place: Range<usize>) -> bool {
+    const BEFORE: &[&str] = &[
+        "than", "between", "under", "over", "below", "above", "beyond", "within", "minimum", "maximum", "least",
+        "most", "to", "until", "no",
+    ];
+    const BETWEEN: &[&str] = &["of", "a", "an", "the", "only", "about"];
+    const BEHIND: &[[&str; 2]] =
+        &[["or", "more"], ["or", "less"], ["or", "fewer"], ["or", "so"], ["at", "least"], ["at", "most"]];
+    const KOREAN: &[&str] = &["이상", "이하", "미만", "초과", "사이"];
+    let clause = clause(text, place.clone());
+    let words = |said: &str| -> Vec<String> {
+        let lower = said.to_lowercase().replace('’', "'");
+        let words = lower.split(|c: char| !(c.is_alphanumeric() || c == '\''));
+        words.filter(|w| !w.is_empty()).map(str::to_owned).collect()
+    };
+    let (before, behind) = (words(&text[clause.start..place.start]), words(&text[place.end..clause.end]));
+    let near = before.iter().rev().find(|word| !BETWEEN.contains(&word.as_str()));
+    let two: Vec<&str> = behind.iter().take(2).map(String::as_str).collect();
+    let around = &text[clause];
+    near.is_some_and(|word| BEFORE.contains(&word.as_str()))
+        || before.iter().any(|word| word != "no" && denial::is_english(word))
+        || BEHIND.iter().any(|bound| two == bound)
+        || behind.iter().any(|word| denial::is_korean(word))
+        || KOREAN.iter().any(|said| around.contains(said))
+        || around.contains(['<', '>', '≤', '≥', '±', '~'])
 }
 
 /// Whether the word before or behind a number makes another one of it, or says that it is about that much: then `normalise` reads the whole.
@@ -73,36 +113,14 @@ fn clause(text: &str, place: Range<usize>) -> Range<usize> {
     from..to
 }
 
-/// Whether a clause says that it is not so, or more or less than that.
+/// Whether a clause says that it is not so.
 fn is_denied(clause: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "unlikely",
-        "wrong",
-        "incorrect",
-        "untrue",
-        "than",
-        "between",
-        "under",
-        "over",
-        "below",
-        "above",
-        "beyond",
-        "within",
-        "minimum",
-        "maximum",
-        "if",
-        "unless",
-        "whether",
-    ];
-    const BOUNDS: &[[&str; 2]] =
-        &[["at", "least"], ["at", "most"], ["up", "to"], ["or", "more"], ["or", "less"], ["or", "fewer"]];
-    const KOREAN: &[&str] = &["이상", "이하", "미만", "초과", "사이", "만약"];
+    const WORDS: &[&str] = &["unlikely", "wrong", "incorrect", "untrue", "if", "unless", "whether"];
     let lower = clause.to_lowercase().replace('’', "'");
     let words: Vec<&str> =
         lower.split(|c: char| !(c.is_alphanumeric() || c == '\'')).filter(|w| !w.is_empty()).collect();
     words.iter().any(|word| WORDS.contains(word) || denial::is_english(word) || denial::is_korean(word))
-        || words.windows(2).any(|two| BOUNDS.iter().any(|bound| bound == two))
-        || KOREAN.iter().any(|said| clause.contains(said))
+        || clause.contains("만약")
 }
 
 #[cfg(test)]
@@ -152,9 +170,29 @@ mod tests {
 
     #[test]
     fn a_piece_of_a_larger_number_is_not_the_number() {
-        for text in ["만 28", "2억 3000", "3만 5", "2 1/4", "약 5", "about 5 of them"] {
+        for text in [
+            "minus 5",
+            "2 million",
+            "The price is 2 million won",
+            ">= 42",
+            "만 28",
+            "2억 3000",
+            "3만 5",
+            "2 1/4",
+            "약 5",
+            "about 5 of them",
+        ] {
             assert_eq!(read(text, "integer"), None, "{text}");
         }
         assert_eq!(read("총 5 개", "integer"), Some(json!(5)));
+        for text in [
+            "There are 42 people under the bridge.",
+            "It has 42 cores and no GPU.",
+            "The maximum is 42.",
+            "42 is above average.",
+            "It costs 42 and not more.",
+        ] {
+            assert_eq!(read(text, "integer"), Some(json!(42)), "{text}");
+        }
     }
 }

@@ -134,15 +134,16 @@ fn rows_that_are_asked_together_come_to_what_each_alone_does_cut_ones_too() {
         )
     };
     let (count, mut traces) = (14, Vec::new());
-    extract_all(count, 5, &ask, &mut model.local(), &mut |at, trace| {
-        traces.push((at, trace));
+    let mut goes_on = || ControlFlow::Continue(());
+    extract_all(count, 5, &ask, &mut model.local(), &mut goes_on, &mut |trace| {
+        traces.push(trace);
         ControlFlow::Continue(())
     });
     assert_eq!(traces.len(), count);
     let said = |trace: &Trace| -> Vec<Value> { trace.attempts.iter().map(|a| a.output.clone()).collect() };
     let mut cut = 0;
-    for (at, trace) in &traces {
-        let alone = extract(&ask(*at), &mut model.local(), &mut |_| ControlFlow::Continue(()));
+    for (at, trace) in traces.iter().enumerate() {
+        let alone = extract(&ask(at), &mut model.local(), &mut |_| ControlFlow::Continue(()));
         assert_eq!((said(trace), &trace.value, &trace.error), (said(&alone), &alone.value, &alone.error), "{at}");
         assert_eq!(
             (trace.totals.calls, trace.totals.completion_tokens),

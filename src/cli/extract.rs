@@ -21,6 +21,7 @@ use super::{CliError, result, say};
 use crate::config::parse;
 use crate::extract::attempt::Stage;
 use crate::extract::fix::{self, Ask, FixMode, Told};
+use crate::extract::many::AT_ONCE;
 use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
@@ -95,7 +96,7 @@ pub struct ExtractArguments {
     #[arg(long, value_name = "N", requires = "file")]
     limit: Option<usize>,
     /// With --file and the local model: rows that are asked at once; fewer where memory is short
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
+    #[arg(long, value_name = "N", default_value_t = AT_ONCE as u32, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
     batch: u32,
     /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
     #[arg(long, value_name = "TIME")]

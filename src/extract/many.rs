@@ -1,6 +1,7 @@
 //! Many extractions at once: each goes its own way through `fix`, and the calls of those that are under way are answered together, which a
 //! local model does in a fraction of the time. Who answers is the provider's business.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -9,6 +10,9 @@ use std::thread;
 use super::attempt::Trace;
 use super::fix::{self, Ask};
 use super::provider::{Completion, Heard, Provider, ProviderError, Request};
+
+/// So many rows at once are asked of a local model, unless somebody says otherwise.
+pub const AT_ONCE: usize = 32;
 
 /// What an extraction says to whoever has the provider.
 enum Said {
@@ -43,15 +47,18 @@ impl Drop for Desk {
     }
 }
 
-/// Extracts `count` values, `ask` telling what each is, at most `at_once` at a time. `done` gets each trace with its number, in whatever
-/// order they come, and ends the work by breaking; what is under way then comes to nothing.
+/// Extracts `count` values, `ask` telling what each is, at most `at_once` at a time. `done` gets each trace in the order of their numbers and
+/// ends the work by breaking, as `waits` does, which is called ten times a second; what is under way then comes to nothing.
 pub fn extract_all(
     count: usize,
     at_once: usize,
     ask: &(dyn Fn(usize) -> Ask + Sync),
     provider: &mut dyn Provider,
-    done: &mut dyn FnMut(usize, Trace) -> ControlFlow<()>,
+    waits: &mut dyn FnMut() -> ControlFlow<()>,
+    done: &mut dyn FnMut(Trace) -> ControlFlow<()>,
 ) {
+    // Those that were done before one that stands before them, and how many were told.
+    let (mut early, mut told) = (BTreeMap::new(), 0);
     let next = AtomicUsize::new(0);
     let (said, heard) = channel();
     let work = |said: Sender<Said>| {
@@ -81,18 +88,24 @@ pub fn extract_all(
                 Said::Call(request, answer) => calls.push((request, answer)),
                 Said::Done(..) if is_over => {}
                 Said::Done(at, trace) => {
-                    is_over = done(at, *trace).is_break();
-                    if is_over {
-                        next.store(count, Ordering::Relaxed);
+                    early.insert(at, *trace);
+                    while let Some(trace) = early.remove(&told).filter(|_| !is_over) {
+                        told += 1;
+                        is_over = done(trace).is_break();
                     }
                 }
                 Said::Left => working -= 1,
             }
             if is_over {
+                next.store(count, Ordering::Relaxed);
                 calls.clear();
             } else if !calls.is_empty() && calls.len() == working {
                 let (requests, answers): (Vec<_>, Vec<_>) = calls.drain(..).unzip();
-                for (answer, completion) in answers.into_iter().zip(provider.complete_all(&requests)) {
+                let mut asked = || {
+                    is_over = waits().is_break();
+                    if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                };
+                for (answer, completion) in answers.into_iter().zip(provider.complete_all(&requests, &mut asked)) {
                     let _ = answer.send(completion);
                 }
             }
@@ -136,9 +149,15 @@ mod tests {
             Ok(completion(request))
         }
 
-        fn complete_all(&mut self, requests: &[Request]) -> Vec<Result<Completion, ProviderError>> {
+        fn complete_all(
+            &mut self,
+            requests: &[Request],
+            waits: &mut dyn FnMut() -> ControlFlow<()>,
+        ) -> Vec<Result<Completion, ProviderError>> {
             self.together.push(requests.len());
-            requests.iter().map(|request| Ok(completion(request))).collect()
+            let is_over = waits().is_break();
+            let finish = if is_over { Finish::Cancelled } else { Finish::Stop };
+            requests.iter().map(|request| Ok(Completion { finish, ..completion(request) })).collect()
         }
     }
 
@@ -147,40 +166,51 @@ mod tests {
         Ask::new(schema, format!("number {}", 1000 + at), DateTime::constant(2026, 11, 30, 9, 0, 0, 0))
     }
 
-    fn all(count: usize, at_once: usize) -> (Vec<(usize, Trace)>, Vec<usize>) {
+    fn goes_on() -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn all(count: usize, at_once: usize) -> (Vec<Trace>, Vec<usize>) {
         let (mut provider, mut traces) = (Counting { together: Vec::new() }, Vec::new());
-        extract_all(count, at_once, &ask, &mut provider, &mut |at, trace| {
-            traces.push((at, trace));
-            ControlFlow::Continue(())
+        extract_all(count, at_once, &ask, &mut provider, &mut goes_on, &mut |trace| {
+            traces.push(trace);
+            goes_on()
         });
-        traces.sort_by_key(|(at, _)| *at);
         (traces, provider.together)
     }
 
     #[test]
     fn calls_that_are_under_way_are_answered_together_and_come_to_what_each_alone_does() {
         let (traces, together) = all(10, 4);
-        assert_eq!(traces.iter().map(|(at, _)| *at).collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
-        assert_eq!(together[0], 4);
-        for (at, trace) in &traces {
+        assert_eq!((traces.len(), together[0]), (10, 4));
+        for (at, trace) in traces.iter().enumerate() {
             let mut alone = Counting { together: Vec::new() };
-            let alone = fix::extract(&ask(*at), &mut alone, &mut |_| ControlFlow::Continue(()));
+            let alone = fix::extract(&ask(at), &mut alone, &mut |_| ControlFlow::Continue(()));
             assert_eq!((&trace.value, trace.totals.calls), (&alone.value, alone.totals.calls));
         }
-        assert_eq!(
-            together.iter().sum::<usize>() as u64,
-            traces.iter().map(|(_, trace)| trace.totals.calls).sum::<u64>()
-        );
+        assert_eq!(together.iter().sum::<usize>() as u64, traces.iter().map(|trace| trace.totals.calls).sum::<u64>());
         assert!(all(0, 4).0.is_empty() && all(1, 4).0.len() == 1);
     }
 
     #[test]
     fn who_listens_ends_the_work() {
         let (mut provider, mut heard) = (Counting { together: Vec::new() }, 0);
-        extract_all(1000, 4, &ask, &mut provider, &mut |_, _| {
+        extract_all(1000, 4, &ask, &mut provider, &mut goes_on, &mut |_| {
             heard += 1;
-            if heard == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if heard == 5 { ControlFlow::Break(()) } else { goes_on() }
         });
         assert_eq!(heard, 5);
+
+        let (mut provider, mut waited, mut heard) = (Counting { together: Vec::new() }, 0, 0);
+        let mut waits = || {
+            waited += 1;
+            if waited == 3 { ControlFlow::Break(()) } else { goes_on() }
+        };
+        extract_all(1000, 4, &ask, &mut provider, &mut waits, &mut |_| {
+            heard += 1;
+            goes_on()
+        });
+        // Two answers make a value here.
+        assert!(heard <= 4 && provider.together.len() == 3, "{heard} {:?}", provider.together);
     }
 }

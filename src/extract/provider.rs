@@ -123,9 +123,14 @@ pub trait Provider {
         false
     }
 
-    /// Asks for several answers, in the order of the requests; together, where that is faster.
-    fn complete_all(&mut self, requests: &[Request]) -> Vec<Result<Completion, ProviderError>> {
-        requests.iter().map(|request| self.complete(request, &mut |_| ControlFlow::Continue(()))).collect()
+    /// Asks for several answers, in the order of the requests; together, where that is faster. `waits` is called as often as `heard` of
+    /// [`Provider::complete`], and ends all of them by breaking.
+    fn complete_all(
+        &mut self,
+        requests: &[Request],
+        waits: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Vec<Result<Completion, ProviderError>> {
+        requests.iter().map(|request| self.complete(request, &mut |_| waits())).collect()
     }
 }
 

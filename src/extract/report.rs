@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::attempt::{Refusal, Stage, Trace};
-use super::fix::FixMode;
+use super::fix::{Ask, FixMode};
+use super::rows::moment;
 
 /// A row to extract from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -33,6 +34,18 @@ pub struct Row {
 }
 
 impl Row {
+    /// As `base`, of this row: its text in the prompt, or its whole prompt, and its own time.
+    pub fn ask(&self, base: &Ask) -> Ask {
+        let (prompt, text) = match (&self.text, &self.prompt) {
+            // A whole prompt stands for itself: its own text is all there is to extract from.
+            (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
+            (text, _) => (base.prompt.clone(), text.clone().unwrap_or_default()),
+        };
+        // Looked at when the row was read.
+        let now = self.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(base.now);
+        Ask { prompt, text, now, ..base.clone() }
+    }
+
     /// The right value, where the row has one.
     pub fn gold(&self) -> Option<Value> {
         self.value.clone().or_else(|| serde_json::from_str(self.completion.as_deref()?.trim()).ok())

@@ -122,6 +122,7 @@ impl Local<'_> {
         alike: &Request,
         prepared: Vec<(usize, Prepared)>,
         answers: &mut [Option<Result<Completion, ProviderError>>],
+        waits: &mut dyn FnMut() -> ControlFlow<()>,
     ) {
         let (places, prepared): (Vec<usize>, Vec<Prepared>) = prepared.into_iter().unzip();
         let rows = |p: &Prepared| generate::Request { tokens: p.tokens.clone(), row: 0 };
@@ -137,11 +138,16 @@ impl Local<'_> {
                 let Prepared { prompt, tokens, .. } = &prepared[index];
                 answers[places[index]] = Some(Ok(completion(written, prompt.clone(), tokens.len())));
             }
-            ControlFlow::Continue(())
+            waits()
         };
         let done = self.writer_for(alike).write_all_masked(&requests, requests.len(), mask, &mut sink);
         match done {
-            Ok(totals) => self.decoded += totals.decode,
+            Ok(totals) => {
+                self.decoded += totals.decode;
+                for (place, Prepared { prompt, tokens, .. }) in places.iter().zip(&prepared) {
+                    answers[*place].get_or_insert_with(|| Ok(cancelled(prompt.clone(), tokens.len())));
+                }
+            }
             Err(e) => {
                 let error = ProviderError::Local(e.to_string());
                 places.iter().for_each(|&place| _ = answers[place].get_or_insert_with(|| Err(error.clone())));
@@ -159,6 +165,12 @@ fn completion(written: Written, prompt: String, prompt_tokens: usize) -> Complet
         prompt_tokens: Some(prompt_tokens as u64),
         prompt,
     }
+}
+
+/// What is left of a request that nobody waits for any more.
+fn cancelled(prompt: String, prompt_tokens: usize) -> Completion {
+    let prompt_tokens = Some(prompt_tokens as u64);
+    Completion { text: String::new(), prompt_tokens, completion_tokens: None, finish: Finish::Cancelled, prompt }
 }
 
 impl Provider for Local<'_> {
@@ -184,15 +196,17 @@ impl Provider for Local<'_> {
             Some(written) => completion(written, prompt, tokens.len()),
             None => Completion {
                 completion_tokens: Some(totals.decoded_tokens + 1),
-                finish: Finish::Cancelled,
                 text,
-                prompt_tokens: Some(tokens.len() as u64),
-                prompt,
+                ..cancelled(prompt, tokens.len())
             },
         })
     }
 
-    fn complete_all(&mut self, requests: &[Request]) -> Vec<Result<Completion, ProviderError>> {
+    fn complete_all(
+        &mut self,
+        requests: &[Request],
+        waits: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Vec<Result<Completion, ProviderError>> {
         let mut answers: Vec<Option<Result<Completion, ProviderError>>> = vec![None; requests.len()];
         let mut left: Vec<(usize, Prepared)> = Vec::new();
         for (place, request) in requests.iter().enumerate() {
@@ -209,7 +223,7 @@ impl Provider for Local<'_> {
         while let Some(first) = left.first().map(|(place, _)| &requests[*place]) {
             let (now, later) = left.into_iter().partition(|(place, _)| alike(&requests[*place], first));
             left = later;
-            self.together(first, now, &mut answers);
+            self.together(first, now, &mut answers, waits);
         }
         let unanswered = || Err(ProviderError::Local("the model gave no answer".into()));
         answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()

@@ -1,15 +1,20 @@
-//! The playground: texts, settings, trials that are made, compared, listed, put back; how training waits for one; rows of a file.
+//! The playground: texts, settings, trials that are made, compared, listed, put back. How training waits for one is in `training`, rows of a file in `rows`.
 
 use finetop::event::{Command, CommandReply, RunEvent, RunState};
 use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace};
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
-use finetop::ui::state::playground::trial::{Adapter, Compare, Finds, News, Outcome, Settings, Trial, TrialAsk, Who};
+use finetop::ui::state::playground::trial::{
+    Adapter, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Who,
+};
 use finetop::ui::state::playground::{Focus, Page, Phase};
 use finetop::ui::state::{Overlay, Question, State, Tab};
 use finetop::ui::theme::GlyphSet;
 use finetop::ui::{Clock, Effect, Key, Message, Mouse, MouseKind, NotWritten, update};
 use serde_json::{Value, json};
+
+mod rows;
+mod training;
 
 use crate::fixture;
 use crate::frames::{SIZES, compare, compare_at, draw, press, running, text, theme};
@@ -113,6 +118,7 @@ fn trial(text: &str, trace: Trace) -> Trial {
         text: text.into(),
         schema: r#"{"type": "object"}"#.into(),
         outcomes: vec![Outcome { label: String::new(), trace }],
+        rows: None,
     }
 }
 
@@ -544,91 +550,6 @@ fn a_trial_is_cancelled_by_esc_and_over_when_its_thread_says_so() {
 }
 
 #[test]
-fn training_of_this_process_is_paused_for_a_trial_and_goes_on_after_it() {
-    let mut state = entered(own_run(), (80, 24));
-    with_text(&mut state);
-    let effects = hit(&mut state, &[Key::F(5)]);
-    assert_eq!(effects, [Effect::Send(Command::Pause)], "the trial waits");
-    assert!(state.playground.running.as_ref().is_some_and(|r| r.phase == Phase::Pausing));
-    let reply = CommandReply::done(RunState::Paused, 33);
-    let effects = update(&mut state, Message::Answered { command: Command::Pause, reply });
-    let (ticket, ask) = ask_of(&effects).expect("now it begins");
-    assert!(!ask.keep_model, "the memory is training's");
-    let frame = text(&draw(&state, &theme("dark", GlyphSet::Braille), 120, 40));
-    assert!(frame.contains("training is paused for a trial"), "{frame}");
-    // Nobody resumes it past the trial.
-    focus(&mut state, Focus::Attempts);
-    assert_eq!(hit(&mut state, &[Key::Char('p')]), []);
-    tell_trace(&mut state, ticket, 0, &saved());
-    let effects = tell(&mut state, ticket, News::Over(Ok(())));
-    assert_eq!(effects, [Effect::Send(Command::Resume)]);
-    let reply = CommandReply::done(RunState::Running, 33);
-    update(&mut state, Message::Answered { command: Command::Resume, reply });
-    assert!(!state.playground.holds_run());
-}
-
-#[test]
-fn training_goes_on_also_when_the_trial_fails_or_is_cancelled_before_it_began() {
-    let paused = || CommandReply::done(RunState::Paused, 33);
-    let mut state = entered(own_run(), (80, 24));
-    with_text(&mut state);
-    hit(&mut state, &[Key::F(5)]);
-    let effects = update(&mut state, Message::Answered { command: Command::Pause, reply: paused() });
-    let (ticket, _) = ask_of(&effects).expect("it begins");
-    let effects = tell(&mut state, ticket, News::Over(Err("out of memory: no room".into())));
-    assert_eq!(effects, [Effect::Send(Command::Resume)]);
-    assert_eq!(state.playground.failure.as_deref(), Some("out of memory: no room"));
-    update(
-        &mut state,
-        Message::Answered { command: Command::Resume, reply: CommandReply::done(RunState::Running, 33) },
-    );
-    hit(&mut state, &[Key::F(5)]);
-    assert_eq!(hit(&mut state, &[Key::Esc]), [], "nothing to cancel outside");
-    assert!(state.playground.running.is_none() && state.playground.holds_run());
-    let effects = update(&mut state, Message::Answered { command: Command::Pause, reply: paused() });
-    assert_eq!(effects, [Effect::Send(Command::Resume)]);
-    assert!(!state.playground.holds_run());
-}
-
-#[test]
-fn a_run_that_a_person_paused_stays_paused() {
-    let mut state = entered(own_run(), (80, 24));
-    with_text(&mut state);
-    focus(&mut state, Focus::Attempts);
-    assert_eq!(hit(&mut state, &[Key::Char('p')]), [Effect::Send(Command::Pause)]);
-    let reply = CommandReply::done(RunState::Paused, 33);
-    update(&mut state, Message::Answered { command: Command::Pause, reply });
-    let effects = hit(&mut state, &[Key::F(5)]);
-    let (ticket, _) = ask_of(&effects).expect("at once");
-    assert!(!effects.contains(&Effect::Send(Command::Pause)));
-    assert_eq!(tell(&mut state, ticket, News::Over(Ok(()))), []);
-}
-
-#[test]
-fn a_pause_that_is_refused_and_a_run_that_ends_leave_no_trial_waiting() {
-    let mut state = entered(own_run(), (80, 24));
-    with_text(&mut state);
-    hit(&mut state, &[Key::F(5)]);
-    update(&mut state, Message::Answered { command: Command::Pause, reply: CommandReply::refused("no") });
-    assert!(state.playground.running.is_none() && !state.playground.holds_run());
-    hit(&mut state, &[Key::F(5)]);
-    let effects = update(&mut state, Message::StreamClosed { cause: None });
-    let (_, ask) = ask_of(&effects).expect("nothing stands against it any more");
-    assert!(ask.keep_model && !state.playground.holds_run());
-}
-
-#[test]
-fn another_run_on_the_screen_ends_the_trial_of_the_one_before() {
-    let mut state = entered(own_run(), (80, 24));
-    hit(&mut state, &[Key::Char('x'), Key::Enter]);
-    let (ticket, _) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial");
-    let effects = update(&mut state, Message::Attached { folder: "runs/y".into(), owned: true });
-    assert!(effects.contains(&Effect::CancelTrial));
-    tell(&mut state, ticket, News::Done(Box::new(saved())));
-    assert!(state.playground.running.is_none());
-}
-
-#[test]
 fn the_adapters_of_a_run_are_chosen_from_and_base_stands_beside_one() {
     let mut ended = fixture::after(&fixture::stored());
     press(&mut ended, Key::Esc);
@@ -656,96 +577,6 @@ fn a_trial_that_was_made_before_is_put_back_or_run_again() {
     assert_eq!(ask.text, "두 번째\n글");
     tell(&mut state, ticket, News::Kept(Ok(Box::new(trial("neu", saved())))));
     assert_eq!(state.playground.finds.trials.len(), 3);
-}
-
-#[test]
-fn rows_are_counted_while_they_come_and_each_can_be_opened() {
-    let mut state = rows((80, 24));
-    let batch = &state.playground.batch;
-    assert_eq!((batch.done(), batch.failed(), batch.len(), batch.total), (3, 2, 2, Some(4)));
-    assert_eq!(hit(&mut state, &[Key::Esc]), [Effect::CancelTrial]);
-    tell(&mut state, 1, News::Over(Ok(())));
-    assert!(state.playground.batch.cancelled);
-    hit(&mut state, &[Key::Right, Key::Enter]);
-    assert_eq!(state.playground.page, Page::Panels);
-    assert_eq!(state.playground.outcomes[0].label, "row 1");
-    assert_eq!(state.playground.outcomes[0].trace, saved());
-    press(&mut state, Key::Esc);
-    assert!(state.playground.page == Page::Rows && state.in_playground());
-}
-
-#[test]
-fn the_selected_row_stands_beside_what_is_right() {
-    let ascii = theme("mono", GlyphSet::Ascii);
-    let mut state = rows((80, 24));
-    let frame = text(&draw(&state, &ascii, 80, 24));
-    let line = |frame: &str, path: &str| frame.lines().find(|l| l.contains(path)).unwrap_or_default().to_owned();
-    assert!(frame.contains("row 2: expected, found"), "{frame}");
-    assert!(line(&frame, "/city").contains("* /city") && line(&frame, "/city").contains("\"Busan\""), "{frame}");
-    assert!(line(&frame, "|   /age").contains("25"), "what is right has no mark: {frame}");
-    press(&mut state, Key::Down);
-    let frame = text(&draw(&state, &ascii, 80, 24));
-    assert!(line(&frame, "/name").contains("* /name") && line(&frame, "/name").contains(" - "), "{frame}");
-    // A file without right values has no room taken for them.
-    let row = Row { id: None, text: Some("t".into()), prompt: None, value: None, completion: None, now: None };
-    let mut state = entered(no_run(), (80, 24));
-    with_text(&mut state);
-    press(&mut state, Key::Char('B'));
-    types(&mut state, "x");
-    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
-    tell(&mut state, ticket, News::Row(Box::new(RowResult::new(1, &row, refused(), true))));
-    let frame = text(&draw(&state, &ascii, 80, 24));
-    assert!(!frame.contains("expected, found"), "{frame}");
-}
-
-#[test]
-fn the_report_of_rows_is_written_beside_them_and_over_another_file_only_when_asked() {
-    let mut state = rows((80, 24));
-    assert_eq!(hit(&mut state, &[Key::Char('J')]), [], "not before the rows are done");
-    tell(&mut state, 1, News::Over(Ok(())));
-    // Another path that is typed meanwhile is not that of these rows.
-    press(&mut state, Key::Char('i'));
-    types(&mut state, "x");
-    press(&mut state, Key::Esc);
-    let written = |effects: &[Effect]| match effects {
-        [Effect::WriteReport { path, report, replaces }] => (path.clone(), report.clone(), *replaces),
-        other => panic!("{other:?}"),
-    };
-    let (path, report, replaces) = written(&hit(&mut state, &[Key::Char('J')]));
-    assert_eq!((path.as_path(), replaces), ("data/test.report.json".as_ref(), false));
-    let whole: Value = serde_json::from_str(&report.text().expect("JSON")).expect("JSON");
-    assert_eq!(
-        (&whole["provider"], &whole["model"]),
-        (&"local".into(), &state.playground.settings.model.clone().into())
-    );
-    assert_eq!(whole["exact"], json!({"count": 1, "of": 3}));
-    assert_eq!(whole["json_schema"]["type"], "object");
-    assert_eq!(whole["rows"][1]["expected"]["city"], "Busan");
-    assert!(whole["rows"].as_array().is_some_and(|rows| rows.len() == 3 && rows[0].get("trace").is_none()));
-    let exists = Message::ReportWritten { path: path.clone(), result: Err(NotWritten::Exists) };
-    update(&mut state, exists.clone());
-    assert_eq!(state.overlay, Some(Overlay::Ask(Question::ReplaceReport)));
-    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("data/test.report.json"), "{frame}");
-    assert_eq!(hit(&mut state, &[Key::Char('n')]), []);
-    hit(&mut state, &[Key::Char('J')]);
-    update(&mut state, exists.clone());
-    let (_, _, replaces) = written(&hit(&mut state, &[Key::Char('y')]));
-    assert!(replaces);
-    update(&mut state, Message::ReportWritten { path: path.clone(), result: Ok(()) });
-    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("the report is in data/test.report.json"), "{frame}");
-    // Nobody who left the page is asked there, and a failure says why.
-    press(&mut state, Key::Esc);
-    update(&mut state, exists);
-    assert_eq!(state.overlay, None);
-    update(&mut state, Message::ReportWritten { path, result: Err(NotWritten::Failed(HOSTILE.into())) });
-    assert!(
-        state
-            .notice
-            .as_ref()
-            .is_some_and(|notice| notice.text.starts_with("not written") && !notice.text.contains('\u{1b}'))
-    );
 }
 
 #[test]
@@ -895,21 +726,4 @@ fn what_streams_is_read_at_its_end_until_a_person_scrolls() {
     hit(&mut state, &[Key::End]);
     tell(&mut state, 1, News::Text { text: lines(9_000, 9_100), pieces: 1 });
     assert!(frame(&state).contains("line 9099"), "{}", frame(&state));
-}
-
-#[test]
-fn the_name_of_a_file_of_rows_that_is_not_there_can_be_mended_at_once() {
-    let mut state = entered(no_run(), (80, 24));
-    with_text(&mut state);
-    press(&mut state, Key::Char('B'));
-    types(&mut state, "tset.jsonl");
-    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
-    tell(&mut state, ticket, News::Over(Err("tset.jsonl: No such file or directory".into())));
-    // Nothing of what is typed is a command.
-    assert!(hit(&mut state, &[Key::Char('p'), Key::Char('e')]).is_empty());
-    assert_eq!(state.playground.batch.path.text(), "tset.jsonlpe");
-    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
-    tell(&mut state, ticket, News::Rows(1));
-    tell(&mut state, ticket, News::Over(Err("row 1: no answer".into())));
-    assert!(!state.playground.batch.typing, "the file was there");
 }

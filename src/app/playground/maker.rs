@@ -8,7 +8,6 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::ZonedDateTime;
-use jiff::civil::DateTime;
 
 use super::trials;
 use crate::cli;
@@ -18,9 +17,10 @@ use crate::event::{Command, CommandRequest, ExtractAsk};
 use crate::extract::attempt::{Refusal, Stage, Totals, Trace};
 use crate::extract::chain::{self, Reading};
 use crate::extract::fix::{self, Ask, Told};
+use crate::extract::many::{AT_ONCE, extract_all};
 use crate::extract::provider::Provider;
 use crate::extract::provider::openai::{Key, OpenAi, Settings as Server};
-use crate::extract::report::{Row, RowResult, Unanswered};
+use crate::extract::report::{Row, RowResult, Summary, Unanswered};
 use crate::extract::schema::Schema;
 use crate::memory::ledger::Ledger;
 use crate::memory::probe;
@@ -34,7 +34,7 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
 use crate::ui::Fetching;
-use crate::ui::state::playground::trial::{Form, News, Outcome, Trial, TrialAsk, Variant, Who};
+use crate::ui::state::playground::trial::{Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who};
 
 /// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -55,6 +55,9 @@ pub(super) struct Maker<'a> {
     outcomes: RefCell<Vec<Outcome>>,
     /// Of the variant that was begun last.
     label: Cell<&'static str>,
+    /// Of the rows that were asked, and how many there are.
+    summary: RefCell<Summary>,
+    total: Cell<u64>,
 }
 
 impl<'a> Maker<'a> {
@@ -64,14 +67,20 @@ impl<'a> Maker<'a> {
         cancel: &'a AtomicBool,
         tell: &'a dyn Fn(News),
     ) -> Self {
-        Maker { ask, run, cancel, tell, outcomes: RefCell::default(), label: Cell::new("") }
+        let (outcomes, summary) = (RefCell::default(), RefCell::new(Summary::new()));
+        Maker { ask, run, cancel, tell, outcomes, label: Cell::new(""), summary, total: Cell::new(0) }
     }
 
     /// Makes the trial, and keeps what came of it: also where it was cancelled, or a variant could not be made.
     pub fn whole(&self, kept: &mut Option<Model>) -> Result<(), String> {
         let made = self.make(kept);
         let mut outcomes = self.outcomes.take();
-        if self.ask.rows.is_some() {
+        if let Some(file) = &self.ask.rows {
+            let (total, summary) = (self.total.get(), self.summary.take());
+            // Of a file without an answer there is nothing to tell.
+            if summary.passed.of > 0 {
+                self.keep(outcomes, Some(Box::new(RowsTried { file: file.clone(), total, summary })));
+            }
             return made;
         }
         if let Err(why) = &made
@@ -80,7 +89,7 @@ impl<'a> Maker<'a> {
             outcomes.push(Outcome { label: self.label.get().to_owned(), trace: failed(why) });
         }
         if !outcomes.is_empty() {
-            self.keep(outcomes);
+            self.keep(outcomes, None);
         }
         made
     }
@@ -112,15 +121,13 @@ impl<'a> Maker<'a> {
             ..Ask::new(schema, self.ask.text.clone(), now)
         };
         if settings.who == Who::Run {
-            return self
-                .go(&base, &variants, rows, &mut |variant, _, work| work(&mut |ask| self.ask_run(ask, variant.base)));
+            return self.go(&base, &variants, rows, &mut |variant, _, work| work(Answers::Run { base: variant.base }));
         }
         if settings.who == Who::Openai {
             let key = std::env::var("OPENAI_API_KEY").ok().and_then(|key| Key::new(&key));
             let server = Server::new(&settings.base_url, &settings.server_model, key);
             let mut provider = OpenAi::new(server).map_err(|e| e.to_string())?;
-            return self
-                .go(&base, &variants, rows, &mut |_, _, work| work(&mut |ask| Ok(self.ask(ask, &mut provider))));
+            return self.go(&base, &variants, rows, &mut |_, _, work| work(Answers::OneByOne(&mut provider)));
         }
         // What of a schema cannot be decoded under is said before a model is fetched.
         if variants.iter().any(|variant| variant.constrained) {
@@ -151,7 +158,7 @@ impl<'a> Maker<'a> {
             if variant.constrained {
                 local.check(schema).map_err(|e| e.to_string())?;
             }
-            work(&mut |ask| Ok(self.ask(ask, &mut local)))
+            work(Answers::Together(&mut local))
         })
     }
 
@@ -205,7 +212,7 @@ impl<'a> Maker<'a> {
     ) -> Result<(), String> {
         if let (Some(rows), Some(variant)) = (rows, variants.first()) {
             let base = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
-            return with(variant, &base.schema, &mut |answer| self.rows(&base, &rows, answer));
+            return with(variant, &base.schema, &mut |answers| self.rows(&base, &rows, answers));
         }
         // What a later variant cannot do is said before the first one is asked.
         if let Some(later) = variants.iter().skip(1).find(|variant| variant.constrained) {
@@ -218,8 +225,8 @@ impl<'a> Maker<'a> {
             let ask = Ask { prompt: variant.prompt.clone(), constrained: variant.constrained, ..base.clone() };
             self.label.set(variant.label);
             (self.tell)(News::Begins(at));
-            with(variant, &ask.schema, &mut |answer| {
-                let trace = answer(&ask)?;
+            with(variant, &ask.schema, &mut |mut answers| {
+                let trace = self.answered(&ask, &mut answers)?;
                 self.done(variant.label, trace);
                 Ok(())
             })?;
@@ -244,8 +251,12 @@ impl<'a> Maker<'a> {
                 }
                 Told::Attempt(attempt) => (self.tell)(News::Attempt(Box::new(attempt.clone()))),
             }
-            if self.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            self.flow()
         })
+    }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Asks the run, which answers between two micro-batches and tells nothing before it has done.
@@ -293,39 +304,52 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn rows(&self, base: &Ask, rows: &[(u64, Row)], answer: &mut Answer<'_>) -> Result<(), String> {
-        (self.tell)(News::Rows(rows.len() as u64));
-        let mut unanswered = Unanswered::default();
-        for (line, row) in rows {
-            let (prompt, text) = match (&row.text, &row.prompt) {
-                // A whole prompt stands for itself.
-                (None, Some(prompt)) => ("{text}".to_owned(), prompt.clone()),
-                (text, _) => (base.prompt.clone(), text.clone().unwrap_or_default()),
-            };
-            let now: DateTime = match row.now.as_deref().map(|now| now.trim().parse()) {
-                Some(Ok(now)) => now,
-                Some(Err(_)) => return Err(format!("row {line}: its now is no time such as 2026-11-05T14:00")),
-                None => base.now,
-            };
-            let trace = answer(&Ask { prompt, text, now, ..base.clone() })?;
-            if self.is_cancelled() {
-                return Ok(());
-            }
-            // One row's trouble is that row's result; the same again and again is everybody's.
-            let stops = unanswered.hear(&trace);
-            (self.tell)(News::Row(Box::new(RowResult::new(*line, row, trace, true))));
-            if let Some(why) = stops {
-                return Err(format!("row {line}: {why}"));
-            }
+    fn answered(&self, ask: &Ask, answers: &mut Answers<'_>) -> Result<Trace, String> {
+        match answers {
+            Answers::Together(provider) | Answers::OneByOne(provider) => Ok(self.ask(ask, *provider)),
+            Answers::Run { base } => self.ask_run(ask, *base),
         }
-        Ok(())
     }
 
-    fn keep(&self, outcomes: Vec<Outcome>) {
-        let ask = self.ask.clone();
-        let TrialAsk { settings, prompt, prompt_b, text, schema, .. } = ask;
+    fn rows(&self, base: &Ask, rows: &[(u64, Row)], mut answers: Answers<'_>) -> Result<(), String> {
+        self.total.set(rows.len() as u64);
+        (self.tell)(News::Rows(rows.len() as u64));
+        let mut unanswered = Unanswered::default();
+        let mut left = rows.iter();
+        let mut enter = |trace: Trace| -> Result<(), String> {
+            let Some((line, row)) = left.next().filter(|_| !self.is_cancelled()) else { return Ok(()) };
+            // One row's trouble is that row's result; the same again and again is everybody's.
+            let stops = unanswered.hear(&trace);
+            let result = RowResult::new(*line, row, trace, true);
+            self.summary.borrow_mut().add(&result);
+            (self.tell)(News::Row(Box::new(result)));
+            stops.map_or(Ok(()), |why| Err(format!("row {line}: {why}")))
+        };
+        let Answers::Together(provider) = answers else {
+            for (_, row) in rows {
+                let trace = self.answered(&row.ask(base), &mut answers)?;
+                enter(trace)?;
+                if self.is_cancelled() {
+                    break;
+                }
+            }
+            return Ok(());
+        };
+        let stage = if base.constrained { Stage::Constrained } else { Stage::Generate };
+        (self.tell)(News::Asked(stage));
+        let mut ended = Ok(());
+        let ask = |at: usize| rows[at].1.ask(base);
+        extract_all(rows.len(), AT_ONCE, &ask, provider, &mut || self.flow(), &mut |trace| {
+            ended = enter(trace);
+            if ended.is_err() { ControlFlow::Break(()) } else { self.flow() }
+        });
+        ended
+    }
+
+    fn keep(&self, outcomes: Vec<Outcome>, rows: Option<Box<RowsTried>>) {
+        let TrialAsk { settings, prompt, prompt_b, text, schema, .. } = self.ask.clone();
         let unix_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
-        let trial = Trial { unix_ms, settings, prompt, prompt_b, text, schema, outcomes };
+        let trial = Trial { unix_ms, settings, prompt, prompt_b, text, schema, outcomes, rows };
         let kept = trials::append(&self.ask.place, &trial);
         (self.tell)(News::Kept(kept.map(|()| Box::new(trial))));
     }
@@ -337,9 +361,17 @@ fn failed(why: &str) -> Trace {
     Trace { ok: false, value: None, error: Some(error), attempts: Vec::new(), totals: Totals::default() }
 }
 
-/// What comes of asking whoever answers.
-type Answer<'a> = dyn FnMut(&Ask) -> Result<Trace, String> + 'a;
+/// Who answers for a variant.
+enum Answers<'a> {
+    /// Many rows in little more time than one.
+    Together(&'a mut dyn Provider),
+    OneByOne(&'a mut dyn Provider),
+    /// The run that trains.
+    Run {
+        base: bool,
+    },
+}
 
 /// Does something with who answers for a variant.
 type With<'a> =
-    dyn FnMut(&Variant, &Schema, &mut dyn FnMut(&mut Answer<'_>) -> Result<(), String>) -> Result<(), String> + 'a;
+    dyn FnMut(&Variant, &Schema, &mut dyn FnMut(Answers<'_>) -> Result<(), String>) -> Result<(), String> + 'a;

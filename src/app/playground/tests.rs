@@ -15,7 +15,7 @@ use crate::config::parse;
 use crate::event::{Command, CommandReply, CommandRequest, RunEvent, RunHandle, RunStarted, RunState, Stamped};
 use crate::event::{MicroBatchDone, SCHEMA};
 use crate::extract::chain::{self, Reading};
-use crate::ui::state::playground::trial::{Compare, Quest, Who};
+use crate::ui::state::playground::trial::{Compare, Form, Quest, Settings, Who};
 use crate::ui::{Clock, Key as Press, Message, State};
 
 struct Driven {
@@ -222,4 +222,66 @@ fn a_trial_of_the_run_is_cancelled_there_and_its_refusal_is_told() {
     asked.reply.expect("an answer is wanted").send(CommandReply::refused("training is over")).expect("it waits");
     driven.wait();
     assert_eq!(driven.session.state.playground.failure.as_deref(), Some("training is over"));
+}
+
+/// What is told of 40 rows that the tiny model answers, until `over` says that it is enough.
+fn told_of_rows(place: &Path, over: &dyn Fn(&News) -> bool) -> Vec<News> {
+    let rows: String = (0..40).map(|n| format!("{{\"text\": \"row {n}\", \"value\": true}}\n")).collect();
+    std::fs::write(place.join("rows.jsonl"), rows).expect("a file");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama-f32.gguf");
+    let settings = Settings {
+        model: model.display().to_string(),
+        constrained: true,
+        max_new_tokens: 8,
+        form: Form::Raw,
+        ..Settings::default()
+    };
+    let ask = TrialAsk {
+        settings,
+        prompt: "{text}".into(),
+        prompt_b: String::new(),
+        text: String::new(),
+        schema: r#"{"type": "boolean"}"#.into(),
+        rows: Some(place.join("rows.jsonl")),
+        place: place.join("trials.jsonl"),
+        keep_model: false,
+    };
+    let mut player = Player::default();
+    player.begin(1, Box::new(ask), None);
+    let mut told = Vec::new();
+    while player.is_busy() {
+        for (_, news) in player.hear() {
+            if over(&news) {
+                player.cancel();
+            }
+            told.push(news);
+        }
+        thread::yield_now();
+    }
+    told
+}
+
+#[test]
+fn the_local_model_answers_many_rows_at_once_in_their_order_and_they_are_kept_as_a_trial() {
+    let place = tempfile::tempdir().expect("a place");
+    let told = told_of_rows(place.path(), &|_| false);
+    let rows = || told.iter().filter_map(|news| if let News::Row(row) = news { Some(row) } else { None });
+    assert!(rows().map(|row| row.row).eq(1..=40), "{told:?}");
+    // A row for itself would be streamed.
+    assert!(rows().all(|row| row.ok) && !told.iter().any(|news| matches!(news, News::Text { .. })));
+    assert_eq!(told.last(), Some(&News::Over(Ok(()))));
+    let kept = trials::read(&place.path().join("trials.jsonl")).expect("trials");
+    let tried = kept[0].rows.as_ref().expect("rows");
+    assert!(kept[0].outcomes.is_empty() && tried.file.ends_with("rows.jsonl"));
+    assert_eq!((tried.total, tried.summary.passed.count, tried.summary.exact.of), (40, 40, 40));
+}
+
+#[test]
+fn rows_that_are_cancelled_end_at_once_and_those_that_were_done_are_kept() {
+    let place = tempfile::tempdir().expect("a place");
+    let told = told_of_rows(place.path(), &|news| matches!(news, News::Asked(_)));
+    let rows = told.iter().filter(|news| matches!(news, News::Row(_))).count();
+    assert!(rows < 40 && told.last() == Some(&News::Over(Ok(()))), "{told:?}");
+    let kept = trials::read(&place.path().join("trials.jsonl")).expect("trials");
+    assert_eq!(kept.len(), usize::from(rows > 0));
 }

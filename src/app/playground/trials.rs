@@ -77,6 +77,7 @@ mod tests {
             text: "두 줄\n글".into(),
             schema: "{}".into(),
             outcomes: Vec::new(),
+            rows: None,
         }
     }
 

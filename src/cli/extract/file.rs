@@ -30,20 +30,11 @@ pub(super) fn many(
     provider: &mut dyn Provider,
 ) -> Result<(), CliError> {
     let mut book = Book::new(&rows, arguments);
-    // Read once already, with the file.
-    let now = |row: &Row| row.now.as_deref().and_then(|time| moment(time).ok()).unwrap_or(ask.now);
-    let of_row = |at: usize| {
-        let row = &rows[at].1;
-        let (prompt, text) = match (&row.text, &row.prompt) {
-            // A whole prompt stands for itself: its own text is all there is to extract from.
-            (None, Some(prompt)) => ("{text}".to_string(), prompt.clone()),
-            (text, _) => (ask.prompt.clone(), text.clone().unwrap_or_default()),
-        };
-        Ask { prompt, text, now: now(row), ..ask.clone() }
-    };
+    let of_row = |at: usize| rows[at].1.ask(ask);
+    let mut waits = || ControlFlow::Continue(());
     match (arguments.provider, arguments.batch as usize) {
         (Who::Local, batch) if batch > 1 => {
-            extract_all(rows.len(), batch, &of_row, provider, &mut |at, trace| book.enter(at, trace));
+            extract_all(rows.len(), batch, &of_row, provider, &mut waits, &mut |trace| book.enter(trace));
         }
         // A server is asked row by row, and what it makes us wait for is told.
         _ => {
@@ -54,7 +45,7 @@ pub(super) fn many(
                     book.ended = End::Broken(format!("row {line}: {}", printable(&error.message)));
                     break;
                 }
-                if book.enter(at, trace).is_break() {
+                if book.enter(trace).is_break() {
                     break;
                 }
             }
@@ -116,8 +107,6 @@ enum End {
 struct Book<'a> {
     rows: &'a [(u64, Row)],
     arguments: &'a ExtractArguments,
-    /// Those that were done before a row that stands before them.
-    early: BTreeMap<usize, Trace>,
     summary: Summary,
     results: Vec<RowResult>,
     began: Instant,
@@ -131,20 +120,17 @@ struct Book<'a> {
 impl<'a> Book<'a> {
     fn new(rows: &'a [(u64, Row)], arguments: &'a ExtractArguments) -> Self {
         let (summary, results, now) = (Summary::new(), Vec::with_capacity(rows.len()), Instant::now());
-        let (early, unanswered, ended, first) = (BTreeMap::new(), Unanswered::default(), End::No, None);
-        Book { rows, arguments, early, summary, results, began: now, last: now, ended, unanswered, first }
+        let (unanswered, ended, first) = (Unanswered::default(), End::No, None);
+        Book { rows, arguments, summary, results, began: now, last: now, ended, unanswered, first }
     }
 
-    /// Takes a row's trace; breaks where no other is wanted.
-    fn enter(&mut self, at: usize, trace: Trace) -> ControlFlow<()> {
-        self.early.insert(at, trace);
-        while let Some(trace) = self.early.remove(&self.results.len()) {
-            if let Err(ended) = self.tell(trace) {
-                self.ended = ended;
-                return ControlFlow::Break(());
-            }
+    /// Takes the next row's trace; breaks where no other is wanted.
+    fn enter(&mut self, trace: Trace) -> ControlFlow<()> {
+        if let Err(ended) = self.tell(trace) {
+            self.ended = ended;
+            return ControlFlow::Break(());
         }
-        let (done, total) = (self.results.len() + self.early.len(), self.rows.len());
+        let (done, total) = (self.results.len(), self.rows.len());
         if self.last.elapsed() >= Duration::from_secs(5) {
             self.last = Instant::now();
             let left = self.began.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;

@@ -99,14 +99,13 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         return false;
     }
     match action {
-        Action::RunTrial => match state.playground.page {
-            Page::Rows => run_rows(state, effects),
-            Page::Trials { .. } | Page::Examples { .. } => {
-                take_selected(state);
-                run(state, effects);
+        Action::RunTrial => {
+            take_selected(state);
+            match state.playground.page {
+                Page::Rows => run_rows(state, effects),
+                _ => run(state, effects),
             }
-            Page::Panels => run(state, effects),
-        },
+        }
         Action::OpenHere | Action::TypeText => enter_selected(state, action == Action::TypeText),
         Action::NextPanel => turn_focus(state, 1),
         Action::PreviousPanel => turn_focus(state, -1),
@@ -248,6 +247,7 @@ fn take_selected(state: &mut State) {
                 play.put_example(example);
                 play.outcomes.clear();
             }
+            play.page = Page::Panels;
         }
         Page::Trials { selected } => {
             let Some(trial) = play.finds.trials.iter().rev().nth(selected).cloned() else { return };
@@ -256,9 +256,8 @@ fn take_selected(state: &mut State) {
             }
             play.recall(&trial);
         }
-        Page::Panels | Page::Rows => return,
+        Page::Panels | Page::Rows => {}
     }
-    play.page = Page::Panels;
 }
 
 /// What a page is of what has the keys.

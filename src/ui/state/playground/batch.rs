@@ -30,8 +30,8 @@ pub struct Batch {
     /// It was worked through, as far as that went.
     pub ended: bool,
     pub cancelled: bool,
-    /// Why not all rows were asked.
-    stopped: Option<String>,
+    /// Why the rows could not be asked, or not all of them.
+    pub failure: Option<String>,
     /// How the rows were asked.
     asked: Option<Box<TrialAsk>>,
     /// The file that their report stands in.
@@ -52,7 +52,7 @@ impl Default for Batch {
             began_ms: 0,
             ended: false,
             cancelled: false,
-            stopped: None,
+            failure: None,
             asked: None,
             written: None,
         }
@@ -65,10 +65,15 @@ impl Batch {
         *self = Batch { path, all, began_ms: now_ms, asked: Some(Box::new(ask)), ..Batch::default() };
     }
 
+    /// The file of an earlier trial, to be run again.
+    pub(super) fn recalled(&self, file: &Path) -> Self {
+        Batch { path: Field::new(file.display().to_string()), all: self.all, ..Batch::default() }
+    }
+
     /// `why` where it could not go on.
-    pub(super) fn end(&mut self, cancelled: bool, why: Option<&str>) {
+    pub(super) fn end(&mut self, cancelled: bool, why: Option<&String>) {
         (self.ended, self.cancelled) = (true, cancelled);
-        self.stopped = why.map(str::to_owned).or_else(|| cancelled.then(|| "cancelled".to_owned()));
+        self.failure = why.cloned();
         // A file that could not be read is mostly one that is named wrong: what is typed next belongs to its name.
         self.typing |= why.is_some() && self.total.is_none() && !cancelled;
     }
@@ -127,7 +132,7 @@ impl Batch {
             // It was read before the rows were asked.
             json_schema: schema.unwrap_or_default(),
             rows_total: self.total.unwrap_or(self.done() as u64),
-            stopped: self.stopped.clone(),
+            stopped: self.failure.clone().or_else(|| self.cancelled.then(|| "cancelled".to_owned())),
             rows: self.rows.iter().map(|row| RowResult { trace: None, ..row.clone() }).collect(),
         })
     }

@@ -72,10 +72,10 @@ impl Playground {
     /// A trial begins: what came of the one before is gone.
     pub(in crate::ui) fn begin(&mut self, ask: TrialAsk, phase: Phase, now_ms: u64) {
         self.ticket += 1;
-        self.failure = None;
         if ask.rows.is_some() {
             self.batch.begin(now_ms, ask.clone());
         } else {
+            self.failure = None;
             self.outcomes.clear();
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
             self.from_rows = false;
@@ -84,9 +84,9 @@ impl Playground {
         self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });
     }
 
-    /// Takes in what is told of the trial; true when it is over.
-    pub(in crate::ui) fn hear(&mut self, news: News) -> bool {
-        let Some(running) = &mut self.running else { return false };
+    /// Takes in what is told of the trial; when it is over, whether something went wrong.
+    pub(in crate::ui) fn hear(&mut self, news: News) -> Option<Result<(), String>> {
+        let running = self.running.as_mut()?;
         let is_batch = running.ask.rows.is_some();
         match news {
             News::Loading(fetching) => running.phase = Phase::Loading(Some(fetching)),
@@ -112,8 +112,8 @@ impl Playground {
                 if let Phase::Waiting { .. } = running.phase {
                     running.phase = Phase::Asking(Stage::Generate);
                 }
-                let Phase::Asking(stage) = running.phase else { return false };
-                let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
+                let Phase::Asking(stage) = running.phase else { return None };
+                let outcome = self.outcomes.last_mut().filter(|_| !is_batch)?;
                 let attempts = &mut outcome.trace.attempts;
                 if !std::mem::replace(&mut running.streams, true) {
                     attempts.push(writing(attempts.len() + 1, stage));
@@ -141,7 +141,7 @@ impl Playground {
                     self.scroll = 0;
                 }
                 let streams = std::mem::take(&mut running.streams);
-                let Some(outcome) = self.outcomes.last_mut().filter(|_| !is_batch) else { return false };
+                let outcome = self.outcomes.last_mut().filter(|_| !is_batch)?;
                 if streams {
                     outcome.trace.attempts.pop();
                 }
@@ -164,15 +164,18 @@ impl Playground {
             }
             News::Kept(Err(_)) => {}
             News::Over(result) => {
-                self.failure = result.err();
-                let running = self.running.take();
-                if let Some(running) = running.filter(|_| is_batch) {
-                    self.batch.end(running.cancelled, self.failure.as_deref());
+                let cancelled = self.running.take().is_some_and(|running| running.cancelled);
+                // What a cancelled one says is that it was cancelled.
+                let result = if cancelled { Ok(()) } else { result };
+                if is_batch {
+                    self.batch.end(cancelled, result.as_ref().err());
+                } else {
+                    self.failure = result.as_ref().err().cloned();
                 }
-                return true;
+                return Some(result);
             }
         }
-        false
+        None
     }
 
     /// Looks at the newest attempt, unless a person looks at another one.

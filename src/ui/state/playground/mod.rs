@@ -329,7 +329,7 @@ impl Playground {
         self.set_focus(Focus::Text);
     }
 
-    /// Puts a trial back as it was made: words, settings, and what came of it.
+    /// Puts a trial back as it was made: words, settings, and what came of it; of a file of rows, the file's name.
     pub(in crate::ui) fn recall(&mut self, trial: &Trial) {
         self.prompt.set_text(&trial.prompt);
         if !trial.prompt_b.is_empty() {
@@ -341,6 +341,11 @@ impl Playground {
         self.put_schema(&trial.settings.schema_name, &trial.schema);
         self.outcomes = trial.outcomes.clone();
         self.failure = None;
+        self.page = Page::Panels;
+        if let Some(rows) = &trial.rows {
+            self.batch = self.batch.recalled(&rows.file);
+            self.page = Page::Rows;
+        }
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
         self.from_rows = false;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::extract::attempt::{Attempt, Stage, Trace};
 use crate::extract::fix::{self, FixMode};
 use crate::extract::provider::Price;
-use crate::extract::report::RowResult;
+use crate::extract::report::{RowResult, Summary};
 use crate::ui::message::Fetching;
 
 /// Who answers.
@@ -193,6 +193,18 @@ pub struct Trial {
     pub text: String,
     pub schema: String,
     pub outcomes: Vec<Outcome>,
+    /// Of a file of rows: what they say together, instead of outcomes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Box<RowsTried>>,
+}
+
+/// A file of rows that was worked through, without the rows themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowsTried {
+    pub file: PathBuf,
+    /// Of the file; fewer were asked where the work ended before.
+    pub total: u64,
+    pub summary: Summary,
 }
 
 /// What is told while a trial is made.
@@ -302,6 +314,7 @@ mod tests {
             text: "중고 \u{1b}[31m".into(),
             schema: "{}".into(),
             outcomes: Vec::new(),
+            rows: Some(Box::new(RowsTried { file: "d/t.jsonl".into(), total: 9, summary: Summary::new() })),
         };
         let line = serde_json::to_string(&trial).expect("a line");
         assert!(!line.contains('\n') && !line.contains('\u{1b}'));

@@ -29,13 +29,15 @@ pub(super) fn run(state: &mut State, effects: &mut Vec<Effect>) {
 
 /// Begins a trial, once whatever stands against it is gone.
 fn start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>) {
+    let is_rows = rows.is_some();
     match try_start(state, rows, effects) {
         // What was told of the one before holds no more.
         Ok(()) => state.notice = None,
         Err(why) => {
             // The footer forgets; the panel of what came of it does not.
-            if state.playground.running.is_none() {
-                state.playground.failure = Some(why.clone());
+            let play = &mut state.playground;
+            if play.running.is_none() {
+                *(if is_rows { &mut play.batch.failure } else { &mut play.failure }) = Some(why.clone());
             }
             notify(state, NoticeKind::Bad, why);
         }
@@ -154,12 +156,11 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
         notify(state, NoticeKind::Bad, why);
     }
     let cancelled = state.playground.running.as_ref().is_some_and(|running| running.cancelled);
-    if state.playground.hear(news) {
-        if cancelled {
-            state.playground.failure = None;
-            notify(state, NoticeKind::Info, "cancelled");
-        } else if let Some(why) = state.playground.failure.clone() {
-            notify(state, NoticeKind::Bad, printable(&why));
+    if let Some(over) = state.playground.hear(news) {
+        match over {
+            _ if cancelled => notify(state, NoticeKind::Info, "cancelled"),
+            Err(why) => notify(state, NoticeKind::Bad, printable(&why)),
+            Ok(()) => {}
         }
         release(state, effects);
     }
@@ -216,9 +217,10 @@ pub(in crate::ui::update) fn settle(state: &mut State, effects: &mut Vec<Effect>
         effects.push(Effect::RunTrial { ticket, ask: Box::new(running.ask.clone()) });
         state.revision += 1;
     } else if !is_asked {
-        play.running = None;
+        let is_rows = play.running.take().is_some_and(|running| running.ask.rows.is_some());
         play.hold = Hold::No;
-        play.failure = Some("training did not pause for the trial".into());
+        let failure = if is_rows { &mut play.batch.failure } else { &mut play.failure };
+        *failure = Some("training did not pause for the trial".into());
         state.revision += 1;
     }
 }

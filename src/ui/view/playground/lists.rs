@@ -4,10 +4,11 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use crate::extract::report::saved_by;
+use crate::ui::format;
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
 use crate::ui::state::playground::examples::EXAMPLES;
-use crate::ui::state::playground::trial::{Outcome, Trial, Who};
+use crate::ui::state::playground::trial::{Outcome, RowsTried, Trial, Who};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::{Pen, Words, words};
 use crate::units::{beginning, printable};
@@ -76,7 +77,8 @@ pub fn trials(pen: &mut Pen<'_>, body: Rect, state: &State, selected: usize) {
     for (row, (at, trial)) in trials.iter().rev().enumerate().skip(from).take(inner.height.into()).enumerate() {
         let mut rest = verdict(trial, pen.theme);
         rest.push(("  ".into(), Role::Text));
-        rest.push((one_line(&trial.text).into(), Role::Text));
+        let text = trial.rows.as_ref().map(|rows| rows.file.display().to_string());
+        rest.push((one_line(text.as_ref().unwrap_or(&trial.text)).into(), Role::Text));
         let age = age(state.clock.unix_ms.saturating_sub(trial.unix_ms) / 1000);
         line(pen, inner, row, at == selected, &format!("{age:>8}  {:<12}", who(trial)), &rest);
     }
@@ -93,9 +95,9 @@ fn who(trial: &Trial) -> String {
     match settings.who {
         Who::Given => "given".to_owned(),
         Who::Run => "the run".to_owned(),
-        Who::Openai => crate::ui::format::fit(&printable(&settings.server_model), 12, "…"),
+        Who::Openai => format::fit(&printable(&settings.server_model), 12, "…"),
         Who::Local if settings.adapter.folder.is_none() => "base".to_owned(),
-        Who::Local => crate::ui::format::fit(&printable(&settings.adapter.name), 12, "…"),
+        Who::Local => format::fit(&printable(&settings.adapter.name), 12, "…"),
     }
 }
 
@@ -108,6 +110,15 @@ fn verdict(trial: &Trial, theme: &Theme) -> Words {
         (text.into(), role)
     };
     let mut line: Words = Vec::new();
+    if let Some(rows) = &trial.rows {
+        let RowsTried { total, summary, .. } = &**rows;
+        let passed = summary.passed;
+        let role = if passed.count == *total { Role::Good } else { Role::Warn };
+        let (count, of) = (format::count(passed.count), format::count(passed.of));
+        let stopped = if passed.of < *total { ", stopped" } else { "" };
+        let exact = summary.exact.rate().map(|rate| format!(", {:.1} % exact", 100.0 * rate)).unwrap_or_default();
+        line.push((format!("{count} of {of} rows{exact}{stopped}").into(), role));
+    }
     for outcome in &trial.outcomes {
         if !line.is_empty() {
             line.push(("  ".into(), Role::Text));

@@ -77,7 +77,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let inner = pen.panel(above, "together", &right);
     let running = play.running.as_ref().filter(|running| running.ask.rows.is_some());
     let mut lines = vec![standing(batch, running, state)];
-    if let Some(why) = play.failure.as_ref().filter(|_| running.is_none()) {
+    if let Some(why) = batch.failure.as_ref().filter(|_| running.is_none()) {
         lines.push(words([(&printable(why), Role::Bad)]));
     }
     if batch.done() > 0 {
@@ -166,11 +166,14 @@ fn together(summary: &Summary) -> Vec<Words> {
         stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
     };
     let pair = |name: &str, value: &str| words([(&format!("{name:<14}"), Role::Label), (value, Role::Text)]);
-    let mut lines = vec![
-        pair("with a value", &format!("{}; as answered {}", share(summary.passed), share(summary.passed_as_said))),
-        pair("saved by", &by(&summary.saved_by)),
-        pair("refused by", &by(&summary.refused_by)),
-    ];
+    let passed = format!("{}; as answered {}", share(summary.passed), share(summary.passed_as_said));
+    let mut lines = vec![pair("with a value", &passed)];
+    // What a small screen shows of them comes first.
+    if summary.exact.of > 0 {
+        lines.push(pair("exact", &format!("{}; fields {}", share(summary.exact), share(summary.fields))));
+    }
+    lines.push(pair("saved by", &by(&summary.saved_by)));
+    lines.push(pair("refused by", &by(&summary.refused_by)));
     let count = |n: Option<u64>| format::or_unknown(n, format::count);
     let cost = summary.cost.map(|cost| format!("; cost {cost:.4}")).unwrap_or_default();
     let (prompt, completion) = (count(summary.prompt_tokens), count(summary.completion_tokens));
@@ -182,7 +185,6 @@ fn together(summary: &Summary) -> Vec<Words> {
     );
     lines.push(pair("calls", &calls));
     if summary.exact.of > 0 {
-        lines.push(pair("exact", &format!("{}; fields {}", share(summary.exact), share(summary.fields))));
         let fields = summary.by_field.iter().take(MOST_FIELDS);
         let rate =
             |(name, of): (&String, &Share)| format!("{} {:.0} %", printable(name), 100.0 * of.rate().unwrap_or(0.0));

@@ -1,0 +1,142 @@
+//! Files of rows in the playground: counted while they come, opened, held against what is right, told as a report, kept as a trial.
+
+use super::*;
+
+#[test]
+fn rows_are_counted_while_they_come_and_each_can_be_opened() {
+    let mut state = rows((80, 24));
+    let batch = &state.playground.batch;
+    assert_eq!((batch.done(), batch.failed(), batch.len(), batch.total), (3, 2, 2, Some(4)));
+    assert_eq!(hit(&mut state, &[Key::Esc]), [Effect::CancelTrial]);
+    tell(&mut state, 1, News::Over(Ok(())));
+    assert!(state.playground.batch.cancelled);
+    hit(&mut state, &[Key::Right, Key::Enter]);
+    assert_eq!(state.playground.page, Page::Panels);
+    assert_eq!(state.playground.outcomes[0].label, "row 1");
+    assert_eq!(state.playground.outcomes[0].trace, saved());
+    press(&mut state, Key::Esc);
+    assert!(state.playground.page == Page::Rows && state.in_playground());
+}
+
+#[test]
+fn the_selected_row_stands_beside_what_is_right() {
+    let ascii = theme("mono", GlyphSet::Ascii);
+    let mut state = rows((80, 24));
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    let line = |frame: &str, path: &str| frame.lines().find(|l| l.contains(path)).unwrap_or_default().to_owned();
+    assert!(frame.contains("row 2: expected, found"), "{frame}");
+    assert!(line(&frame, "/city").contains("* /city") && line(&frame, "/city").contains("\"Busan\""), "{frame}");
+    assert!(line(&frame, "|   /age").contains("25"), "what is right has no mark: {frame}");
+    press(&mut state, Key::Down);
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(line(&frame, "/name").contains("* /name") && line(&frame, "/name").contains(" - "), "{frame}");
+    // A file without right values has no room taken for them.
+    let row = Row { id: None, text: Some("t".into()), prompt: None, value: None, completion: None, now: None };
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "x");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Row(Box::new(RowResult::new(1, &row, refused(), true))));
+    let frame = text(&draw(&state, &ascii, 80, 24));
+    assert!(!frame.contains("expected, found"), "{frame}");
+}
+
+#[test]
+fn the_report_of_rows_is_written_beside_them_and_over_another_file_only_when_asked() {
+    let mut state = rows((80, 24));
+    assert_eq!(hit(&mut state, &[Key::Char('J')]), [], "not before the rows are done");
+    tell(&mut state, 1, News::Over(Ok(())));
+    // Another path that is typed meanwhile is not that of these rows.
+    press(&mut state, Key::Char('i'));
+    types(&mut state, "x");
+    press(&mut state, Key::Esc);
+    let written = |effects: &[Effect]| match effects {
+        [Effect::WriteReport { path, report, replaces }] => (path.clone(), report.clone(), *replaces),
+        other => panic!("{other:?}"),
+    };
+    let (path, report, replaces) = written(&hit(&mut state, &[Key::Char('J')]));
+    assert_eq!((path.as_path(), replaces), ("data/test.report.json".as_ref(), false));
+    let whole: Value = serde_json::from_str(&report.text().expect("JSON")).expect("JSON");
+    assert_eq!(
+        (&whole["provider"], &whole["model"]),
+        (&"local".into(), &state.playground.settings.model.clone().into())
+    );
+    assert_eq!(whole["exact"], json!({"count": 1, "of": 3}));
+    assert_eq!(whole["json_schema"]["type"], "object");
+    assert_eq!(whole["rows"][1]["expected"]["city"], "Busan");
+    assert!(whole["rows"].as_array().is_some_and(|rows| rows.len() == 3 && rows[0].get("trace").is_none()));
+    let exists = Message::ReportWritten { path: path.clone(), result: Err(NotWritten::Exists) };
+    update(&mut state, exists.clone());
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::ReplaceReport)));
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.contains("data/test.report.json"), "{frame}");
+    assert_eq!(hit(&mut state, &[Key::Char('n')]), []);
+    hit(&mut state, &[Key::Char('J')]);
+    update(&mut state, exists.clone());
+    let (_, _, replaces) = written(&hit(&mut state, &[Key::Char('y')]));
+    assert!(replaces);
+    update(&mut state, Message::ReportWritten { path: path.clone(), result: Ok(()) });
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.contains("the report is in data/test.report.json"), "{frame}");
+    // Nobody who left the page is asked there, and a failure says why.
+    press(&mut state, Key::Esc);
+    update(&mut state, exists);
+    assert_eq!(state.overlay, None);
+    update(&mut state, Message::ReportWritten { path, result: Err(NotWritten::Failed(HOSTILE.into())) });
+    assert!(
+        state
+            .notice
+            .as_ref()
+            .is_some_and(|notice| notice.text.starts_with("not written") && !notice.text.contains('\u{1b}'))
+    );
+}
+
+#[test]
+fn the_name_of_a_file_of_rows_that_is_not_there_can_be_mended_at_once() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "tset.jsonl");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Over(Err("tset.jsonl: No such file or directory".into())));
+    // Nothing of what is typed is a command.
+    assert!(hit(&mut state, &[Key::Char('p'), Key::Char('e')]).is_empty());
+    assert_eq!(state.playground.batch.path.text(), "tset.jsonlpe");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(1));
+    tell(&mut state, ticket, News::Over(Err("row 1: no answer".into())));
+    assert!(!state.playground.batch.typing, "the file was there");
+}
+
+#[test]
+fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
+    let mut state = rows((80, 24));
+    let summary = state.playground.batch.summary.clone();
+    let tried = RowsTried { file: "data/test.jsonl".into(), total: 4, summary };
+    let kept = Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) };
+    tell(&mut state, 1, News::Kept(Ok(Box::new(kept))));
+    tell(&mut state, 1, News::Over(Ok(())));
+    press(&mut state, Key::Char('H'));
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(frame.contains("2 of 3 rows, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
+    press(&mut state, Key::Enter);
+    assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
+    assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());
+    press(&mut state, Key::Char('H'));
+    let (_, ask) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("run again");
+    assert_eq!(ask.rows, Some("data/test.jsonl".into()));
+}
+
+#[test]
+fn what_stops_rows_is_told_on_their_page_alone() {
+    let mut state = rows((80, 24));
+    tell(&mut state, 1, News::Over(Err("row 4: no answer".into())));
+    let frame = |state: &State| text(&draw(state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    state.notice = None;
+    assert!(frame(&state).contains("row 4: no answer"), "{}", frame(&state));
+    press(&mut state, Key::Esc);
+    assert!(state.playground.page == Page::Panels && !frame(&state).contains("row 4: no answer"), "{}", frame(&state));
+    press(&mut state, Key::Char('B'));
+    assert!(frame(&state).contains("row 4: no answer"), "{}", frame(&state));
+}

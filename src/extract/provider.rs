@@ -123,8 +123,8 @@ pub trait Provider {
         false
     }
 
-    /// Asks for several answers, in the order of the requests; together, where that is faster. `waits` is called as often as `heard` of
-    /// [`Provider::complete`], and ends all of them by breaking.
+    /// Asks for several answers, in the order of the requests; together, where that is faster. `waits` is called at each piece of any of
+    /// them and at least ten times a second, and ends all of them by breaking.
     fn complete_all(
         &mut self,
         requests: &[Request],

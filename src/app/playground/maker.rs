@@ -339,7 +339,11 @@ impl<'a> Maker<'a> {
         (self.tell)(News::Asked(stage));
         let mut ended = Ok(());
         let ask = |at: usize| rows[at].1.ask(base);
-        extract_all(rows.len(), AT_ONCE, &ask, provider, &mut || self.flow(), &mut |trace| {
+        let mut waits = || {
+            (self.tell)(News::Text { text: String::new(), pieces: 1 });
+            self.flow()
+        };
+        extract_all(rows.len(), AT_ONCE, &ask, provider, &mut waits, &mut |trace| {
             ended = enter(trace);
             if ended.is_err() { ControlFlow::Break(()) } else { self.flow() }
         });

@@ -113,11 +113,15 @@ fn verdict(trial: &Trial, theme: &Theme) -> Words {
     if let Some(rows) = &trial.rows {
         let RowsTried { total, summary, .. } = &**rows;
         let passed = summary.passed;
-        let role = if passed.count == *total { Role::Good } else { Role::Warn };
+        let (mark, role) = match passed.count {
+            0 => (theme.pick("✗", "x"), Role::Bad),
+            all if all == *total => (theme.pick("✓", "+"), Role::Good),
+            _ => (theme.pick("✓", "+"), Role::Warn),
+        };
         let (count, of) = (format::count(passed.count), format::count(passed.of));
         let stopped = if passed.of < *total { ", stopped" } else { "" };
         let exact = summary.exact.rate().map(|rate| format!(", {:.1} % exact", 100.0 * rate)).unwrap_or_default();
-        line.push((format!("{count} of {of} rows{exact}{stopped}").into(), role));
+        line.push((format!("{mark} {count} of {of}{exact}{stopped}").into(), role));
     }
     for outcome in &trial.outcomes {
         if !line.is_empty() {

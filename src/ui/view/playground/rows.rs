@@ -132,10 +132,12 @@ fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
             words([(&done, role), (how, Role::Warn), (&report, Role::Label)])
         }
         Some(running) => {
-            let doing = match &running.phase {
+            let doing: &str = match &running.phase {
                 _ if running.cancelled => "cancelling",
                 Phase::Pausing => "waits for training to pause",
                 Phase::Loading(_) => "opening the model",
+                // Many rows at once end late: something is to be seen before.
+                Phase::Asking(_) if running.pieces > 0 => &format!("at work, {} tokens", format::count(running.pieces)),
                 Phase::Asking(_) => "at work",
                 Phase::Waiting { .. } => "the server is tried anew",
             };

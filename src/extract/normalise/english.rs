@@ -112,6 +112,10 @@ const PARTS: &[(&str, i64)] = &[
 
 /// All numbers with at least one number word that begin at `place`, shortest first.
 pub(super) fn numbers(text: &Text, place: usize) -> Vec<Words> {
+    // At most places none begins.
+    if !matches!(text.at(place), '0'..='9' | 'a'..='z' | '.') {
+        return Vec::new();
+    }
     let mut reader = Reader { scale: 18, ..Reader::default() };
     let mut found = Vec::new();
     let mut place = place;

@@ -5,7 +5,7 @@
 use super::counters::COUNTERS;
 use super::decimal::Decimal;
 use super::digits::literal;
-use super::text::Text;
+use super::text::{Text, is_hangul};
 
 /// A numeral that is whole at `end`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -82,6 +82,10 @@ const DETERMINERS: &[(&str, (i64, Determiner))] = &[
 
 /// All numerals that begin at `place`, shortest first.
 pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
+    // At most places none begins.
+    if !(text.is_digit(place) || text.at(place) == '.' || is_hangul(text.at(place))) {
+        return Vec::new();
+    }
     let mut reader = Reader::default();
     let mut found = Vec::new();
     let mut place = place;

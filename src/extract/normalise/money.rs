@@ -42,36 +42,40 @@ const RATES: &[&str] = &[
 
 /// The kinds of what is lost where `text` is the amount of a field that `about` tells of (its key, title and description).
 pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
-    let (text, about) = (text.to_lowercase(), about.to_lowercase());
+    let text = text.to_lowercase();
     let mut lost = Vec::new();
     let said = CURRENCIES.iter().find(|(_, names)| names.iter().any(|name| beside_number(&text, name)));
     let won = WON.iter().any(|name| beside_number(&text, name));
-    let names_won = names_any(&about, WON);
+    let is_rate = RATES.iter().any(|rate| has_word(&text, rate));
+    let about = about.to_lowercase();
     match said {
         Some((dropped, names)) if !names_any(&about, names) => lost.push(*dropped),
-        None if won && !names_won && CURRENCIES.iter().any(|(_, names)| names_any(&about, names)) => {
+        None if won && CURRENCIES.iter().any(|(_, names)| names_any(&about, names)) && !names_any(&about, WON) => {
             lost.push("currency_krw_dropped");
         }
         _ => {}
     }
     let money = said.is_some() || won;
-    let of_money = names_any(&about, MONEY);
-    if kind == "number_with_unit" && of_money && !money {
+    let of_money = || names_any(&about, MONEY);
+    if kind == "number_with_unit" && !money && of_money() {
         lost.push("unit_dropped");
     }
-    if (money || of_money)
-        && RATES.iter().any(|rate| has_word(&text, rate))
-        && !RATES.iter().any(|r| has_word(&about, r))
-    {
+    if is_rate && (money || of_money()) && !names_any(&about, RATES) {
         lost.push("rate_dropped");
     }
     lost
 }
 
+/// Where a name stands in a text. Texts are short and names many: what a searcher prepares for each would cost more than the search.
+fn places<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> {
+    let (text, name) = (text.as_bytes(), name.as_bytes());
+    (0..text.len()).filter(move |at| name.first() == text.get(*at) && text[*at..].starts_with(name))
+}
+
 /// Whether a sign or word stands right before or after a number; 불 is fire as well.
 fn beside_number(text: &str, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
-    text.match_indices(name).any(|(at, _)| {
+    places(text, name).any(|at| {
         let before = text[..at].trim_end().chars().next_back().is_some_and(number);
         let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
         let letters = name.chars().all(char::is_alphabetic);
@@ -85,8 +89,8 @@ fn names_any(about: &str, names: &[&str]) -> bool {
 }
 
 fn has_word(text: &str, name: &str) -> bool {
-    let sign = !name.chars().any(char::is_alphanumeric);
-    text.match_indices(name).any(|(at, _)| {
+    places(text, name).any(|at| {
+        let sign = !name.chars().any(char::is_alphanumeric);
         let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let before = joined(text[..at].chars().next_back());
         let rest = text[at + name.len()..].strip_prefix(['s']).unwrap_or(&text[at + name.len()..]);

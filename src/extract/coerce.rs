@@ -61,10 +61,18 @@ enum Path<'p> {
 
 impl Path<'_> {
     fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        self.write(&mut pointer);
+        pointer
+    }
+
+    fn write(&self, pointer: &mut String) {
+        let (Path::Key(before, _) | Path::Index(before, _)) = self else { return };
+        before.write(pointer);
         match self {
-            Path::Root => String::new(),
-            Path::Key(before, key) => names::join(&before.pointer(), key),
-            Path::Index(before, index) => format!("{}/{index}", before.pointer()),
+            Path::Key(_, key) => names::push(pointer, key),
+            Path::Index(_, index) => names::push(pointer, &index.to_string()),
+            Path::Root => {}
         }
     }
 }

@@ -6,7 +6,18 @@ use serde_json::Value;
 /// A name without what writers vary: case, full-width forms, `_`, `-`, spaces, Markdown's marks. `fullName`, `Full Name` and
 /// `full_name` fold to one.
 pub fn fold(name: &str) -> String {
-    name.chars().map(half_width).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let mut folded = String::with_capacity(name.len());
+    for c in name.chars().map(half_width) {
+        match c {
+            // Most names are of these, for which the tables of Unicode need not be asked.
+            '\0'..='\u{7f}' if c.is_ascii_alphanumeric() => folded.push(c.to_ascii_lowercase()),
+            '\0'..='\u{7f}' => {}
+            '가'..='힣' => folded.push(c),
+            c if c.is_alphanumeric() => folded.extend(c.to_lowercase()),
+            _ => {}
+        }
+    }
+    folded
 }
 
 /// The ordinary form of a full-width letter, digit or mark.
@@ -57,7 +68,25 @@ pub(super) fn names(key: &str, schema: &Value) -> Vec<String> {
 
 /// A JSON Pointer one segment further in.
 pub fn join(pointer: &str, segment: &str) -> String {
-    format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
+    let mut joined = String::with_capacity(pointer.len() + 1 + segment.len());
+    joined.push_str(pointer);
+    push(&mut joined, segment);
+    joined
+}
+
+/// The same in place.
+pub fn push(pointer: &mut String, segment: &str) {
+    pointer.push('/');
+    if !segment.contains(['~', '/']) {
+        return pointer.push_str(segment);
+    }
+    for c in segment.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
+    }
 }
 
 /// A pointer's last segment as it was written in the value.

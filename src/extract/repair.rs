@@ -33,6 +33,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         return decoded(text, schema);
     }
     let mut found = Vec::new();
+    let mut stack = strict::Stack::default();
     let pieces = segments::segments(text);
     let only = pieces.len() == 1;
     let mut allowance = cursor::allowance(text.len());
@@ -40,7 +41,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         // A document among prose is looked for outside fences only where it plainly is one.
         let lenient = only || piece.fenced;
         // A part of what is nested too deeply would pass for the whole.
-        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
+        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut stack, &mut found) == Err(TooDeep) {
             return Vec::new();
         }
     }
@@ -55,6 +56,7 @@ fn read_piece(
     lenient: bool,
     schema: Option<&Schema>,
     allowance: &mut usize,
+    stack: &mut strict::Stack,
     found: &mut Vec<Candidate>,
 ) -> Result<(), TooDeep> {
     // A fence that ends and had no beginning.
@@ -66,7 +68,7 @@ fn read_piece(
         begins = false;
         // Most values among broken ones are whole.
         if within[start..].starts_with(['{', '['])
-            && let Ok((value, changes, end)) = strict_prefix(within, start)
+            && let Ok((value, changes, end)) = strict_prefix(within, start, stack)
         {
             found.push(Candidate { value, span: start..end, changes });
             at = end;
@@ -94,8 +96,12 @@ fn read_piece(
 }
 
 /// A strict value that nothing of a list follows; else all of it is the machine's.
-fn strict_prefix(text: &str, start: usize) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
-    let (value, changes, length) = strict::prefix(&text[start..])?;
+fn strict_prefix(
+    text: &str,
+    start: usize,
+    stack: &mut strict::Stack,
+) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
+    let (value, changes, length) = stack.prefix(&text[start..])?;
     let end = start + length;
     let rest = text[end..].trim_start();
     if rest.starts_with([',', '{', '[', '}', ']', ':']) {

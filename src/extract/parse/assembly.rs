@@ -231,8 +231,21 @@ impl Assembly {
         false
     }
 
+    /// The first value and what was changed, and nothing of it is left.
+    pub fn take(&mut self) -> (Value, Vec<Change>) {
+        self.end();
+        let value = self.roots.drain(..).next().unwrap_or_default();
+        self.recorded = [0; 2];
+        (value, std::mem::take(&mut self.changes))
+    }
+
     /// The values and what was changed.
     pub fn finish(mut self) -> (Vec<Value>, Vec<Change>) {
+        self.end();
+        (self.roots, self.changes)
+    }
+
+    fn end(&mut self) {
         while !self.open.is_empty() {
             self.close();
         }
@@ -240,7 +253,6 @@ impl Assembly {
             let after = Value::from(format!("{times} more such changes"));
             self.changes.push(Change { path: String::new(), kind: kind.to_owned(), before: Value::Null, after, lossy });
         }
-        (self.roots, self.changes)
     }
 }
 

@@ -23,6 +23,7 @@ use super::attempt::Change;
 use super::parse::{Candidate, change, segments};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
+use super::validate::brief;
 use crate::units;
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
@@ -165,7 +166,7 @@ fn join(known: &mut Map<String, Value>, more: Map<String, Value>, changes: &mut 
         match known.get(&key) {
             Some(first) if *first != value => {
                 let path = names::join("", &key);
-                changes.push(Change { path, ..change("duplicate_key", value, first.clone(), true) });
+                changes.push(Change { path, ..change("duplicate_key", value, brief(first), true) });
             }
             Some(_) => {}
             None => {

@@ -308,29 +308,44 @@ fn listed(words: impl Iterator<Item = String>) -> String {
 
 /// The beginning of a value as JSON, at most 80 characters, however large the value is.
 pub fn excerpt(value: &Value) -> String {
+    let (written, whole) = written(value, 4 * MOST_EXCERPT + 4);
+    let text = String::from_utf8_lossy(&written);
+    if whole && text.chars().count() <= MOST_EXCERPT {
+        return text.into_owned();
+    }
+    text.chars().take(MOST_EXCERPT - 1).chain(['…']).collect()
+}
+
+/// A value as it is where it is short, else its beginning as text: one that many changes tell would be copied with each.
+pub fn brief(value: &Value) -> Value {
+    const SHORT: usize = 1_024;
+    if written(value, SHORT).1 { value.clone() } else { excerpt(value).into() }
+}
+
+/// The beginning of a value as JSON, at most so many bytes, and whether that is all of it.
+fn written(value: &Value, most: usize) -> (Vec<u8>, bool) {
     /// Takes so many bytes and then fails, which ends the writing.
-    struct Few(Vec<u8>);
+    struct Few {
+        bytes: Vec<u8>,
+        most: usize,
+    }
     impl Write for Few {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let room = 4 * MOST_EXCERPT + 4 - self.0.len();
+            let room = self.most - self.bytes.len();
             if room == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             let taken = bytes.len().min(room);
-            self.0.extend_from_slice(&bytes[..taken]);
+            self.bytes.extend_from_slice(&bytes[..taken]);
             Ok(taken)
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
     }
-    let mut few = Few(Vec::new());
+    let mut few = Few { bytes: Vec::new(), most };
     let whole = serde_json::to_writer(&mut few, value).is_ok();
-    let text = String::from_utf8_lossy(&few.0);
-    if whole && text.chars().count() <= MOST_EXCERPT {
-        return text.into_owned();
-    }
-    text.chars().take(MOST_EXCERPT - 1).chain(['…']).collect()
+    (few.bytes, whole)
 }
 
 /// Whether a value is nested at most so deep; the walk itself takes no stack.

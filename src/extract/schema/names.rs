@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::units::beginning;
+
 /// A name without what writers vary: case, full-width forms, `_`, `-`, spaces, Markdown's marks. `fullName`, `Full Name` and
 /// `full_name` fold to one.
 pub fn fold(name: &str) -> String {
@@ -70,12 +72,26 @@ pub(super) fn names(key: &str, schema: &Value) -> Vec<String> {
 pub fn join(pointer: &str, segment: &str) -> String {
     let mut joined = String::with_capacity(pointer.len() + 1 + segment.len());
     joined.push_str(pointer);
-    push(&mut joined, segment);
+    write(&mut joined, segment);
     joined
 }
 
-/// The same in place.
+/// A change's path is no longer than that: in a text of many changes below one long key, each would tell the key.
+const LONGEST_PATH: usize = 1_024;
+
+/// The same in place, for the paths of changes; what goes beyond [`LONGEST_PATH`] is left out.
 pub fn push(pointer: &mut String, segment: &str) {
+    let room = LONGEST_PATH.saturating_sub(pointer.len());
+    if segment.len() < room {
+        return write(pointer, segment);
+    }
+    if room > 0 {
+        write(pointer, beginning(segment, room));
+        pointer.push('…');
+    }
+}
+
+fn write(pointer: &mut String, segment: &str) {
     pointer.push('/');
     if !segment.contains(['~', '/']) {
         return pointer.push_str(segment);
@@ -119,6 +135,15 @@ mod tests {
         ] {
             assert_eq!(words(key), read);
         }
+    }
+
+    #[test]
+    fn a_path_of_changes_has_a_longest_length() {
+        let mut path = String::new();
+        for _ in 0..100 {
+            push(&mut path, &"k".repeat(100));
+        }
+        assert!(path.starts_with("/kkk") && path.ends_with('…') && path.len() < LONGEST_PATH + 8, "{}", path.len());
     }
 
     #[test]

@@ -81,6 +81,8 @@ impl Path<'_> {
 struct Walk {
     changes: Vec<Change>,
     faults: Vec<Fault>,
+    /// Faults that are told already, where this is one of several ways to try.
+    told: usize,
     /// Required fields that are not there, and fields that may not be: the validator tells of them, alternatives are weighed by them.
     misfits: usize,
     /// Fields that the schema knows.
@@ -102,7 +104,7 @@ impl Walk {
 
     fn refuse(&mut self, value: &Value, node: Node<'_>, path: &Path<'_>) {
         self.misfits += 1;
-        if self.faults.len() < MOST_FAULTS {
+        if self.told + self.faults.len() < MOST_FAULTS {
             let (expected, found, excerpt) = (wanted(node), in_words(value), excerpt(value));
             self.faults.push(Fault { path: path.pointer(), expected, found, excerpt, offset: None });
         }
@@ -199,7 +201,9 @@ impl Walk {
             if let Rest::Node(item) = node.items()
                 && let Value::Array(items) = &mut wrapped
             {
-                let mut trial = Walk { budget: self.budget, implied: self.implied + 1, ..Walk::default() };
+                // Whether it fits is all that is asked.
+                let told = MOST_FAULTS;
+                let mut trial = Walk { budget: self.budget, implied: self.implied + 1, told, ..Walk::default() };
                 items.iter_mut().for_each(|v| trial.visit(v, item, path, depth + 1));
                 self.budget = trial.budget;
                 if trial.misfits > 0 {

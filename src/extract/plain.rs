@@ -230,6 +230,9 @@ pub fn is_field(name: &str, schema: &Schema) -> bool {
     block::shapes(root).into_iter().chain(items).any(|shape| shape.called(name).is_some())
 }
 
+/// Each reading of a table alone tells of all that stands around it: of more tables than that the longest are read.
+const MOST_TABLES: usize = 64;
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
@@ -248,10 +251,15 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         }
         found.push((count, Candidate { value: Value::Array(rows), span, changes }));
     }
-    for table in table::tables(text, lines) {
-        let Some((rows, unknown)) = shapes.iter().find_map(|shape| table.objects(*shape)) else { continue };
+    let read = |table: table::Table| {
+        let (rows, unknown) = shapes.iter().find_map(|shape| table.objects(*shape))?;
+        Some((rows, unknown, table.lines))
+    };
+    let mut tables: Vec<_> = table::tables(text, lines).into_iter().filter_map(read).collect();
+    tables.sort_by_key(|(rows, ..)| std::cmp::Reverse(rows.len()));
+    for (rows, unknown, taken) in tables.into_iter().take(MOST_TABLES) {
         let mut used = vec![false; lines.len()];
-        used[table.lines.clone()].fill(true);
+        used[taken].fill(true);
         let mut changes = vec![kind("table_read")];
         changes.extend(unknown.iter().map(|name| lost(name)));
         changes.extend(rest(text, lines, &used));

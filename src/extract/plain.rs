@@ -231,7 +231,7 @@ pub fn is_field(name: &str, schema: &Schema) -> bool {
 }
 
 /// Each reading of a table alone tells of all that stands around it: of more tables than that the longest are read.
-const MOST_TABLES: usize = 64;
+const MOST_TABLES: usize = 16;
 
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {

@@ -125,6 +125,8 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let beginning = crate::units::beginning(said, 200);
         let before =
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
+        // Mostly the only one: of many values the room for more would be most of what they take.
+        found[index].changes.reserve_exact(1);
         found[index].changes.push(change("left_out", before, Value::Null, lossy));
     }
 }

@@ -33,7 +33,6 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         return decoded(text, schema);
     }
     let mut found = Vec::new();
-    let mut stack = strict::Stack::default();
     let pieces = segments::segments(text);
     let only = pieces.len() == 1;
     let mut allowance = cursor::allowance(text.len());
@@ -41,7 +40,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         // A document among prose is looked for outside fences only where it plainly is one.
         let lenient = only || piece.fenced;
         // A part of what is nested too deeply would pass for the whole.
-        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut stack, &mut found) == Err(TooDeep) {
+        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
             return Vec::new();
         }
     }
@@ -56,19 +55,19 @@ fn read_piece(
     lenient: bool,
     schema: Option<&Schema>,
     allowance: &mut usize,
-    stack: &mut strict::Stack,
     found: &mut Vec<Candidate>,
 ) -> Result<(), TooDeep> {
     // A fence that ends and had no beginning.
     let within = text[..piece.end].trim_end_matches(segments::blank);
     let within = within.strip_suffix("```").filter(|rest| rest.len() > piece.start).unwrap_or(within);
     let mut at = piece.start;
+    let mut stack = strict::Stack::default();
     let mut begins = lenient && may_begin(within.get(at..).unwrap_or_default(), schema);
     while let Some(start) = if begins { Some(at) } else { next_bracket(within, at) } {
         begins = false;
         // Most values among broken ones are whole.
         if within[start..].starts_with(['{', '['])
-            && let Ok((value, changes, end)) = strict_prefix(within, start, stack)
+            && let Ok((value, changes, end)) = strict_prefix(within, start, &mut stack)
         {
             found.push(Candidate { value, span: start..end, changes });
             at = end;

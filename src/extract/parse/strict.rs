@@ -221,8 +221,13 @@ impl Reader<'_> {
             self.at += run;
             match self.bytes[self.at] {
                 b'"' => {
-                    made.push_str(&self.text[from..self.at]);
+                    let rest = &self.text[from..self.at];
                     self.at += 1;
+                    // Most have no escape, and are made in one go.
+                    if made.is_empty() {
+                        return Ok(rest.to_owned());
+                    }
+                    made.push_str(rest);
                     return Ok(made);
                 }
                 b'\\' => {

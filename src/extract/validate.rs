@@ -3,7 +3,7 @@
 
 mod union;
 
-use std::io::{self, Write};
+use std::io;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -324,28 +324,43 @@ pub fn brief(value: &Value) -> Value {
 
 /// The beginning of a value as JSON, at most so many bytes, and whether that is all of it.
 fn written(value: &Value, most: usize) -> (Vec<u8>, bool) {
-    /// Takes so many bytes and then fails, which ends the writing.
-    struct Few {
-        bytes: Vec<u8>,
-        most: usize,
-    }
-    impl Write for Few {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let room = self.most - self.bytes.len();
-            if room == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    let mut bytes = Vec::new();
+    let whole = write(value, most, &mut bytes).is_ok() && bytes.len() <= most;
+    bytes.truncate(most);
+    (bytes, whole)
+}
+
+/// Writes a value as JSON until there are more than so many bytes. The crate's own writer looks through a long text to its end before it
+/// writes any of it.
+fn write(value: &Value, most: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let text = |text: &str, bytes: &mut Vec<u8>| {
+        // A few more, so that a text that was cut has its end beyond the most.
+        serde_json::to_writer(bytes, beginning(text, most + 4)).map_err(io::Error::from)
+    };
+    match value {
+        _ if bytes.len() > most => return Err(io::ErrorKind::WriteZero.into()),
+        Value::String(said) => text(said, bytes)?,
+        Value::Array(items) => {
+            bytes.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                bytes.extend((at > 0).then_some(b','));
+                write(item, most, bytes)?;
             }
-            let taken = bytes.len().min(room);
-            self.bytes.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
+            bytes.push(b']');
         }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
+        Value::Object(fields) => {
+            bytes.push(b'{');
+            for (at, (key, value)) in fields.iter().enumerate() {
+                bytes.extend((at > 0).then_some(b','));
+                text(key, bytes)?;
+                bytes.push(b':');
+                write(value, most, bytes)?;
+            }
+            bytes.push(b'}');
         }
+        scalar => serde_json::to_writer(bytes, scalar).map_err(io::Error::from)?,
     }
-    let mut few = Few { bytes: Vec::new(), most };
-    let whole = serde_json::to_writer(&mut few, value).is_ok();
-    (few.bytes, whole)
+    Ok(())
 }
 
 /// Whether a value is nested at most so deep; the walk itself takes no stack.

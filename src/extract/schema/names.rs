@@ -14,12 +14,18 @@ pub fn fold(name: &str) -> String {
             // Most names are of these, for which the tables of Unicode need not be asked.
             '\0'..='\u{7f}' if c.is_ascii_alphanumeric() => folded.push(c.to_ascii_lowercase()),
             '\0'..='\u{7f}' => {}
-            '가'..='힣' => folded.push(c),
+            c if is_letter_without_case(c) => folded.push(c),
             c if c.is_alphanumeric() => folded.extend(c.to_lowercase()),
             _ => {}
         }
     }
     folded
+}
+
+/// Whether it is one of the letters of Korean, Japanese and Chinese in common use, which have no case.
+fn is_letter_without_case(c: char) -> bool {
+    matches!(c, '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'
+        | '\u{3131}'..='\u{318e}' | '\u{4e00}'..='\u{9ffc}')
 }
 
 /// The ordinary form of a full-width letter, digit or mark.
@@ -121,6 +127,15 @@ mod tests {
             assert_eq!(fold(name), "fullname", "{name}");
         }
         assert_eq!(fold("중고 가격"), "중고가격");
+    }
+
+    #[test]
+    fn folding_is_as_the_tables_of_unicode_have_it() {
+        for c in '\0'..=char::MAX {
+            let told: String =
+                [half_width(c)].iter().filter(|c| c.is_alphanumeric()).flat_map(|c| c.to_lowercase()).collect();
+            assert_eq!(fold(c.encode_utf8(&mut [0; 4])), told, "{c:?}");
+        }
     }
 
     #[test]

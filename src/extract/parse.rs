@@ -155,9 +155,6 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
     }
 }
 
-/// So many of the values that are in a list of all come alone besides: a text of more is no answer but as a list, and copies cost memory.
-pub const MOST_ALONE: usize = 1_000;
-
 /// Several values as one array: first where nothing else stands in the text or the schema asks for an array of such, else not at all.
 /// Where the schema's items are no lists, what stands in several lists is one list.
 pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec<Candidate> {
@@ -204,6 +201,9 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     }
     [Candidate { value: Value::Array(items), span, changes }].into_iter().chain(alone).collect()
 }
+
+/// So many of the values that are in a list of all come alone besides: a text of more is no answer but as a list, and copies cost memory.
+pub const MOST_ALONE: usize = 1_000;
 
 /// How many values are in the list of all, where [`gather`] made one, and do not come alone besides.
 pub fn listed_only(candidates: &[Candidate]) -> usize {

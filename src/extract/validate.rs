@@ -306,16 +306,6 @@ fn listed(words: impl Iterator<Item = String>) -> String {
     words.join(", ")
 }
 
-/// The beginning of a value as JSON, at most 80 characters, however large the value is.
-pub fn excerpt(value: &Value) -> String {
-    let (written, whole) = written(value, 4 * MOST_EXCERPT + 4);
-    let text = String::from_utf8_lossy(&written);
-    if whole && text.chars().count() <= MOST_EXCERPT {
-        return text.into_owned();
-    }
-    text.chars().take(MOST_EXCERPT - 1).chain(['…']).collect()
-}
-
 /// A value as it is where it is short, else its beginning as text: one that many changes tell would be copied with each.
 pub fn brief(value: &Value) -> Value {
     const SHORT: usize = 1_024;
@@ -361,6 +351,16 @@ fn write(value: &Value, most: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         scalar => serde_json::to_writer(bytes, scalar).map_err(io::Error::from)?,
     }
     Ok(())
+}
+
+/// The beginning of a value as JSON, at most 80 characters, however large the value is.
+pub fn excerpt(value: &Value) -> String {
+    let (written, whole) = written(value, 4 * MOST_EXCERPT + 4);
+    let text = String::from_utf8_lossy(&written);
+    if whole && text.chars().count() <= MOST_EXCERPT {
+        return text.into_owned();
+    }
+    text.chars().take(MOST_EXCERPT - 1).chain(['…']).collect()
 }
 
 /// Whether a value is nested at most so deep; the walk itself takes no stack.

@@ -96,18 +96,18 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         Name::Currency(_) | Name::Won => is_beside_number(&text, at, name),
         Name::Money | Name::Rate => is_word(&text, at, name),
     });
-    let about = Said::of(&about, |_, at, name| is_word(&about, at, name));
+    let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
     match said.currencies.iter().position(|said| *said) {
-        Some(which) if !about.currencies[which] => lost.push(CURRENCIES[which].0),
-        None if said.won && !about.won && about.currencies.contains(&true) => lost.push("currency_krw_dropped"),
+        Some(which) if !named.currencies[which] => lost.push(CURRENCIES[which].0),
+        None if said.won && !named.won && named.currencies.contains(&true) => lost.push("currency_krw_dropped"),
         _ => {}
     }
     let money = said.currencies.contains(&true) || said.won;
-    if kind == "number_with_unit" && about.money && !money {
+    if kind == "number_with_unit" && named.money && !money {
         lost.push("unit_dropped");
     }
-    if (money || about.money) && said.rate && !about.rate {
+    if (money || named.money) && said.rate && !named.rate {
         lost.push("rate_dropped");
     }
     lost

@@ -17,11 +17,10 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
     if root.choices().is_some() || root.accepts(Kind::String) || text.len() > 10_000 {
         return None;
     }
+    let (ends, mut within) = (clause_ends(text), Clause::default());
     let mut only: Option<(Value, Range<usize>)> = None;
     let mut at = 0;
     let mut looked_at = 0;
-    let ends = clause_ends(text);
-    let mut within = Clause::default();
     for word in text.split_inclusive(char::is_whitespace) {
         let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
         at += word.len();

@@ -71,12 +71,32 @@ fn speeds() {
     let schema = person();
     let lines = "Name: John\nAge: 25\nCity: Seoul\nsome other line, with words\n\n".repeat(100_000);
     report("lines, by a schema", &lines, &|text| Box::new(plain::candidates(text, Some(&schema))));
+    let now = "2026-11-30T09:00".parse().expect("a time");
+    let offers = offers();
+    let whole = |text: &str| -> Box<dyn Any> { Box::new(chain::repair_value(text, Some(&offers), now)) };
+    report("values side by side, the chain", &"{\"item\":\"a\"}".repeat(100_000), &whole);
+    let rows = |row: &dyn Fn(usize) -> String| (0..20_000).map(row).collect::<String>();
+    let broken = |n| format!("{{item: 'chair {n}', \"price\": {n}, \"state\": \"new\",}}\n");
+    report("a fault in each line, the chain", &rows(&broken), &whole);
+    let head = "| 물건 | 가격 | 날짜 | 상태 |\n|---|---|---|---|\n";
+    let korean = |n| format!("| 의자 {n} | {n}만 원 | 11월 {}일 | 아주 좋음 |\n", n % 28 + 1);
+    report("a table in Korean, the chain", &(head.to_owned() + &rows(&korean)), &whole);
+    let unfit = |n| format!("| 의자 {n} | 문의 바랍니다 | 나중에 | 모름 | {n} |\n");
+    report("one that does not fit, the chain", &(head.to_owned() + &rows(&unfit)), &whole);
 }
 
 fn person() -> Schema {
     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}, "city": {"type": "string"},
         "tags": {"type": "array", "items": {"type": "string"}}, "at": {"type": "object", "properties": {"name": {"type": "string"}}}}});
     Schema::from_value(&schema).expect("the schema is this program's own")
+}
+
+/// A list of what is for sale.
+fn offers() -> Schema {
+    let item = json!({"type": "object", "properties": {"item": {"type": "string", "title": "물건"},
+        "price": {"type": "integer", "title": "가격"}, "date": {"type": "string", "format": "date", "title": "날짜"},
+        "state": {"enum": ["새것", "좋음", "new"], "title": "상태"}}});
+    Schema::from_value(&json!({"type": "array", "items": item})).expect("the schema is this program's own")
 }
 
 /// What the program ships, and one that has a bit of everything.
@@ -190,6 +210,9 @@ fn growth(most: usize) {
         "a,b\n",
         "{a:b c\n",
         "{a:\"b\n",
+        "{\"a\":1}:",
+        "{'a':1,}\n",
+        "| a |\n|---|\n| 1 |\n\n",
     ];
     let schema = person();
     println!(

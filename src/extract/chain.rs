@@ -31,7 +31,7 @@ pub enum Reading {
 /// How many of the readings that were not taken are named.
 const MOST_NAMED: usize = 8;
 /// How many readings of a text are held against the schema; a text of more values than that is no answer.
-const MOST_JUDGED: usize = 1_000;
+const MOST_JUDGED: usize = parse::MOST_ALONE;
 
 /// How much a text may hold for a value to be built of it, see [`weight`]: some gigabytes of values, which is more than 100 MB of ordinary
 /// JSON and less than 100 MB of the worst.
@@ -247,6 +247,7 @@ impl Chain<'_> {
 
     /// Tells how many there was no room for.
     fn judge(&self, mut candidates: Vec<Candidate>, stage: Stage, judged: &mut Vec<Judged>) -> usize {
+        let unread = parse::listed_only(&candidates);
         // All values as one list: where it fits, none of its parts alone is what was meant, however few conversions it needs.
         if self.schema.is_some()
             && let Some(all) = gathered(candidates.first())
@@ -261,7 +262,7 @@ impl Chain<'_> {
         let room = MOST_JUDGED.saturating_sub(judged.len());
         let beyond = candidates.len().saturating_sub(room);
         judged.extend(candidates.into_iter().take(room).map(|candidate| self.finish(candidate, stage)));
-        beyond
+        beyond + unread
     }
 
     /// The stages that know the schema, over one reading.

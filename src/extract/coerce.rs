@@ -61,10 +61,18 @@ enum Path<'p> {
 
 impl Path<'_> {
     fn pointer(&self) -> String {
+        let mut pointer = String::new();
+        self.write(&mut pointer);
+        pointer
+    }
+
+    fn write(&self, pointer: &mut String) {
+        let (Path::Key(before, _) | Path::Index(before, _)) = self else { return };
+        before.write(pointer);
         match self {
-            Path::Root => String::new(),
-            Path::Key(before, key) => names::join(&before.pointer(), key),
-            Path::Index(before, index) => format!("{}/{index}", before.pointer()),
+            Path::Key(_, key) => names::push(pointer, key),
+            Path::Index(_, index) => names::push(pointer, &index.to_string()),
+            Path::Root => {}
         }
     }
 }
@@ -73,6 +81,8 @@ impl Path<'_> {
 struct Walk {
     changes: Vec<Change>,
     faults: Vec<Fault>,
+    /// Faults that are told already, where this is one of several ways to try.
+    told: usize,
     /// Required fields that are not there, and fields that may not be: the validator tells of them, alternatives are weighed by them.
     misfits: usize,
     /// Fields that the schema knows.
@@ -94,7 +104,7 @@ impl Walk {
 
     fn refuse(&mut self, value: &Value, node: Node<'_>, path: &Path<'_>) {
         self.misfits += 1;
-        if self.faults.len() < MOST_FAULTS {
+        if self.told + self.faults.len() < MOST_FAULTS {
             let (expected, found, excerpt) = (wanted(node), in_words(value), excerpt(value));
             self.faults.push(Fault { path: path.pointer(), expected, found, excerpt, offset: None });
         }
@@ -191,7 +201,9 @@ impl Walk {
             if let Rest::Node(item) = node.items()
                 && let Value::Array(items) = &mut wrapped
             {
-                let mut trial = Walk { budget: self.budget, implied: self.implied + 1, ..Walk::default() };
+                // Whether it fits is all that is asked.
+                let told = MOST_FAULTS;
+                let mut trial = Walk { budget: self.budget, implied: self.implied + 1, told, ..Walk::default() };
                 items.iter_mut().for_each(|v| trial.visit(v, item, path, depth + 1));
                 self.budget = trial.budget;
                 if trial.misfits > 0 {

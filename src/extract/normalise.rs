@@ -9,6 +9,7 @@ pub(super) mod denial;
 mod digits;
 mod english;
 mod fraction;
+mod index;
 mod korean;
 mod money;
 pub(super) mod number;

@@ -35,7 +35,8 @@ pub struct Candidate {
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let lead = text.len() - text.trim_start_matches(segments::blank).len();
     let trimmed = text.trim_matches(segments::blank);
-    if let Ok((value, changes)) = strict::value(trimmed) {
+    let mut stack = strict::Stack::default();
+    if let Ok((value, changes)) = stack.value(trimmed) {
         let span = lead..lead + trimmed.len();
         let within = written_into_a_string(&value, &span, schema);
         let whole = Candidate { value, span, changes };
@@ -45,7 +46,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     for segment in segments::segments(text) {
         let content = &text[segment.content.clone()];
         if segment.fenced
-            && let Ok((value, changes)) = strict::value(content)
+            && let Ok((value, changes)) = stack.value(content)
         {
             found.push(Candidate { value, span: segment.content, changes });
             continue;
@@ -56,7 +57,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         }
         let bare = content.trim_start_matches(segments::blank).starts_with(['{', '[']);
         for region in regions.closed {
-            match strict::value(&text[region.clone()]) {
+            match stack.value(&text[region.clone()]) {
                 Ok((value, changes)) => found.push(Candidate { value, span: region, changes }),
                 Err(_) if segments::begins_json(text, region.start) || bare => return Vec::new(),
                 Err(_) => {}
@@ -94,7 +95,9 @@ fn gaps(text: &str, found: &[Candidate]) -> Vec<(usize, Range<usize>)> {
 
 /// Whether comments stand between values: `repair` reads over them.
 fn commented(text: &str, found: &[Candidate]) -> bool {
-    gaps(text, found).iter().any(|(_, gap)| {
+    // Most texts have none at all.
+    let any = text.contains("//") || text.contains("/*");
+    any && gaps(text, found).iter().any(|(_, gap)| {
         let gap = text[gap.clone()].trim_start_matches(|c: char| segments::blank(c) || c == ',');
         gap.starts_with("//") || gap.starts_with("/*")
     })
@@ -103,6 +106,10 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 /// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
     for (index, gap) in gaps(text, found) {
+        let around = |c: char| segments::blank(c) || matches!(c, ',' | ';' | '`');
+        if text[gap.clone()].chars().all(around) {
+            continue;
+        }
         let behind = gap.start > 0;
         // A fence's line says nothing but its language.
         let fence = |line: &str| {
@@ -110,7 +117,7 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
             mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
         };
         let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
-        let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
+        let said = said.trim_matches(around);
         if said.is_empty() {
             continue;
         }
@@ -120,6 +127,8 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let beginning = crate::units::beginning(said, 200);
         let before =
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
+        // Mostly the only one: of many values the room for more would be most of what they take.
+        found[index].changes.reserve_exact(1);
         found[index].changes.push(change("left_out", before, Value::Null, lossy));
     }
 }
@@ -179,16 +188,31 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     let span = first.span.start..last.span.end.max(first.span.end);
     let mut changes = vec![change("values_gathered", Value::from(found.len()), Value::Null, false)];
     let mut items = Vec::with_capacity(found.len());
-    for candidate in &found {
+    let mut alone = Vec::with_capacity(found.len().min(MOST_ALONE));
+    for candidate in found {
+        if alone.len() < MOST_ALONE {
+            alone.push(candidate.clone());
+        }
         let index = items.len();
-        let inside = |c: &Change| Change { path: gathered_path(&c.path, index, flat, &candidate.value), ..c.clone() };
-        changes.extend(candidate.changes.iter().map(inside));
-        match &candidate.value {
-            Value::Array(list) if flat => items.extend(list.iter().cloned()),
-            other => items.push(other.clone()),
+        let Candidate { value, changes: inside, .. } = candidate;
+        changes.extend(inside.into_iter().map(|c| Change { path: gathered_path(&c.path, index, flat, &value), ..c }));
+        match value {
+            Value::Array(list) if flat => items.extend(list),
+            other => items.push(other),
         }
     }
-    [Candidate { value: Value::Array(items), span, changes }].into_iter().chain(found).collect()
+    [Candidate { value: Value::Array(items), span, changes }].into_iter().chain(alone).collect()
+}
+
+/// So many of the values that are in a list of all come alone besides: a text of more is no answer but as a list, and copies cost memory.
+pub const MOST_ALONE: usize = 1_000;
+
+/// How many values are in the list of all, where [`gather`] made one, and do not come alone besides.
+pub fn listed_only(candidates: &[Candidate]) -> usize {
+    let [all, first, ..] = candidates else { return 0 };
+    let told = all.changes.iter().find(|c| c.kind == "values_gathered" && c.path.is_empty());
+    let told = told.filter(|_| all.span.start == first.span.start).and_then(|c| c.before.as_u64());
+    told.map_or(0, |told| usize::try_from(told).unwrap_or(0).saturating_sub(candidates.len() - 1))
 }
 
 /// Whether the schema asks for a list whose items are none themselves.

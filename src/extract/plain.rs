@@ -23,6 +23,7 @@ use super::attempt::Change;
 use super::parse::{Candidate, change, segments};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
+use super::validate::brief;
 use crate::units;
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
@@ -165,7 +166,7 @@ fn join(known: &mut Map<String, Value>, more: Map<String, Value>, changes: &mut 
         match known.get(&key) {
             Some(first) if *first != value => {
                 let path = names::join("", &key);
-                changes.push(Change { path, ..change("duplicate_key", value, first.clone(), true) });
+                changes.push(Change { path, ..change("duplicate_key", value, brief(first), true) });
             }
             Some(_) => {}
             None => {
@@ -229,6 +230,9 @@ pub fn is_field(name: &str, schema: &Schema) -> bool {
     block::shapes(root).into_iter().chain(items).any(|shape| shape.called(name).is_some())
 }
 
+/// Each reading of a table alone tells of all that stands around it: of more tables than that the longest are read.
+const MOST_TABLES: usize = 16;
+
 /// Readings as a list.
 fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Candidate)> {
     let mut found = Vec::new();
@@ -247,10 +251,15 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         }
         found.push((count, Candidate { value: Value::Array(rows), span, changes }));
     }
-    for table in table::tables(text, lines) {
-        let Some((rows, unknown)) = shapes.iter().find_map(|shape| table.objects(*shape)) else { continue };
+    let read = |table: table::Table| {
+        let (rows, unknown) = shapes.iter().find_map(|shape| table.objects(*shape))?;
+        Some((rows, unknown, table.lines))
+    };
+    let mut tables: Vec<_> = table::tables(text, lines).into_iter().filter_map(read).collect();
+    tables.sort_by_key(|(rows, ..)| std::cmp::Reverse(rows.len()));
+    for (rows, unknown, taken) in tables.into_iter().take(MOST_TABLES) {
         let mut used = vec![false; lines.len()];
-        used[table.lines.clone()].fill(true);
+        used[taken].fill(true);
         let mut changes = vec![kind("table_read")];
         changes.extend(unknown.iter().map(|name| lost(name)));
         changes.extend(rest(text, lines, &used));

@@ -61,12 +61,13 @@ fn read_piece(
     let within = text[..piece.end].trim_end_matches(segments::blank);
     let within = within.strip_suffix("```").filter(|rest| rest.len() > piece.start).unwrap_or(within);
     let mut at = piece.start;
+    let mut stack = strict::Stack::default();
     let mut begins = lenient && may_begin(within.get(at..).unwrap_or_default(), schema);
     while let Some(start) = if begins { Some(at) } else { next_bracket(within, at) } {
         begins = false;
         // Most values among broken ones are whole.
         if within[start..].starts_with(['{', '['])
-            && let Ok((value, changes, end)) = strict_prefix(within, start)
+            && let Ok((value, changes, end)) = strict_prefix(within, start, &mut stack)
         {
             found.push(Candidate { value, span: start..end, changes });
             at = end;
@@ -94,8 +95,12 @@ fn read_piece(
 }
 
 /// A strict value that nothing of a list follows; else all of it is the machine's.
-fn strict_prefix(text: &str, start: usize) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
-    let (value, changes, length) = strict::prefix(&text[start..])?;
+fn strict_prefix(
+    text: &str,
+    start: usize,
+    stack: &mut strict::Stack,
+) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
+    let (value, changes, length) = stack.prefix(&text[start..])?;
     let end = start + length;
     let rest = text[end..].trim_start();
     if rest.starts_with([',', '{', '[', '}', ']', ':']) {

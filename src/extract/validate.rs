@@ -3,7 +3,7 @@
 
 mod union;
 
-use std::io::{self, Write};
+use std::io;
 
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -306,27 +306,57 @@ fn listed(words: impl Iterator<Item = String>) -> String {
     words.join(", ")
 }
 
+/// A value as it is where it is short, else its beginning as text: one that many changes tell would be copied with each.
+pub fn brief(value: &Value) -> Value {
+    const SHORT: usize = 1_024;
+    if written(value, SHORT).1 { value.clone() } else { excerpt(value).into() }
+}
+
+/// The beginning of a value as JSON, at most so many bytes, and whether that is all of it.
+fn written(value: &Value, most: usize) -> (Vec<u8>, bool) {
+    let mut bytes = Vec::new();
+    let whole = write(value, most, &mut bytes).is_ok() && bytes.len() <= most;
+    bytes.truncate(most);
+    (bytes, whole)
+}
+
+/// Writes a value as JSON until there are more than so many bytes. The crate's own writer looks through a long text to its end before it
+/// writes any of it.
+fn write(value: &Value, most: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let text = |text: &str, bytes: &mut Vec<u8>| {
+        // A few more, so that a text that was cut has its end beyond the most.
+        serde_json::to_writer(bytes, beginning(text, most + 4)).map_err(io::Error::from)
+    };
+    match value {
+        _ if bytes.len() > most => return Err(io::ErrorKind::WriteZero.into()),
+        Value::String(said) => text(said, bytes)?,
+        Value::Array(items) => {
+            bytes.push(b'[');
+            for (at, item) in items.iter().enumerate() {
+                bytes.extend((at > 0).then_some(b','));
+                write(item, most, bytes)?;
+            }
+            bytes.push(b']');
+        }
+        Value::Object(fields) => {
+            bytes.push(b'{');
+            for (at, (key, value)) in fields.iter().enumerate() {
+                bytes.extend((at > 0).then_some(b','));
+                text(key, bytes)?;
+                bytes.push(b':');
+                write(value, most, bytes)?;
+            }
+            bytes.push(b'}');
+        }
+        scalar => serde_json::to_writer(bytes, scalar).map_err(io::Error::from)?,
+    }
+    Ok(())
+}
+
 /// The beginning of a value as JSON, at most 80 characters, however large the value is.
 pub fn excerpt(value: &Value) -> String {
-    /// Takes so many bytes and then fails, which ends the writing.
-    struct Few(Vec<u8>);
-    impl Write for Few {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let room = 4 * MOST_EXCERPT + 4 - self.0.len();
-            if room == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            let taken = bytes.len().min(room);
-            self.0.extend_from_slice(&bytes[..taken]);
-            Ok(taken)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut few = Few(Vec::new());
-    let whole = serde_json::to_writer(&mut few, value).is_ok();
-    let text = String::from_utf8_lossy(&few.0);
+    let (written, whole) = written(value, 4 * MOST_EXCERPT + 4);
+    let text = String::from_utf8_lossy(&written);
     if whole && text.chars().count() <= MOST_EXCERPT {
         return text.into_owned();
     }

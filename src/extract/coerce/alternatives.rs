@@ -32,14 +32,14 @@ impl Walk {
             _ => {}
         }
         let mut best: Option<(Cost, Value, Walk)> = None;
-        let copied = size(value);
+        let (copied, told) = (size(value), self.told + self.faults.len());
         for way in ways {
             if self.budget < copied {
                 return self.refuse(value, node, path);
             }
             self.budget -= copied;
-            let (mut trial, mut made) =
-                (Walk { budget: self.budget, implied: self.implied, ..Walk::default() }, value.clone());
+            let mut trial = Walk { budget: self.budget, implied: self.implied, told, ..Walk::default() };
+            let mut made = value.clone();
             trial.visit(&mut made, way, path, depth);
             self.budget = trial.budget;
             let cost = Cost {

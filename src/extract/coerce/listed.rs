@@ -29,11 +29,11 @@ pub(super) fn chosen<'c>(value: &Value, choices: &'c [Choice]) -> Option<(&'c Va
     if let Some(value) = only(&|c| c.value.as_str().is_some_and(|name| name.trim() == trimmed)) {
         return Some((value, Some("choice_matched")));
     }
-    let folded = fold(text);
+    let (folded, bared) = (fold(text), bare(text));
     // Signs alone fold to nothing, and are not equal for that; digits and words that only separators tell apart could be.
     let named = |c: &Choice| {
         let names = c.value.as_str().into_iter().chain(c.title.as_deref());
-        !folded.is_empty() && names.into_iter().any(|name| same_name(name, text, &folded))
+        !folded.is_empty() && names.into_iter().any(|name| same_name(name, text, &folded, &bared))
     };
     if let Some(value) = only(&named) {
         return Some((value, Some("choice_matched")));
@@ -44,15 +44,18 @@ pub(super) fn chosen<'c>(value: &Value, choices: &'c [Choice]) -> Option<(&'c Va
 
 /// Whether two names are one, apart from case, width, marks around and the way of joining words. Inner signs count where there are
 /// digits or no words: `1.5` is not `15`, `C++` not `C`.
-fn same_name(name: &str, text: &str, folded: &str) -> bool {
-    let bare =
-        |s: &str| s.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,:;!?()[]{}“”‘’".contains(c)).to_lowercase();
-    if bare(name) == bare(text) {
+fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
+    if bare(name) == bared {
         return true;
     }
     let joins = |s: &str| s.trim().chars().all(|c| c.is_alphanumeric() || "_- \"'`*.".contains(c));
     let digits = |s: &str| s.chars().any(|c| c.is_numeric());
     fold(name) == folded && joins(name) && joins(text) && !digits(name)
+}
+
+/// Without marks around and case.
+fn bare(name: &str) -> String {
+    name.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,:;!?()[]{}“”‘’".contains(c)).to_lowercase()
 }
 
 impl Walk {

@@ -3,6 +3,7 @@
 
 use super::super::schema::{Choice, names};
 use super::denial;
+use super::text::{is_alphanumeric, is_hangul};
 use serde_json::Value;
 
 /// Longer texts say too much to be one of a list.
@@ -209,7 +210,7 @@ fn words(text: &str) -> Vec<Word> {
     let mut open = false;
     for raw in text.chars() {
         let character = names::half_width(raw);
-        if !character.is_alphanumeric() {
+        if !is_alphanumeric(character) {
             if let Some(last) = words.last_mut() {
                 last.gap.push(character);
             }
@@ -224,7 +225,11 @@ fn words(text: &str) -> Vec<Word> {
         }
         if let Some(word) = words.last_mut() {
             word.written.push(character);
-            word.folded.extend(character.to_lowercase());
+            if is_hangul(character) {
+                word.folded.push(character);
+            } else {
+                word.folded.extend(character.to_lowercase());
+            }
         }
     }
     words

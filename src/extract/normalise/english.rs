@@ -1,8 +1,11 @@
 //! English number words: `one hundred and twenty`, `twelve hundred`, `2.5 million`, `3 dozen`, `twenty-first`, `two thirds`.
 //! Signs, currencies and units are not read here. Next: `number`.
 
+use std::sync::LazyLock;
+
 use super::decimal::Decimal;
 use super::digits::literal;
+use super::index::Index;
 use super::text::Text;
 
 /// A number in words that is whole at `end`.
@@ -110,8 +113,19 @@ const PARTS: &[(&str, i64)] = &[
     ("tenths", 10),
 ];
 
+/// What a number in words begins with.
+static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
+    let words = SMALL.iter().chain(TENS).chain(ORDINALS).chain(PARTS).map(|(word, _)| *word);
+    Index::new(words.chain(["a", "an"]).map(|word| (word, ())))
+});
+
 /// All numbers with at least one number word that begin at `place`, shortest first.
 pub(super) fn numbers(text: &Text, place: usize) -> Vec<Words> {
+    // At most places none begins.
+    let first = text.at(place);
+    if !(first.is_ascii_digit() || first == '.') && text.among(place, &FIRST_WORDS).is_none() {
+        return Vec::new();
+    }
     let mut reader = Reader { scale: 18, ..Reader::default() };
     let mut found = Vec::new();
     let mut place = place;

@@ -2,9 +2,12 @@
 //! Every place where a whole numeral may end is reported, because what follows decides: `십일` is 11, before `월 십일` a day's 10.
 //! Units and signs are not read here. Next: `number`, `time`.
 
+use std::sync::LazyLock;
+
 use super::counters::COUNTERS;
 use super::decimal::Decimal;
 use super::digits::literal;
+use super::index::Index;
 use super::text::Text;
 
 /// A numeral that is whole at `end`.
@@ -80,8 +83,21 @@ const DETERMINERS: &[(&str, (i64, Determiner))] = &[
     ("너", (4, Determiner::Bound)),
 ];
 
+/// What a numeral in words begins with.
+static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
+    let native = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word).chain(["스무"]);
+    let sino = DIGITS.iter().map(|(word, _)| *word).chain(UNITS.iter().chain(MYRIADS).map(|(word, _)| *word));
+    let words = native.chain(sino).chain(DETERMINERS.iter().map(|(word, _)| *word));
+    Index::new(words.chain(["점"]).map(|word| (word, ())))
+});
+
 /// All numerals that begin at `place`, shortest first.
 pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
+    // At most places none begins.
+    let first = text.at(place);
+    if !(first.is_ascii_digit() || first == '.') && FIRST_WORDS.beginning(first).is_empty() {
+        return Vec::new();
+    }
     let mut reader = Reader::default();
     let mut found = Vec::new();
     let mut place = place;

@@ -1,6 +1,10 @@
 //! What an amount's number alone does not say: a currency that the schema does not name, a rate (`월 5만원`), a unit that is no money.
 //! Which number it is was read in `number`.
 
+use std::sync::LazyLock;
+
+use super::index::Index;
+
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
 const CURRENCIES: [(&str, &[&str]); 8] = [
     ("currency_usd_dropped", &["$", "usd", "달러", "dollar", "buck", "불"]),
@@ -40,59 +44,92 @@ const RATES: &[&str] = &[
     "/day",
 ];
 
+/// What a name says.
+#[derive(Clone, Copy)]
+enum Name {
+    /// By its place in the list.
+    Currency(usize),
+    Won,
+    Money,
+    Rate,
+}
+
+static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
+    let currencies = CURRENCIES.iter().enumerate();
+    let currencies = currencies.flat_map(|(at, (_, names))| names.iter().map(move |name| (*name, Name::Currency(at))));
+    let of = |names: &'static [&str], says: Name| names.iter().map(move |name| (*name, says));
+    Index::new(currencies.chain(of(WON, Name::Won)).chain(of(MONEY, Name::Money)).chain(of(RATES, Name::Rate)))
+});
+
+/// Which names a text has.
+#[derive(Default)]
+struct Said {
+    currencies: [bool; CURRENCIES.len()],
+    won: bool,
+    money: bool,
+    rate: bool,
+}
+
+impl Said {
+    /// Those that count where they stand: a text is short and the names are many, so that each place is looked at once.
+    fn of(text: &str, counts: impl Fn(Name, usize, &str) -> bool) -> Self {
+        let mut said = Self::default();
+        for (at, first) in text.char_indices() {
+            let here = NAMES.beginning(first).iter().filter(|(name, _)| text[at..].starts_with(name));
+            for (_, says) in here.filter(|(name, says)| counts(*says, at, name)) {
+                match says {
+                    Name::Currency(which) => said.currencies[*which] = true,
+                    Name::Won => said.won = true,
+                    Name::Money => said.money = true,
+                    Name::Rate => said.rate = true,
+                }
+            }
+        }
+        said
+    }
+}
+
 /// The kinds of what is lost where `text` is the amount of a field that `about` tells of (its key, title and description).
 pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     let (text, about) = (text.to_lowercase(), about.to_lowercase());
+    let said = Said::of(&text, |says, at, name| match says {
+        Name::Currency(_) | Name::Won => is_beside_number(&text, at, name),
+        Name::Money | Name::Rate => is_word(&text, at, name),
+    });
+    let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
-    let said = CURRENCIES.iter().find(|(_, names)| names.iter().any(|name| beside_number(&text, name)));
-    let won = WON.iter().any(|name| beside_number(&text, name));
-    let names_won = names_any(&about, WON);
-    match said {
-        Some((dropped, names)) if !names_any(&about, names) => lost.push(*dropped),
-        None if won && !names_won && CURRENCIES.iter().any(|(_, names)| names_any(&about, names)) => {
-            lost.push("currency_krw_dropped");
-        }
+    match said.currencies.iter().position(|said| *said) {
+        Some(which) if !named.currencies[which] => lost.push(CURRENCIES[which].0),
+        None if said.won && !named.won && named.currencies.contains(&true) => lost.push("currency_krw_dropped"),
         _ => {}
     }
-    let money = said.is_some() || won;
-    let of_money = names_any(&about, MONEY);
-    if kind == "number_with_unit" && of_money && !money {
+    let money = said.currencies.contains(&true) || said.won;
+    if kind == "number_with_unit" && named.money && !money {
         lost.push("unit_dropped");
     }
-    if (money || of_money)
-        && RATES.iter().any(|rate| has_word(&text, rate))
-        && !RATES.iter().any(|r| has_word(&about, r))
-    {
+    if (money || named.money) && said.rate && !named.rate {
         lost.push("rate_dropped");
     }
     lost
 }
 
-/// Whether a sign or word stands right before or after a number; 불 is fire as well.
-fn beside_number(text: &str, name: &str) -> bool {
+/// Whether the sign or word there stands right before or after a number; 불 is fire as well.
+fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].trim_end().chars().next_back().is_some_and(number);
-        let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
-        let letters = name.chars().all(char::is_alphabetic);
-        before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii()
-    })
+    let before = text[..at].trim_end().chars().next_back().is_some_and(number);
+    let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
+    let letters = name.chars().all(char::is_alphabetic);
+    before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii()
 }
 
-/// Words of Latin letters as a whole, Korean ones anywhere at a word's end or start.
-fn names_any(about: &str, names: &[&str]) -> bool {
-    names.iter().any(|name| has_word(about, name))
-}
-
-fn has_word(text: &str, name: &str) -> bool {
+/// Whether the name there is a word: one of Latin letters as a whole, a Korean one at a word's end or start.
+fn is_word(text: &str, at: usize, name: &str) -> bool {
     let sign = !name.chars().any(char::is_alphanumeric);
-    text.match_indices(name).any(|(at, _)| {
-        let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let before = joined(text[..at].chars().next_back());
-        let rest = text[at + name.len()..].strip_prefix(['s']).unwrap_or(&text[at + name.len()..]);
-        sign || name.starts_with('/')
-            || !before && (!joined(rest.chars().next()) || name.chars().count() > 1 && !name.is_ascii())
-    })
+    let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let before = joined(text[..at].chars().next_back());
+    let rest = text[at + name.len()..].strip_prefix(['s']).unwrap_or(&text[at + name.len()..]);
+    sign || name.starts_with('/')
+        || !before && (!joined(rest.chars().next()) || name.chars().count() > 1 && !name.is_ascii())
 }
 
 #[cfg(test)]

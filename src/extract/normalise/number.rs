@@ -1,14 +1,20 @@
 //! The one number that a text gives: a phrase that is the whole text, or the only one among plain words.
 //! Exact or said to be rounded; a text with two different numbers is refused. Next: `phrase`, `decimal`.
 
+use std::sync::LazyLock;
+
 use serde_json::Number;
 
 use super::counters::{COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
 use super::denial;
+use super::index::Index;
 use super::korean::{is_one_of_two, numerals};
 use super::phrase::{Amount, Phrase, may_begin, phrase_at};
 use super::text::Text;
+
+static BOUNDS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(LIMITS));
+static GUESSED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(GUESSES));
 
 /// A number read from a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,11 +88,11 @@ fn json(amount: Amount, kind: &'static str, lossy: bool) -> Option<NumberReading
 fn in_sentence(text: &Text) -> Option<NumberReading> {
     // An arrow is no comparison.
     let compares = |place| text.at(place) == '>' && !matches!(text.before(place), '-' | '=');
-    if text.mentions(LIMITS) || denial::mentioned(text) || (0..text.len()).any(compares) {
+    if text.mentions(&BOUNDS) || denial::mentioned(text) || (0..text.len()).any(compares) {
         return None;
     }
     let mut found: Option<(Phrase, &'static str)> = None;
-    let mut doubted = text.mentions(GUESSES);
+    let mut doubted = text.mentions(&GUESSED);
     let mut place = 0;
     while place < text.len() {
         let begins = may_begin(text, place);

@@ -1,15 +1,23 @@
 //! One number phrase: sign, currency, number, unit, particle (`약 -120만원 정도`), and how much evidence it gives.
 //! Which phrase of a text is its number is decided in `number`; the words themselves are read in `korean`, `english`, `digits`, `fraction`.
 
+use std::sync::LazyLock;
+
 use super::counters::{
     CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
     SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
+use super::index::Index;
 use super::korean::{Determiner, numerals};
 use super::text::{Text, is_hangul};
 use super::{english, text};
+
+static COUNTED: LazyLock<Index<&str>> = LazyLock::new(|| Index::new(COUNTERS.iter().map(|word| (*word, *word))));
+static PAID: LazyLock<Index<()>> = LazyLock::new(|| Index::of(CURRENCIES));
+static NAMED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(NOUNS));
+static LOOK_ALIKES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(WORDS));
 
 /// The phrase's number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,7 +96,9 @@ fn below_ground(text: &Text, place: usize) -> Option<Phrase> {
 /// Whether a word stands there that only looks like a numeral and its unit: 만일, 일단, 사장.
 fn is_word(text: &Text, place: usize) -> bool {
     let (word, _) = text.word(place);
-    WORDS.iter().any(|known| word.strip_prefix(known).is_some_and(|rest| rest.is_empty() || PARTICLES.contains(&rest)))
+    let near = LOOK_ALIKES.beginning(text.at(place)).iter();
+    let known = near.filter_map(|(known, ())| word.strip_prefix(known));
+    known.into_iter().any(|rest| rest.is_empty() || PARTICLES.contains(&rest))
 }
 
 /// Past the 만 of 만 25세 and 만 3년, which says that the years are full ones and is no ten thousand: where their number begins.
@@ -101,8 +111,7 @@ fn full_count(text: &Text, place: usize) -> Option<usize> {
     let apart = number > after || text.is_digit(number);
     let counted = |end: usize| {
         let unit = text.skip_spaces(end);
-        text.longest(unit, COUNTERS)
-            .is_some_and(|(index, _)| AGES.contains(&COUNTERS[index]) || (apart && TIMES.contains(&COUNTERS[index])))
+        text.among(unit, &COUNTED).is_some_and(|(unit, _)| AGES.contains(&unit) || (apart && TIMES.contains(&unit)))
     };
     let is_full = |value: Decimal, end| value.small().is_some_and(|value| value < OLDEST) && counted(end);
     numerals(text, number).into_iter().any(|numeral| is_full(numeral.value, numeral.end)).then_some(number)
@@ -221,7 +230,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";
     let as_is = core.rounded.map_or(Amount::Exact(core.value), Amount::Rounded);
     let mut attempts: Vec<(Amount, usize, &'static str, bool)> = Vec::new();
-    if let Some(end) = loose(CURRENCIES) {
+    if let Some(end) = text.among(after, &PAID).map(|(_, end)| end) {
         attempts.push((as_is, end, if is_plain { "money" } else { core.kind }, true));
     }
     if let Some(end) = loose(PERCENTS) {
@@ -232,8 +241,10 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     let spaced = loose(SPACED).filter(|_| after > core.end);
     // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.
-    let counter =
-        loose(COUNTERS).filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
+    let counter = text
+        .among(after, &COUNTED)
+        .map(|(_, end)| end)
+        .filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
     // 서점 and 너도 are words, 서 말 and 너 되 measures; 공개 is open, not none.
     let glued = after == core.end && core.words == 1 && !core.digits;
     let counter = counter.filter(|_| !(glued && matches!(text.before(after), '서' | '너' | '공' | '빵')));
@@ -248,7 +259,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     if let Some(end) = loose(ORDINALS) {
         attempts.push((as_is, end, if is_plain { "ordinal" } else { core.kind }, true));
     }
-    if let Some(end) = loose(NOUNS) {
+    if let Some(end) = text.among(after, &NAMED).map(|(_, end)| end) {
         attempts.push((as_is, end, if is_plain { "number_with_unit" } else { core.kind }, true));
     }
     if let Some((_, end)) = text.longest(core.end, &["st", "nd", "rd", "th"]).filter(|_| core.literal) {
@@ -286,7 +297,7 @@ fn suffix_letter(text: &Text, prefix: &Prefix, core: &Core) -> Option<(i32, usiz
     let (zeros, end) = text.meaning(core.end, LETTERS)?;
     let single = end == core.end + 1 && zeros > 3;
     let capital = text.cased(core.end).is_ascii_uppercase() && zeros < 12;
-    let money = prefix.money || text.longest(text.skip_spaces(end), CURRENCIES).is_some();
+    let money = prefix.money || text.among(text.skip_spaces(end), &PAID).is_some();
     (!single || capital || money).then_some((zeros, end))
 }
 

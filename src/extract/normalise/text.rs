@@ -1,6 +1,8 @@
 //! A short text made ready for reading: width, dashes, spaces and numeral characters folded, one `char` for one `char`.
 //! What numbers and times are is not known here. Next: `number` and `time`.
 
+use super::index::Index;
+
 /// Longer texts are neither a number nor a time, so that everything built on this stays small.
 const LONGEST_BYTES: usize = 1024;
 
@@ -18,7 +20,8 @@ impl Text {
         if text.len() > LONGEST_BYTES || text.trim().is_empty() {
             return None;
         }
-        let cased: Vec<char> = compose(text.trim().chars().map(fold));
+        let text = text.trim();
+        let cased = compose(text.chars().map(fold), text.len());
         let chars = cased.iter().map(char::to_ascii_lowercase).collect();
         Some(Self { chars, cased })
     }
@@ -62,14 +65,29 @@ impl Text {
 
     /// The longest of `words` that stands there: which, and where it ends.
     pub(super) fn longest(&self, place: usize, words: &[&str]) -> Option<(usize, usize)> {
-        let ends = words.iter().enumerate().filter_map(|(index, word)| Some((index, self.eat(place, word)?)));
+        let begins = self.begins(place);
+        let near = words.iter().enumerate().filter(|(_, word)| begins.of(word));
+        let ends = near.filter_map(|(index, word)| Some((index, self.eat(place, word)?)));
         ends.max_by_key(|&(_, end)| end)
     }
 
     /// The longest of a table's words that stands there: its meaning, and where it ends.
     pub(super) fn meaning<T: Copy>(&self, place: usize, table: &[(&str, T)]) -> Option<(T, usize)> {
-        let ends = table.iter().filter_map(|&(word, meaning)| Some((meaning, self.eat(place, word)?)));
+        let begins = self.begins(place);
+        let near = table.iter().filter(|(word, _)| begins.of(word));
+        let ends = near.filter_map(|&(word, meaning)| Some((meaning, self.eat(place, word)?)));
         ends.max_by_key(|&(_, end)| end)
+    }
+
+    fn begins(&self, place: usize) -> Begins {
+        let mut bytes = [0; 4];
+        let length = self.at(place).encode_utf8(&mut bytes).len();
+        Begins { bytes, length }
+    }
+
+    /// As [`Text::meaning`], of a long table.
+    pub(super) fn among<T: Copy>(&self, place: usize, table: &Index<T>) -> Option<(T, usize)> {
+        self.meaning(place, table.beginning(self.at(place)))
     }
 
     pub(super) fn skip_spaces(&self, mut place: usize) -> usize {
@@ -95,10 +113,10 @@ impl Text {
 
     /// The letters, digits and apostrophes from there on, and where they end.
     pub(super) fn word(&self, place: usize) -> (String, usize) {
-        let part = |character: &char| character.is_alphanumeric() || *character == '\'';
-        let word: String = self.chars.iter().skip(place).take_while(|character| part(character)).collect();
-        let end = place + word.chars().count();
-        (word, end)
+        let part = |character: &char| is_alphanumeric(*character) || *character == '\'';
+        let rest = self.chars.get(place..).unwrap_or_default();
+        let length = rest.iter().position(|character| !part(character)).unwrap_or(rest.len());
+        (rest[..length].iter().collect(), place + length)
     }
 
     pub(super) fn has_digit(&self, from: usize, to: usize) -> bool {
@@ -110,16 +128,36 @@ impl Text {
     }
 
     /// Whether one of `words` stands anywhere (a Latin one as a whole word).
-    pub(super) fn mentions(&self, words: &[&str]) -> bool {
+    pub(super) fn mentions(&self, words: &Index<()>) -> bool {
         (0..self.len()).any(|place| {
             let inside = self.at(place).is_ascii_alphabetic() && self.before(place).is_ascii_alphabetic();
-            !inside && self.longest(place, words).is_some()
+            !inside && self.among(place, words).is_some()
         })
+    }
+}
+
+/// A character's bytes. Most words of a table begin with another, and that is cheap to see: tables are long, and asked at every place.
+struct Begins {
+    bytes: [u8; 4],
+    length: usize,
+}
+
+impl Begins {
+    /// Whether a word begins with the character.
+    fn of(&self, word: &str) -> bool {
+        let word = word.as_bytes();
+        let same = |at: usize| word.get(at) == self.bytes.get(at);
+        same(0) && (self.length == 1 || same(1) && (2..self.length).all(same))
     }
 }
 
 pub(super) fn is_hangul(character: char) -> bool {
     ('가'..='힣').contains(&character)
+}
+
+/// As [`char::is_alphanumeric`], which looks syllables up in a table.
+pub(super) fn is_alphanumeric(character: char) -> bool {
+    is_hangul(character) || character.is_alphanumeric()
 }
 
 /// Full-width forms to ASCII, kinds of dash and space to one, numeral Hanja to Hangul.
@@ -158,8 +196,8 @@ fn fold(character: char) -> char {
 }
 
 /// Hangul written as single letters (as macOS stores file names) to syllables; Unicode 17, §3.12.
-fn compose(letters: impl Iterator<Item = char>) -> Vec<char> {
-    let mut composed: Vec<char> = Vec::new();
+fn compose(letters: impl Iterator<Item = char>, room: usize) -> Vec<char> {
+    let mut composed: Vec<char> = Vec::with_capacity(room);
     for letter in letters {
         let (last, code) = (composed.last().map_or(0, |&last| u32::from(last)), u32::from(letter));
         let joined = match (last, code) {

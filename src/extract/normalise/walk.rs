@@ -79,7 +79,7 @@ impl Walk {
     /// With the path one segment longer.
     fn into(&mut self, path: &mut String, segment: &str, visit: impl FnOnce(&mut Self, &mut String)) {
         let length = path.len();
-        path.push_str(&names::join("", segment));
+        names::push(path, segment);
         visit(self, path);
         path.truncate(length);
     }

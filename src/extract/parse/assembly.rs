@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::extract::attempt::Change;
+use crate::extract::schema::names;
 
 /// Containers within containers beyond this are refused: dropping or walking a value recurses, so its depth is bounded here.
 pub const DEPTH: usize = 512;
@@ -112,7 +113,8 @@ impl Assembly {
                         let before = entry.insert(value);
                         // Said twice alike loses nothing.
                         let lossy = map.get(&name) != Some(&before);
-                        let path = format!("{}/{}", self.container(), escaped(&name));
+                        let mut path = self.container();
+                        names::push(&mut path, &name);
                         self.change_at(path, "duplicate_key", before, after, lossy);
                     }
                 }
@@ -183,12 +185,12 @@ impl Assembly {
     /// The JSON Pointer of the innermost container.
     fn container(&self) -> String {
         let outer = self.open.len().saturating_sub(1);
-        self.open[..outer].iter().map(step).collect()
+        path(&self.open[..outer])
     }
 
     /// The JSON Pointer of the place where the next value goes.
     pub fn place(&self) -> String {
-        self.open.iter().map(step).collect()
+        path(&self.open)
     }
 
     /// Records a change at the place where the next value goes.
@@ -231,8 +233,21 @@ impl Assembly {
         false
     }
 
+    /// The first value and what was changed, and nothing of it is left.
+    pub fn take(&mut self) -> (Value, Vec<Change>) {
+        self.end();
+        let value = self.roots.drain(..).next().unwrap_or_default();
+        self.recorded = [0; 2];
+        (value, std::mem::take(&mut self.changes))
+    }
+
     /// The values and what was changed.
     pub fn finish(mut self) -> (Vec<Value>, Vec<Change>) {
+        self.end();
+        (self.roots, self.changes)
+    }
+
+    fn end(&mut self) {
         while !self.open.is_empty() {
             self.close();
         }
@@ -240,22 +255,20 @@ impl Assembly {
             let after = Value::from(format!("{times} more such changes"));
             self.changes.push(Change { path: String::new(), kind: kind.to_owned(), before: Value::Null, after, lossy });
         }
-        (self.roots, self.changes)
     }
 }
 
-/// A container's step of the path to what comes next in it.
-fn step(open: &Open) -> String {
-    match open {
-        Open::Array(items) => format!("/{}", items.len()),
-        Open::Object(_, Some(key)) => format!("/{}", escaped(key)),
-        Open::Object(_, None) | Open::Group(_) => String::new(),
+/// The path to what comes next in the innermost of these containers, each within the one before.
+fn path(containers: &[Open]) -> String {
+    let mut path = String::new();
+    for open in containers {
+        match open {
+            Open::Array(items) => names::push(&mut path, &items.len().to_string()),
+            Open::Object(_, Some(key)) => names::push(&mut path, key),
+            Open::Object(_, None) | Open::Group(_) => {}
+        }
     }
-}
-
-/// A name as a JSON Pointer writes it (RFC 6901).
-pub fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    path
 }
 
 /// A scalar as it is; of a container only its form, or the copies of nested containers would add up to the square of the text.

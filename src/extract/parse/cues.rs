@@ -49,8 +49,11 @@ pub fn corrects(gap: &str) -> bool {
 /// The last place where a word stands by itself.
 fn last_word(said: &str, word: &str) -> Option<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-    said.rmatch_indices(word)
-        .map(|(at, _)| at)
+    // Most gaps are shorter than what a searcher prepares for each word would take.
+    let (bytes, sought) = (said.as_bytes(), word.as_bytes());
+    let places = (0..(said.len() + 1).saturating_sub(word.len())).rev();
+    places
+        .filter(|at| bytes.get(*at) == sought.first() && bytes[*at..].starts_with(sought))
         .find(|at| !letter(said[..*at].chars().next_back()) && !letter(said[at + word.len()..].chars().next()))
 }
 

@@ -19,24 +19,42 @@ pub struct SyntaxError {
 /// # Errors
 /// The first place where the text is no JSON, or is nested deeper than 512.
 pub fn value(text: &str) -> Result<(Value, Vec<Change>), SyntaxError> {
-    let (value, changes, end) = prefix(text)?;
-    let end = skip(text.as_bytes(), end);
-    if end < text.len() {
-        return Err(SyntaxError { offset: end, expected: "the end of the text" });
-    }
-    Ok((value, changes))
+    Stack::default().value(text)
 }
 
-/// The value that a text begins with, and where it ends.
-/// # Errors
-/// As [`value`].
-pub fn prefix(text: &str) -> Result<(Value, Vec<Change>, usize), SyntaxError> {
-    let mut reader = Reader { text, bytes: text.as_bytes(), at: 0, assembly: Assembly::default(), objects: Vec::new() };
-    reader.run()?;
-    let end = reader.at;
-    let (values, changes) = reader.assembly.finish();
-    let value = values.into_iter().next().unwrap_or_default();
-    Ok((value, changes, end))
+/// What a reading needs besides its text: for many values, one after the other, it is made once.
+#[derive(Default)]
+pub struct Stack {
+    assembly: Assembly,
+    /// For each open container whether it is an object.
+    objects: Vec<bool>,
+}
+
+impl Stack {
+    /// As [`value`](self::value()).
+    /// # Errors
+    /// The same.
+    pub fn value(&mut self, text: &str) -> Result<(Value, Vec<Change>), SyntaxError> {
+        let (value, changes, end) = self.prefix(text)?;
+        let end = skip(text.as_bytes(), end);
+        if end < text.len() {
+            return Err(SyntaxError { offset: end, expected: "the end of the text" });
+        }
+        Ok((value, changes))
+    }
+
+    /// The value that a text begins with, and where it ends.
+    /// # Errors
+    /// As [`value`](self::value()).
+    pub fn prefix(&mut self, text: &str) -> Result<(Value, Vec<Change>, usize), SyntaxError> {
+        let mut reader =
+            Reader { text, bytes: text.as_bytes(), at: 0, assembly: &mut self.assembly, objects: &mut self.objects };
+        let read = reader.run();
+        let end = reader.at;
+        self.objects.clear();
+        let (value, changes) = self.assembly.take();
+        read.map(|()| (value, changes, end))
+    }
 }
 
 fn skip(bytes: &[u8], mut at: usize) -> usize {
@@ -50,9 +68,8 @@ struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
-    assembly: Assembly,
-    /// For each open container whether it is an object.
-    objects: Vec<bool>,
+    assembly: &'a mut Assembly,
+    objects: &'a mut Vec<bool>,
 }
 
 impl Reader<'_> {
@@ -177,7 +194,7 @@ impl Reader<'_> {
             }
             self.digits()?;
         }
-        read_number(&mut self.assembly, &self.text[start..self.at]);
+        read_number(self.assembly, &self.text[start..self.at]);
         Ok(())
     }
 
@@ -204,8 +221,13 @@ impl Reader<'_> {
             self.at += run;
             match self.bytes[self.at] {
                 b'"' => {
-                    made.push_str(&self.text[from..self.at]);
+                    let rest = &self.text[from..self.at];
                     self.at += 1;
+                    // Most have no escape, and are made in one go.
+                    if made.is_empty() {
+                        return Ok(rest.to_owned());
+                    }
+                    made.push_str(rest);
                     return Ok(made);
                 }
                 b'\\' => {

@@ -17,6 +17,7 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
     if root.choices().is_some() || root.accepts(Kind::String) || text.len() > 10_000 {
         return None;
     }
+    let (ends, mut within) = (clause_ends(text), Clause::default());
     let mut only: Option<(Value, Range<usize>)> = None;
     let mut at = 0;
     let mut looked_at = 0;
@@ -39,12 +40,16 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         }
         let place = start..start + word.len();
         if value.is_number() {
-            if is_bound(text, place.clone()) || is_part_of_more(text, place) {
+            let around = clause(text, &ends, &place);
+            if within.place != around {
+                within = Clause::new(text, around);
+            }
+            if within.bounds(&place) || is_part_of_more(text, place) {
                 return None;
             }
         } else if start >= looked_at {
             // Each clause is looked at once, however many words of it could be the value.
-            let clause = clause(text, place);
+            let clause = clause(text, &ends, &place);
             looked_at = clause.end;
             if is_denied(&text[clause]) {
                 return None;
@@ -64,32 +69,55 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
     Some(Candidate { value, span, changes })
 }
 
-/// Whether the words around a number say that it is not so, or more or less than that.
-fn is_bound(text: &str, place: Range<usize>) -> bool {
-    const BEFORE: &[&str] = &[
-        "than", "between", "under", "over", "below", "above", "beyond", "within", "minimum", "maximum", "least",
-        "most", "to", "until", "no",
-    ];
-    const BETWEEN: &[&str] = &["of", "a", "an", "the", "only", "about"];
-    const BEHIND: &[[&str; 2]] =
-        &[["or", "more"], ["or", "less"], ["or", "fewer"], ["or", "so"], ["at", "least"], ["at", "most"]];
-    const KOREAN: &[&str] = &["이상", "이하", "미만", "초과", "사이"];
-    let clause = clause(text, place.clone());
-    let words = |said: &str| -> Vec<String> {
-        let lower = said.to_lowercase().replace('’', "'");
-        let words = lower.split(|c: char| !(c.is_alphanumeric() || c == '\''));
-        words.filter(|w| !w.is_empty()).map(str::to_owned).collect()
-    };
-    let (before, behind) = (words(&text[clause.start..place.start]), words(&text[place.end..clause.end]));
-    let near = before.iter().rev().find(|word| !BETWEEN.contains(&word.as_str()));
-    let two: Vec<&str> = behind.iter().take(2).map(String::as_str).collect();
-    let around = &text[clause];
-    near.is_some_and(|word| BEFORE.contains(&word.as_str()))
-        || before.iter().any(|word| word != "no" && denial::is_english(word))
-        || BEHIND.iter().any(|bound| two == bound)
-        || behind.iter().any(|word| denial::is_korean(word))
-        || KOREAN.iter().any(|said| around.contains(said))
-        || around.contains(['<', '>', '≤', '≥', '±', '~'])
+/// The words of a clause, in small letters, with what bounds or denies every number or some in it. Of many numbers in one clause each asks.
+#[derive(Default)]
+struct Clause {
+    place: Range<usize>,
+    /// Each with where it begins in the text.
+    words: Vec<(usize, String)>,
+    /// Before this word none denies what comes; from that one on none denies what came.
+    denied_from: usize,
+    denied_to: usize,
+    bounded: bool,
+}
+
+impl Clause {
+    fn new(text: &str, place: Range<usize>) -> Self {
+        const KOREAN: &[&str] = &["이상", "이하", "미만", "초과", "사이"];
+        let said = &text[place.clone()];
+        let bounded = KOREAN.iter().any(|bound| said.contains(bound)) || said.contains(['<', '>', '≤', '≥', '±', '~']);
+        let mut words = Vec::new();
+        let joins = |c: char| c.is_alphanumeric() || c == '\'';
+        for word in said.split(|c: char| !joins(c) && c != '’').filter(|word| !word.is_empty()) {
+            let at = word.as_ptr() as usize - text.as_ptr() as usize;
+            let lower = word.to_lowercase().replace('’', "'");
+            words.extend(lower.split(|c| !joins(c)).filter(|part| !part.is_empty()).map(|part| (at, part.to_owned())));
+        }
+        let denies = |(_, word): &(usize, String)| word != "no" && denial::is_english(word);
+        let denied_from = words.iter().position(denies).unwrap_or(words.len());
+        let denied_to = words.iter().rposition(|(_, word)| denial::is_korean(word)).map_or(0, |last| last + 1);
+        Clause { place, words, denied_from, denied_to, bounded }
+    }
+
+    /// Whether the words around a number say that it is not so, or more or less than that.
+    fn bounds(&self, number: &Range<usize>) -> bool {
+        const BEFORE: &[&str] = &[
+            "than", "between", "under", "over", "below", "above", "beyond", "within", "minimum", "maximum", "least",
+            "most", "to", "until", "no",
+        ];
+        const BETWEEN: &[&str] = &["of", "a", "an", "the", "only", "about"];
+        const BEHIND: &[[&str; 2]] =
+            &[["or", "more"], ["or", "less"], ["or", "fewer"], ["or", "so"], ["at", "least"], ["at", "most"]];
+        let before = self.words.partition_point(|(at, _)| *at < number.start);
+        let behind = self.words.partition_point(|(at, _)| *at < number.end);
+        let near = self.words[..before].iter().rev().find(|(_, word)| !BETWEEN.contains(&word.as_str()));
+        let two: Vec<&str> = self.words[behind..].iter().take(2).map(|(_, word)| word.as_str()).collect();
+        near.is_some_and(|(_, word)| BEFORE.contains(&word.as_str()))
+            || self.denied_from < before
+            || BEHIND.iter().any(|bound| two == bound)
+            || self.denied_to > behind
+            || self.bounded
+    }
 }
 
 /// Whether the word before or behind a number makes another one of it, or says that it is about that much: then `normalise` reads the whole.
@@ -104,12 +132,17 @@ fn is_part_of_more(text: &str, place: Range<usize>) -> bool {
     is_numeral(before) || is_numeral(behind) || ABOUT.contains(&before.to_lowercase().as_str())
 }
 
-/// The clause around a place: to the next mark that ends one on either side.
-fn clause(text: &str, place: Range<usize>) -> Range<usize> {
+/// Where marks stand that end a clause.
+fn clause_ends(text: &str) -> Vec<Range<usize>> {
     let ends =
         |c: char| matches!(c, ',' | ';' | ':' | '.' | '!' | '?' | '\n' | '，' | '；' | '：' | '。' | '！' | '？');
-    let from = text[..place.start].rfind(ends).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
-    let to = text[place.end..].find(ends).map_or(text.len(), |at| place.end + at);
+    text.match_indices(ends).map(|(at, mark)| at..at + mark.len()).collect()
+}
+
+/// The clause around a place: to the next mark that ends one on either side.
+fn clause(text: &str, ends: &[Range<usize>], place: &Range<usize>) -> Range<usize> {
+    let from = ends[..ends.partition_point(|end| end.start < place.start)].last().map_or(0, |end| end.end);
+    let to = ends.get(ends.partition_point(|end| end.start < place.end)).map_or(text.len(), |end| end.start);
     from..to
 }
 

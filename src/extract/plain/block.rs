@@ -9,6 +9,7 @@ use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
+use crate::extract::validate::brief;
 
 /// Objects within objects, by indent, beyond this are not looked for.
 const DEPTH: usize = 16;
@@ -314,7 +315,7 @@ fn insert(block: &mut Block, key: &str, value: Value) {
                 path: names::join("", key),
                 kind: "duplicate_key".to_owned(),
                 before: value,
-                after: known.clone(),
+                after: brief(known),
                 lossy,
             });
         }

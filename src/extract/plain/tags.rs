@@ -13,6 +13,7 @@ use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
+use crate::extract::validate::brief;
 
 /// Tags within tags beyond this are text.
 const DEPTH: usize = 32;
@@ -137,7 +138,7 @@ fn object(text: &str, whole: &Range<usize>, elements: &[Element], node: Node<'_>
             },
             (Some(known), _) => {
                 let lossy = *known != value;
-                changes.push(Change { path, ..change("duplicate_key", value, known.clone(), lossy) });
+                changes.push(Change { path, ..change("duplicate_key", value, brief(known), lossy) });
             }
             (None, _) => {
                 map.insert(property.key.to_owned(), value);

@@ -3,10 +3,29 @@
 
 use serde_json::Value;
 
+use crate::units::beginning;
+
 /// A name without what writers vary: case, full-width forms, `_`, `-`, spaces, Markdown's marks. `fullName`, `Full Name` and
 /// `full_name` fold to one.
 pub fn fold(name: &str) -> String {
-    name.chars().map(half_width).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let mut folded = String::with_capacity(name.len());
+    for c in name.chars().map(half_width) {
+        match c {
+            // Most names are of these, for which the tables of Unicode need not be asked.
+            '\0'..='\u{7f}' if c.is_ascii_alphanumeric() => folded.push(c.to_ascii_lowercase()),
+            '\0'..='\u{7f}' => {}
+            c if is_letter_without_case(c) => folded.push(c),
+            c if c.is_alphanumeric() => folded.extend(c.to_lowercase()),
+            _ => {}
+        }
+    }
+    folded
+}
+
+/// Whether it is one of the letters of Korean, Japanese and Chinese in common use, which have no case.
+fn is_letter_without_case(c: char) -> bool {
+    matches!(c, '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'
+        | '\u{3131}'..='\u{318e}' | '\u{4e00}'..='\u{9ffc}')
 }
 
 /// The ordinary form of a full-width letter, digit or mark.
@@ -57,7 +76,39 @@ pub(super) fn names(key: &str, schema: &Value) -> Vec<String> {
 
 /// A JSON Pointer one segment further in.
 pub fn join(pointer: &str, segment: &str) -> String {
-    format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
+    let mut joined = String::with_capacity(pointer.len() + 1 + segment.len());
+    joined.push_str(pointer);
+    write(&mut joined, segment);
+    joined
+}
+
+/// A change's path is no longer than that: in a text of many changes below one long key, each would tell the key.
+const LONGEST_PATH: usize = 1_024;
+
+/// The same in place, for the paths of changes; what goes beyond [`LONGEST_PATH`] is left out.
+pub fn push(pointer: &mut String, segment: &str) {
+    let room = LONGEST_PATH.saturating_sub(pointer.len());
+    if segment.len() < room {
+        return write(pointer, segment);
+    }
+    if room > 0 {
+        write(pointer, beginning(segment, room));
+        pointer.push('…');
+    }
+}
+
+fn write(pointer: &mut String, segment: &str) {
+    pointer.push('/');
+    if !segment.contains(['~', '/']) {
+        return pointer.push_str(segment);
+    }
+    for c in segment.chars() {
+        match c {
+            '~' => pointer.push_str("~0"),
+            '/' => pointer.push_str("~1"),
+            c => pointer.push(c),
+        }
+    }
 }
 
 /// A pointer's last segment as it was written in the value.
@@ -79,6 +130,15 @@ mod tests {
     }
 
     #[test]
+    fn folding_is_as_the_tables_of_unicode_have_it() {
+        for c in '\0'..=char::MAX {
+            let told: String =
+                [half_width(c)].iter().filter(|c| c.is_alphanumeric()).flat_map(|c| c.to_lowercase()).collect();
+            assert_eq!(fold(c.encode_utf8(&mut [0; 4])), told, "{c:?}");
+        }
+    }
+
+    #[test]
     fn a_key_is_read_as_its_words() {
         for (key, read) in [
             ("unit_price", "unit price"),
@@ -90,6 +150,15 @@ mod tests {
         ] {
             assert_eq!(words(key), read);
         }
+    }
+
+    #[test]
+    fn a_path_of_changes_has_a_longest_length() {
+        let mut path = String::new();
+        for _ in 0..100 {
+            push(&mut path, &"k".repeat(100));
+        }
+        assert!(path.starts_with("/kkk") && path.ends_with('…') && path.len() < LONGEST_PATH + 8, "{}", path.len());
     }
 
     #[test]

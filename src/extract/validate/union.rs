@@ -128,6 +128,10 @@ fn tries(value: &Value, node: Node<'_>, known: &mut HashMap<Place, usize>, depth
     }
     let mut sum = 1usize;
     let mut add = |value: &Value, node: Node<'_>| {
+        // More than a few are not counted to the end.
+        if sum > FEW {
+            return;
+        }
         sum = sum.saturating_add(tries(value, node, known, depth + 1));
     };
     for branch in node.branches().filter(|b| b.accepts(Kind::of(value))) {
@@ -244,7 +248,10 @@ impl Search {
             };
         }
         below(value, node, &mut |step, value, node| {
-            self.explain(value, node, &step.after(path), depth + 1);
+            // Most values of a long list fit, or come when enough is told: neither is worth a path.
+            if self.faults.len() < MOST_FAULTS && !self.fits(value, node, 0) {
+                self.explain(value, node, &step.after(path), depth + 1);
+            }
         });
     }
 

@@ -1,6 +1,9 @@
 //! What a word of a date or time can say, and the words that say nothing or too much. Read in `scan`.
 //! The words themselves are in `korean_words` and `english_words`.
 
+use std::sync::LazyLock;
+
+use super::super::index::Index;
 use super::super::text::Text;
 use super::{english_words, korean_words};
 
@@ -61,8 +64,9 @@ pub(super) enum Part {
 
 /// The longest word of either language that stands at `place`: what it says, and where it ends.
 pub(super) fn word(text: &Text, place: usize) -> Option<(Word, usize)> {
-    let korean = text.meaning(place, korean_words::WORDS);
-    korean.into_iter().chain(text.meaning(place, english_words::WORDS)).max_by_key(|&(_, end)| end)
+    static WORDS: LazyLock<Index<Word>> =
+        LazyLock::new(|| Index::new(korean_words::WORDS.iter().chain(english_words::WORDS).copied()));
+    text.among(place, &WORDS)
 }
 
 /// Says nothing by itself between the parts, before or after them.

@@ -71,10 +71,13 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
             let raw = text[field.value..stop].trim();
             let last = index + 1 == found.len();
-            let (raw, comment) = if last && line.hashes { uncommented(raw) } else { (raw, "") };
+            // `Title: Fix bug # 12`: free text goes on behind a hash, but for YAML's, where it may do so all the same.
+            let free = field.property.node.accepts(Kind::String) && !raw.starts_with(['"', '\'']);
+            let commented = last && if free { line.yaml } else { line.hashes };
+            let (raw, comment) = if commented { uncommented(raw) } else { (raw, "") };
             if !comment.is_empty() {
                 let path = names::join("", field.property.key);
-                let told = change("comment_removed", Value::from(comment), Value::Null, false);
+                let told = change("comment_removed", Value::from(comment), Value::Null, free);
                 block.changes.push(Change { path, ..told });
             }
             let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };

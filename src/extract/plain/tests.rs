@@ -311,3 +311,18 @@ fn commas_in_numbers_part_no_items() {
         assert_eq!(best(text, &schema).value, wanted, "{text}");
     }
 }
+
+#[test]
+fn a_hash_in_free_text_is_text_unless_the_lines_are_yaml() {
+    let said = "Fix bug # 12";
+    for text in ["Name: Fix bug # 12\nAge: 5", "- **Name**: Fix bug # 12\n- **Age**: 5", "name: Fix bug # 12"] {
+        let read = best(text, &person());
+        assert_eq!(read.value["name"], json!(said), "{text}");
+        assert!(!read.changes.iter().any(|c| c.kind == "comment_removed"), "{text}");
+    }
+    let read = best("name: Al # a nick\nage: 5 # years", &person());
+    assert_eq!(read.value, json!({"name": "Al", "age": 5}));
+    let marks: Vec<bool> = read.changes.iter().filter(|c| c.kind == "comment_removed").map(|c| c.lossy).collect();
+    assert_eq!(marks, [true, false], "what could be text is lost, what no number can hold is not");
+    assert_eq!(best("Name: Al\nAge: 5 # years", &person()).value, json!({"name": "Al", "age": 5}));
+}

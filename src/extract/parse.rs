@@ -63,7 +63,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
             }
         }
     }
-    drop_footnotes(text, &mut found);
+    drop_footnotes(text, &mut found, schema);
     if found.is_empty() {
         found.extend(word::among_prose(text, schema));
     }
@@ -136,16 +136,43 @@ fn written_into_a_string(value: &Value, span: &Range<usize>, schema: Option<&Sch
     Some(Candidate { value: made, span: span.clone(), changes })
 }
 
-/// `[1]` behind a sentence refers to a source.
-fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
+/// `[1]` behind a sentence refers to a source, and so does one behind a value or before a line's text where the schema has no such list.
+fn drop_footnotes(text: &str, found: &mut Vec<Candidate>, schema: Option<&Schema>) {
+    let strange = takes_no_numbers(schema);
     let footnote = |c: &Candidate| {
         let number = c.value.as_array().is_some_and(|items| items.len() == 1 && items[0].is_u64());
+        let before = text[..c.span.start].trim_end_matches(' ');
         number
-            && text[..c.span.start].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+            && (before.ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+                || strange && (before.ends_with(['}', ']']) || around::footnote(&text[c.span.start..]).is_some()))
     };
     if found.iter().any(|c| !footnote(c)) {
         found.retain(|c| !footnote(c));
     }
+}
+
+/// Whether the schema has no place at its top for a list of numbers.
+fn takes_no_numbers(schema: Option<&Schema>) -> bool {
+    schema.map(Schema::root).is_some_and(|root| {
+        let items = || super::plain::items_of(root).is_some_and(|item| !item.accepts(Kind::Integer));
+        !root.accepts(Kind::Array) || items()
+    })
+}
+
+/// A piece of a text without the lines of footnotes at its two ends.
+pub fn between_footnotes(text: &str, piece: Range<usize>, schema: Option<&Schema>) -> Range<usize> {
+    let Range { mut start, mut end } = piece;
+    if !takes_no_numbers(schema) {
+        return start..end;
+    }
+    let is_note = |line: &str| line.trim().is_empty() || around::footnote(line).is_some_and(|said| !said.contains('{'));
+    while let Some(line) = text[start..end].split_inclusive('\n').next().filter(|line| is_note(line)) {
+        start += line.len();
+    }
+    while let Some(line) = text[start..end].split_inclusive('\n').next_back().filter(|line| is_note(line)) {
+        end -= line.len();
+    }
+    if start < end { start..end } else { piece }
 }
 
 /// Several values as one array: first where nothing else stands in the text or the schema asks for an array of such, else not at all.

@@ -268,3 +268,24 @@ fn the_answer_is_taken_before_a_draft() {
     let listed = traced("{\"name\": \"draft\"}\nCorrection: {\"name\": \"final\"}", &people());
     assert_eq!(listed.value, Some(json!([{"name": "final"}])));
 }
+
+#[test]
+fn footnotes_around_a_value_are_left_out_without_loss() {
+    let schema = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}});
+    for text in [
+        "[1] the source {\"a\": 1}",
+        "[1] Wikipedia\n{\"a\": 1}",
+        "{\"a\": 1} [1]",
+        "{\"a\": 1}\n\n[1] the source\n[2]: https://a.b/c",
+        "{a: 1}\n[1] the source",
+        "[^1]: see below\n{a: 1}",
+    ] {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(json!({"a": 1})), "{text}");
+        let changes: Vec<&Change> = trace.attempts.iter().flat_map(|a| &a.changes).collect();
+        assert!(changes.iter().any(|c| c.kind == "left_out"), "{text}");
+        assert!(changes.iter().all(|c| !c.lossy), "{text}: {changes:?}");
+    }
+    // A list of numbers is one where the schema asks for such.
+    assert_eq!(traced("[1] is the list", &json!({"type": "array", "items": {"type": "integer"}})).value, Some(json!([1])));
+}

@@ -2,6 +2,7 @@
 //! Korean and English. Only where the schema asks for such a value and the text gives evidence; free strings are left alone.
 //! Next: `walk` goes through a value; `number`, `time`, `choose` read one text each.
 
+mod answer;
 mod choose;
 mod counters;
 mod decimal;

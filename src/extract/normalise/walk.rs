@@ -9,7 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, schema::Choice};
 use super::choose::with_value;
-use super::{Want, choose, money, number, time};
+use super::{Want, answer, choose, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,10 +181,11 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         let value = Value::String(reading.value);
         return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
     }
+    let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
-        return None;
+        return answered();
     }
-    let reading = number(text)?;
+    let Some(reading) = number(text) else { return answered() };
     // An integer that 64 bits do not hold would be rounded.
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
@@ -205,10 +206,18 @@ fn names_in_words(key: &str) -> String {
     key.replace(['_', '-'], " ")
 }
 
+fn yes_or_no(text: &str) -> Option<Reading> {
+    let answer = answer::answer(text)?;
+    Some(Reading { value: answer.is_yes.into(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
+}
+
 fn chosen(text: &str, choices: &[Choice], about: &str) -> Option<Reading> {
     if let Some(chosen) = choose(text, choices, about) {
         let value = choices.get(chosen.index)?.value.clone();
         return Some(Reading { value, kind: "enum_in_sentence", lossy: chosen.left_over, open: Vec::new() });
+    }
+    if choices.iter().any(|choice| choice.value.is_boolean()) {
+        return yes_or_no(text).filter(|reading| with_value(choices, &reading.value).is_some());
     }
     let listed_numbers = choices.iter().any(|choice| choice.value.is_number());
     let reading = if listed_numbers { number(text)? } else { return None };

@@ -14,6 +14,15 @@ pub enum Bare {
 
 /// Reads a value that no quote and no bracket begins. Nothing where a delimiter stands.
 pub fn bare(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Bare> {
+    if role == Role::Item
+        && !in_call
+        && let Some(end) = item_in_groups(cursor)
+    {
+        let mut read = Read { made: cursor.text[cursor.at..end].to_owned(), ..Read::default() };
+        read.note("quotes_added", false);
+        cursor.at = end;
+        return Some(Bare::Text(read));
+    }
     if let Some(number) = number(cursor, role) {
         return Some(Bare::Number(number));
     }
@@ -107,6 +116,41 @@ fn ends(cursor: &mut Cursor, at: usize, role: Role) -> bool {
 fn grouped(cursor: &Cursor, comma: usize) -> bool {
     let three = cursor.bytes.get(comma + 1..comma + 4).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
     three && !cursor.byte(comma + 4).is_some_and(|b| b.is_ascii_digit()) && !cursor.colon_follows(comma + 4)
+}
+
+/// The end of an array's item in groups of three: of `[1,000, 2,000]` the text `1,000`. Since JSON has no number `000`, one such group shows
+/// that the array is written in them. Without white space behind any comma, what could be a group or an item of its own leaves it open.
+fn item_in_groups(cursor: &mut Cursor) -> Option<usize> {
+    let digits = |at: usize| {
+        cursor.bytes[at.min(cursor.bytes.len())..].iter().take(4).take_while(|b| b.is_ascii_digit()).count()
+    };
+    let start = cursor.at + usize::from(cursor.byte(cursor.at) == Some(b'-'));
+    let first = digits(start);
+    let group = |at: usize| cursor.byte(at) == Some(b',') && digits(at + 1) == 3;
+    if !(1..=3).contains(&first) || cursor.byte(start) == Some(b'0') || !group(start + first) {
+        return None;
+    }
+    let numeric = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b',' | b'.' | b'-');
+    let horizon = cursor.horizon(start);
+    let ahead = cursor.bytes[start..horizon].iter().take_while(numeric).count();
+    let behind = cursor.bytes[..start].iter().rev().take(horizon - start).take_while(numeric).count();
+    let array = start - behind..start + ahead;
+    let commas = || array.clone().filter(|at| cursor.bytes[*at] == b',');
+    let nought = commas().any(|at| group(at) && cursor.byte(at + 1) == Some(b'0'));
+    let spaced = commas().any(|at| cursor.byte(at + 1).is_some_and(|b| b.is_ascii_whitespace()));
+    let mut end = start + first;
+    let mut open = false;
+    while group(end) {
+        open |= end > start + first && cursor.byte(end + 1) != Some(b'0');
+        end += 4;
+    }
+    if cursor.byte(end) == Some(b'.') {
+        end += 1 + digits(end + 1);
+    }
+    let ends = cursor.byte(end).is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b',' | b']'));
+    let look = array.len();
+    cursor.spent(look);
+    (nought && ends && (spaced || !open)).then_some(end)
 }
 
 /// JSON's words, Python's, and JavaScript's `undefined`.

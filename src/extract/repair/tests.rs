@@ -424,3 +424,20 @@ fn comments_alone_are_no_value() {
     }
     all_give(json!({"a": 1}), &["// hello\n{a: 1}", "/* {b: 2} */ {a: 1,}", "//\n/* x */\n'a': 1"]);
 }
+
+#[test]
+fn a_lists_numbers_in_groups_of_three_stay_whole_where_a_group_is_no_number_of_json() {
+    for (text, value) in [
+        ("[1,000, 2,000]", json!(["1,000", "2,000"])),
+        ("[1,000,2,000]", json!(["1,000", "2,000"])),
+        ("[12,000, 3,500]", json!(["12,000", "3,500"])),
+        ("[3,500, 12,000, 7]", json!(["3,500", "12,000", 7])),
+        ("{'n': [-1,000,000, 20]}", json!({"n": ["-1,000,000", 20]})),
+        // JSON's own numbers stay what JSON says, and so does what could be either.
+        ("[1,234, 5,678,]", json!([1, 234, 5, 678])),
+        ("[1,000,200,]", json!([1, "000", 200])),
+        ("[1, 000]", json!([1, "000"])),
+    ] {
+        assert_eq!(read(text).value, value, "{text}");
+    }
+}

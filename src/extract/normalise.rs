@@ -21,4 +21,5 @@ mod walk;
 pub use choose::{Chosen, choose};
 pub use number::{NumberReading, number};
 pub use time::{TimeReading, Want, time};
+pub(super) use walk::marks;
 pub use walk::{Normalised, normalise};

@@ -5,7 +5,7 @@
 pub(super) const SIGNS: &[&str] =
     &["₩", "$", "€", "£", "¥", "us$", "a$", "c$", "hk$", "nt$", "s$", "r$", "₹", "₽", "₫", "฿"];
 pub(super) const CODES: &[&str] =
-    &["krw", "usd", "eur", "gbp", "jpy", "cny", "chf", "aud", "cad", "inr", "rs.", "원화"];
+    &["krw", "usd", "eur", "gbp", "jpy", "cny", "chf", "aud", "cad", "inr", "vnd", "rs.", "원화"];
 
 /// After the number.
 pub(super) const CURRENCIES: &[&str] = &[
@@ -64,6 +64,8 @@ pub(super) const CURRENCIES: &[&str] = &[
     "south korean won",
     "aud",
     "cad",
+    "vnd",
+    "₫",
 ];
 
 pub(super) const PERCENTS: &[&str] = &["%", "퍼센트", "프로", "퍼", "percent", "per cent", "pct", "percentage points"];

@@ -257,7 +257,7 @@ proptest! {
     fn no_text_panics(
         input in "\\PC{0,60}",
         pieces in proptest::collection::vec(
-            "[0-9]{1,3}|년|월|일|시|분|초|반|전|후|오전|밤|다음|주| |/|-|:|\\.|pm|at|last|friday|march|하루|마지막|내일|kst|\\+|t",
+            "[0-9]{1,3}|년|월|일|시|분|초|반|전|후|오전|밤|다음|주| |/|-|:|\\.|pm|at|last|friday|march|하루|마지막|내일|kst|\\+|t|room|'|#|명",
             0..14,
         ),
         year in -9999i16..=9999,
@@ -380,6 +380,7 @@ fn two_days_or_two_hours_are_neither() {
         "Nov5 room 3, 2pm Nov 6",
         "Nov 5 at 1430",
         "Nov 5, room 3",
+        "Nov 5 2pm, room '3",
     ] {
         assert_eq!(read(input, Want::DateTime), None, "{input}");
     }

@@ -170,6 +170,16 @@ fn want(format: &str) -> Option<Want> {
     }
 }
 
+/// The number that a text gives where it is the whole of what the schema asks for, and the kinds of what reading it leaves out or guesses.
+pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Vec<&'static str>)> {
+    if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
+        return None;
+    }
+    let reading = read(text, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
+    let lossy = reading.lossy.then_some(reading.kind);
+    Some((reading.value, lossy.into_iter().chain(reading.open).collect()))
+}
+
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.

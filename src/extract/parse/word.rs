@@ -53,11 +53,15 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         only = Some((value, start..start + word.len()));
     }
     let (value, span) = only?;
-    let changes = match (&value, value.is_number().then(|| normalise::number::number(text)).flatten()) {
+    let changes = match (&value, value.is_number().then(|| normalise::marks(text, root)).flatten()) {
         // With its sign, its size and its unit it is another one: `minus 5`, `2 million`.
-        (Value::Number(number), Some(reading)) if reading.value.as_f64() != number.as_f64() => return None,
+        (Value::Number(number), Some((read, _))) if read.as_f64() != number.as_f64() => return None,
         (Value::Number(_), None) => {
             vec![change("number_among_words", Value::from(beginning(text, 80)), value.clone(), true)]
+        }
+        // What is left out by it is told as in a field: `5 USD`, `about 42`.
+        (_, Some((_, marks))) => {
+            marks.into_iter().map(|kind| change(kind, Value::from(beginning(text, 80)), value.clone(), true)).collect()
         }
         _ => Vec::new(),
     };
@@ -96,12 +100,14 @@ fn is_bound(text: &str, place: Range<usize>) -> bool {
 fn is_part_of_more(text: &str, place: Range<usize>) -> bool {
     const ABOUT: &[&str] =
         &["about", "around", "roughly", "approximately", "some", "nearly", "almost", "약", "대략", "한", "거의"];
+    const SIZES: &[&str] = &["k", "m", "b", "t", "mn", "bn", "tn", "mil"];
     let numeral = |c: char| c.is_ascii_digit() || "십백천만억조".contains(c);
     let is_numeral =
         |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) || !word.is_empty() && word.chars().all(numeral);
     let before = text[..place.start].split_whitespace().next_back().unwrap_or_default();
     let behind = text[place.end..].split_whitespace().next().unwrap_or_default();
-    is_numeral(before) || is_numeral(behind) || ABOUT.contains(&before.to_lowercase().as_str())
+    let sized = SIZES.contains(&behind.trim_end_matches(['.', ',', '!']).to_lowercase().as_str());
+    is_numeral(before) || is_numeral(behind) || sized || ABOUT.contains(&before.to_lowercase().as_str())
 }
 
 /// The clause around a place: to the next mark that ends one on either side.

@@ -95,7 +95,7 @@ pub(super) fn is_named(text: &Text, facts: &Facts, place: usize, end: usize) -> 
 /// Such a number with all that is written as one with it: where it ends.
 pub(super) fn named(text: &Text, facts: &Facts, place: usize) -> Option<usize> {
     let end = word_end(text, place);
-    (text.before(place) == '#' || is_named(text, facts, place, end)).then_some(end)
+    (end > place && (text.before(place) == '#' || is_named(text, facts, place, end))).then_some(end)
 }
 
 /// `A101`, `B2`: a name with a number in it. A word of a time that is glued to one (`Nov5`) is none.

@@ -31,6 +31,8 @@ pub(super) fn scan(text: &Text) -> Option<Facts> {
             }
             None => between(text, place, &mut facts, &mut clause)?,
         };
+        // Every piece takes something.
+        (place > started).then_some(())?;
         if place > started + 1 || text.at(started) != ' ' {
             at = text.eat(started, "at").is_some();
         }
@@ -198,7 +200,7 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     {
         return Some(end);
     }
-    let end = other::named(text, facts, place)?;
+    let end = other::named(text, facts, from)?;
     other::number(facts, end)
 }
 

@@ -198,7 +198,9 @@ impl Walk {
                     return false;
                 }
             }
-            self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), false);
+            // Pydantic refuses a text for a list. As one item nothing of it is lost, but `a, b, c` may have been meant as three.
+            let guessed = value.as_str().is_some_and(super::plain::may_be_a_list);
+            self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), guessed);
             return true;
         }
         // Text is left out: prose is not the value of a field that it does not name.

@@ -276,6 +276,21 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
     found
 }
 
+/// Whether a text for one item may be several: a line with commas between short pieces, or lines with marks.
+pub fn may_be_a_list(said: &str) -> bool {
+    let said = said.trim();
+    let marked = field::lines(said, 0..said.len()).iter().filter(|line| line.marked).take(2).count() > 1;
+    marked || said.contains([',', ';', '、', '，']) && is_list(said)
+}
+
+/// The values between the commas of a text, where a list of values that are no texts is asked for: `1,000, 2,000`, `new, used`.
+pub fn listed(said: &str, item: Node<'_>) -> Vec<Value> {
+    if item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
+        return Vec::new();
+    }
+    field::list(said.trim(), item)
+}
+
 /// Whether one line is a list and no sentence: short items, shorter where there are only two.
 fn is_list(said: &str) -> bool {
     let parts: Vec<&str> = said.split([',', ';', '、', '，']).map(str::trim).filter(|part| !part.is_empty()).collect();

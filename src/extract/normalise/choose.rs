@@ -45,7 +45,7 @@ const FILLERS: &[&str] = &[
     "d", "ll", "we", "my", "your", "would", "should", "say", "think", "believe", "choose", "chose", "pick", "select", "selected", "answer",
     "answers", "category", "class", "classified", "classification", "label", "labeled", "labelled", "marked", "listed", "type", "kind",
     "status", "state", "condition", "choice", "option", "value", "result", "output", "response", "final", "correct", "item", "product",
-    "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done",
+    "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done", "brand", "already", "has", "have", "been",
 ];
 const FILLERS_KOREAN: &[&str] = &[
     "상태",

@@ -132,14 +132,21 @@ fn what_is_denied_doubted_or_measured_against_is_not_chosen() {
 fn words_that_are_left_over_are_told() {
     let listed = ["refund", "sold", "최상"].map(|name| Choice { value: name.into(), title: None, description: None });
     let left_over = |text: &str| choose(text, &listed, "sale_state").map(|chosen| chosen.left_over);
-    for text in
-        ["sold", "The item is sold.", "Sale state: sold", "I would say it's REFUND", "상태는 최상입니다", "등급: 최상"]
-    {
+    for text in [
+        "sold",
+        "The item is sold.",
+        "It has already been sold",
+        "Sale state: sold",
+        "I would say it's REFUND",
+        "상태는 최상입니다",
+        "등급: 최상",
+    ] {
         assert_eq!(left_over(text), Some(false), "{text}");
     }
     for text in [
         "sold out",
         "maybe sold",
+        "The box is sold",
         "refund because it broke",
         "will be sold",
         "to be sold",

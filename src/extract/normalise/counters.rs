@@ -195,6 +195,18 @@ pub(super) const COUNTERS: &[&str] = &[
     "km/h",
 ];
 
+/// Won by the thousand and more, and how many zeros, as a column's head names them.
+pub(super) const SIZED_WON: &[(&str, i32)] = &[
+    ("천원", 3),
+    ("천 원", 3),
+    ("만원", 4),
+    ("만 원", 4),
+    ("백만원", 6),
+    ("백만 원", 6),
+    ("억원", 8),
+    ("억 원", 8),
+];
+
 /// Units that are taken only after a space: right after digits they may be a million and the like.
 pub(super) const SPACED: &[&str] = &["m"];
 

@@ -353,6 +353,7 @@ fn a_word_behind_a_number_that_goes_on_makes_it_another() {
 fn a_unit_or_a_remark_may_stand_in_brackets_behind_it() {
     for (input, value, lossy) in [
         ("350000 (won)", "350000", false),
+        ("120 (만원)", "1200000", false),
         ("7 (seven)", "7", false),
         ("42 (approx.)", "42", true),
         ("42 (including tax)", "42", true),

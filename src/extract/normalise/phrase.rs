@@ -3,7 +3,7 @@
 
 use super::counters::{
     CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
-    SPACED, WORDS,
+    SIZED_WON, SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
@@ -250,6 +250,14 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     if let Some(end) = loose(DOZENS) {
         attempts.push((Amount::Exact(core.value.times(Decimal::whole(12))?), end, "korean_number", true));
+    }
+    // 120 (만원): the head of a table's column.
+    let sized = bracket.filter(|_| core.literal).and_then(|inner| {
+        let (zeros, end) = text.meaning(inner, SIZED_WON)?;
+        (text.at(text.skip_spaces(end)) == ')').then_some((zeros, text.skip_spaces(end) + 1))
+    });
+    if let Some((zeros, end)) = sized {
+        attempts.push((Amount::Exact(core.value.shifted(zeros)?), end, "money", true));
     }
     let spaced = loose(SPACED).filter(|_| after > core.end);
     // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.

@@ -48,7 +48,16 @@ impl Walk {
     fn visit(&mut self, value: &mut Value, node: Node<'_>, path: &mut String) {
         match value {
             Value::String(text) => {
-                let Some(reading) = leaf(text, node, path, self.now) else { return };
+                let Some(reading) = leaf(text, node, path, self.now) else {
+                    if let Some(list) = listed(text, node) {
+                        let before = std::mem::replace(value, list);
+                        // 1,234 may be one number.
+                        let guessed = before.as_str().is_some_and(|text| number(text).is_some());
+                        self.record(path, "list_read", &before, value, guessed);
+                        self.visit(value, node, path);
+                    }
+                    return;
+                };
                 let before = std::mem::replace(value, reading.value);
                 self.record(path, reading.kind, &before, value, reading.lossy);
                 for kind in reading.open {
@@ -125,6 +134,25 @@ fn is_meant(fields: &serde_json::Map<String, Value>, node: Node<'_>) -> bool {
                 _ => true,
             },
         })
+}
+
+/// The list that a string is, where one of values that are no texts is asked for and each of its pieces can be such a value. Evidence is that
+/// the text as a whole is none, and that all pieces are.
+fn listed(text: &str, node: Node<'_>) -> Option<Value> {
+    if node.accepts(Kind::String) {
+        return None;
+    }
+    let node = the_one(node, Kind::Array, |_| true)?;
+    let Rest::Node(item) = node.items() else { return None };
+    let items = super::super::plain::listed(text, item);
+    let fits = |value: &Value| match value {
+        Value::String(text) => takes(text, item) || leaf(text, item, "", DateTime::default()).is_some(),
+        other => match item.choices() {
+            Some(choices) => with_value(choices, other).is_some(),
+            None => item.accepts(Kind::of(other)) || other.is_u64() && item.accepts(Kind::Number),
+        },
+    };
+    (items.len() > 1 && items.iter().all(fits)).then_some(Value::Array(items))
 }
 
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.

@@ -121,3 +121,18 @@ fn a_day_is_meant_where_a_fraction_could_be_and_a_foreign_currency_is_named() {
     let done = run(price, json!({"price": "$650"}));
     assert!(changed(&done).contains(&("/price".into(), "currency_usd_dropped".into(), true)));
 }
+
+#[test]
+fn a_text_with_commas_is_a_list_of_values_that_are_no_texts() {
+    let schema = json!({"properties": {
+        "n": {"type": "array", "items": {"type": "integer"}},
+        "state": {"type": "array", "items": {"enum": ["new", "used"]}},
+        "tags": {"type": "array", "items": {"type": "string"}}
+    }});
+    let done = run(schema.clone(), json!({"n": "3만, 1,000", "state": "new, used", "tags": "a, b"}));
+    assert_eq!(done.value, json!({"n": [30000, 1000], "state": ["new", "used"], "tags": "a, b"}));
+    assert!(done.changes.iter().all(|change| !change.lossy));
+    assert!(run(schema.clone(), json!({"n": "1,234"})).changes[0].lossy, "it may be one number");
+    let left = json!({"n": "1, x", "state": "new, odd"});
+    assert_eq!(run(schema, left.clone()).value, left);
+}

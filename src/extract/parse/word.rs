@@ -105,7 +105,7 @@ fn is_part_of_more(text: &str, place: Range<usize>) -> bool {
     let is_numeral =
         |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) || !word.is_empty() && word.chars().all(numeral);
     let before = text[..place.start].split_whitespace().next_back().unwrap_or_default();
-    let behind = text[place.end..].split_whitespace().next().unwrap_or_default();
+    let behind = text[place.end..].split_whitespace().next().unwrap_or_default().trim_start_matches('(');
     let sized = SIZES.contains(&behind.trim_end_matches(['.', ',', '!']).to_lowercase().as_str());
     is_numeral(before) || is_numeral(behind) || sized || ABOUT.contains(&before.to_lowercase().as_str())
 }

@@ -62,7 +62,15 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
             let lead = indent + mark;
             // `##` is a heading, `#` of a text whose other lines are fields is not.
             let comment = alone && mark == 0 && body.starts_with('#') && !body.starts_with("##");
-            Line { indent, column: lead, marked: mark > 0, body: start + lead..start + shown.len(), comment, hashes, yaml }
+            Line {
+                indent,
+                column: lead,
+                marked: mark > 0,
+                body: start + lead..start + shown.len(),
+                comment,
+                hashes,
+                yaml,
+            }
         })
         .collect()
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::attempt::Change;
 use super::schema::Schema;
-use super::schema::node::Kind;
+use super::schema::node::{Kind, Node};
 
 /// A value found in a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,12 +109,17 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
             let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
             mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
         };
+        // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
+        let complete = behind
+            && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r'])
+            && schema.is_some_and(|schema| is_complete(&found[index].value, schema.root(), 0));
         let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
         let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
         if said.is_empty() {
             continue;
         }
-        let lossy = around::is_lost(said, behind)
+        let lost = around::is_lost(said, behind) && !(complete && !said.contains(['{', '}', '[', ']', '"']));
+        let lossy = lost
             || behind && cues::corrects(said)
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
@@ -122,6 +127,23 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
             Value::from(if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() });
         found[index].changes.push(change("left_out", before, Value::Null, lossy));
     }
+}
+
+/// Whether an object has all the fields that its schema knows, so that none of them can be what is said elsewhere. One with a list has not:
+/// an item may be.
+pub fn is_complete(value: &Value, node: Node<'_>, depth: usize) -> bool {
+    let Value::Object(fields) = value else { return false };
+    node.properties().len() > 0
+        && depth < 8
+        && node.properties().all(|property| {
+            let said = fields.iter().find(|(key, _)| node.called(key).is_some_and(|p| p.key == property.key));
+            let below = |(_, value): (&String, &Value)| {
+                !value.is_null()
+                    && !value.is_array()
+                    && (!value.is_object() || is_complete(value, property.node, depth + 1))
+            };
+            said.is_some_and(below)
+        })
 }
 
 /// `"{\"a\": 1}"`: a document in a string, where the schema wants no string.

@@ -287,5 +287,28 @@ fn footnotes_around_a_value_are_left_out_without_loss() {
         assert!(changes.iter().all(|c| !c.lossy), "{text}: {changes:?}");
     }
     // A list of numbers is one where the schema asks for such.
-    assert_eq!(traced("[1] is the list", &json!({"type": "array", "items": {"type": "integer"}})).value, Some(json!([1])));
+    assert_eq!(
+        traced("[1] is the list", &json!({"type": "array", "items": {"type": "integer"}})).value,
+        Some(json!([1]))
+    );
+}
+
+#[test]
+fn a_line_below_a_complete_object_is_a_remark() {
+    let object = |more: &str| json!({"type": "object", "required": ["a"], "properties": serde_json::from_str::<Value>(more).unwrap()});
+    let one = object(r#"{"a": {"type": "integer"}}"#);
+    let two = object(r#"{"a": {"type": "integer"}, "town": {"type": "string"}}"#);
+    let list = object(r#"{"a": {"type": "array", "items": {"type": "integer"}}}"#);
+    for (text, schema, lossy) in [
+        ("{\"a\": 1}\nConfidence: 95%", &one, false),
+        ("```json\n{\"a\": 1}\n```\nTotal: 1\n(1 field)", &one, false),
+        ("{\"a\": 1}\ncity: Busan", &two, true),
+        ("{\"a\": [1]}\nitem: 2", &list, true),
+        ("{\"a\": 1}\na = 2", &one, true),
+        ("{\"a\": 1}, \"b\": 2", &one, true),
+    ] {
+        let trace = traced(text, schema);
+        assert!(trace.ok, "{text}");
+        assert_eq!(trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy), lossy, "{text}");
+    }
 }

@@ -326,3 +326,24 @@ fn a_hash_in_free_text_is_text_unless_the_lines_are_yaml() {
     assert_eq!(marks, [true, false], "what could be text is lost, what no number can hold is not");
     assert_eq!(best("Name: Al\nAge: 5 # years", &person()).value, json!({"name": "Al", "age": 5}));
 }
+
+#[test]
+fn a_line_below_all_fields_is_a_remark_and_named_unless_it_may_be_a_fields() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {
+        "city": {"type": "string"}, "age": {"type": "integer"}}}))
+    .unwrap();
+    for (text, lossy) in [
+        ("City: Busan\nAge: 5\nTotal: 1", false),
+        ("City: Busan\nAge: 5\nConfidence: 95%\n(2 fields)", false),
+        ("Age: 5\nCity: Busan\n\nTotal: 1", false),
+        // The text of a field may go on, a field may be called otherwise, and what was said may be taken back.
+        ("Age: 5\nCity: Busan\nTotal: 1", true),
+        ("Age: 5\nTown: Busan", true),
+        ("City: Busan\nTotal: 1\nAge: 5", true),
+        ("City: Busan\nAge: 5\nActually, it is 6.", true),
+    ] {
+        let read = best(text, &schema);
+        let left: Vec<bool> = read.changes.iter().filter(|c| c.kind == "left_out").map(|c| c.lossy).collect();
+        assert!(!left.is_empty() && left.iter().all(|is| *is == lossy), "{text}: {:?}", read.changes);
+    }
+}

@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
-use super::validate::{excerpt, in_words, wanted};
+use super::validate::{excerpt, in_words, size, wanted};
 
 /// How deep values are looked into; what is deeper stays as it is.
 const MOST_DEPTH: usize = 128;
@@ -29,27 +29,18 @@ pub struct Coerced {
     pub changes: Vec<Change>,
     /// What could not be converted, and was handed on as it is.
     pub faults: Vec<Fault>,
+    /// The first alternatives that were left alone since trying them would have gone on too long.
+    pub limit: Option<Fault>,
 }
 
 /// Converts a value towards the schema.
 pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
-    let mut walk = Walk { budget: 1_000 + WORK_PER_VALUE * size(&value), ..Walk::default() };
+    let allowed = 1_000 + WORK_PER_VALUE * size(&value);
+    let mut walk = Walk { budget: allowed, ..Walk::default() };
     walk.visit(&mut value, schema.root(), &Path::Root, 0);
-    Coerced { value, changes: walk.changes, faults: walk.faults }
-}
-
-/// How many values a value is made of.
-fn size(value: &Value) -> usize {
-    let (mut open, mut size) = (vec![value], 0);
-    while let Some(value) = open.pop() {
-        size += 1;
-        match value {
-            Value::Array(items) => open.extend(items),
-            Value::Object(fields) => open.extend(fields.values()),
-            _ => {}
-        }
-    }
-    size
+    let limit =
+        walk.limit.map(|fault| Fault { expected: format!("alternatives that are tried in {allowed} steps"), ..fault });
+    Coerced { value, changes: walk.changes, faults: walk.faults, limit }
 }
 
 /// Where a value is, as a list that lies on the stack: most places are never written down.
@@ -79,6 +70,7 @@ struct Walk {
     fields_set: usize,
     implied: usize,
     budget: usize,
+    limit: Option<Fault>,
 }
 
 impl Walk {

@@ -312,3 +312,15 @@ fn a_line_below_a_complete_object_is_a_remark() {
         assert_eq!(trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy), lossy, "{text}");
     }
 }
+
+#[test]
+fn alternatives_that_are_too_many_to_try_are_named_with_the_limit() {
+    let way = |kind: &str| json!({"type": "object", "required": ["v"], "properties": {"v": {"type": kind}, "c": {"$ref": "#/$defs/n"}}});
+    let schema = json!({"$ref": "#/$defs/n", "$defs": {"n": {"anyOf": [way("integer"), way("boolean")]}}});
+    let nested =
+        |depth: usize| (0..depth).fold(json!({"v": "5"}), |inner, _| json!({"v": "5", "c": inner})).to_string();
+    assert!(traced(&nested(5), &schema).ok);
+    let error = traced(&nested(20), &schema).error.expect("a refusal");
+    assert!(error.message.contains("alternatives that are tried in"), "{}", error.message);
+    assert!(error.message.contains("levels deep"), "{}", error.message);
+}

@@ -11,6 +11,7 @@ mod digits;
 mod english;
 mod fraction;
 mod korean;
+mod measure;
 mod money;
 pub(super) mod number;
 mod phrase;
@@ -23,3 +24,8 @@ pub use number::{NumberReading, number};
 pub use time::{TimeReading, Want, time};
 pub(super) use walk::marks;
 pub use walk::{Normalised, normalise};
+
+/// Whether a word, in small letters, is an English number's.
+fn is_number_word(word: &str) -> bool {
+    text::Text::new(word).is_some_and(|word| english::numbers(&word, 0).iter().any(|read| read.end == word.len()))
+}

@@ -59,6 +59,9 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     if kind == "number_with_unit" && of_money && !money {
         lost.push("unit_dropped");
     }
+    if !money && super::measure::is_anothers(&text, &about) {
+        lost.push("unit_dropped");
+    }
     if (money || of_money)
         && RATES.iter().any(|rate| has_word(&text, rate))
         && !RATES.iter().any(|r| has_word(&about, r))
@@ -84,7 +87,7 @@ fn names_any(about: &str, names: &[&str]) -> bool {
     names.iter().any(|name| has_word(about, name))
 }
 
-fn has_word(text: &str, name: &str) -> bool {
+pub(super) fn has_word(text: &str, name: &str) -> bool {
     let sign = !name.chars().any(char::is_alphanumeric);
     text.match_indices(name).any(|(at, _)| {
         let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

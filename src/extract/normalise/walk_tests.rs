@@ -136,3 +136,12 @@ fn a_text_with_commas_is_a_list_of_values_that_are_no_texts() {
     let left = json!({"n": "1, x", "state": "new, odd"});
     assert_eq!(run(schema, left.clone()).value, left);
 }
+
+#[test]
+fn a_unit_that_is_not_the_fields_is_marked() {
+    let schema = json!({"properties": {"weight_kg": {"type": "number"}, "age": {"type": "integer"}}});
+    let done = run(schema.clone(), json!({"weight_kg": "500g", "age": "18개월"}));
+    assert_eq!(done.changes.iter().filter(|c| c.kind == "unit_dropped" && c.lossy).count(), 2, "{:?}", done.changes);
+    let done = run(schema, json!({"weight_kg": "5 kg", "age": "25살"}));
+    assert!(done.changes.iter().all(|change| !change.lossy), "{:?}", done.changes);
+}

@@ -71,7 +71,8 @@ pub(super) struct Answer {
 
 /// Reads `text` as a yes or a no. None for one that says both, takes back what it says, or goes on without a mark: `no way`, 네 개, 예약.
 pub(super) fn answer(text: &str) -> Option<Answer> {
-    let text = Text::new(text)?;
+    // A line's end ends a sentence.
+    let text = Text::new(&text.trim().replace('\n', ". "))?;
     let mut place = skip_marks(&text, 0);
     let mut led = false;
     let (is_yes, end) = loop {
@@ -162,9 +163,14 @@ mod tests {
 
     #[test]
     fn an_explanation_behind_it_is_left_over() {
-        for (text, is_yes) in
-            [("No - broken", false), ("예, 가능", true), ("Yes (paid on Friday)", true), ("No, it isn't sold.", false)]
-        {
+        for (text, is_yes) in [
+            ("No - broken", false),
+            ("예, 가능", true),
+            ("Yes (paid on Friday)", true),
+            ("Yes\n\nIt says so.", true),
+            ("Answer: No\nReason: it was paid.", false),
+            ("No, it isn't sold.", false),
+        ] {
             assert_eq!(answer(text), Some(Answer { is_yes, left_over: true }), "{text}");
         }
     }

@@ -196,16 +196,8 @@ pub(super) const COUNTERS: &[&str] = &[
 ];
 
 /// Won by the thousand and more, and how many zeros, as a column's head names them.
-pub(super) const SIZED_WON: &[(&str, i32)] = &[
-    ("천원", 3),
-    ("천 원", 3),
-    ("만원", 4),
-    ("만 원", 4),
-    ("백만원", 6),
-    ("백만 원", 6),
-    ("억원", 8),
-    ("억 원", 8),
-];
+pub(super) const SIZED_WON: &[(&str, i32)] =
+    &[("천원", 3), ("천 원", 3), ("만원", 4), ("만 원", 4), ("백만원", 6), ("백만 원", 6), ("억원", 8), ("억 원", 8)];
 
 /// Units that are taken only after a space: right after digits they may be a million and the like.
 pub(super) const SPACED: &[&str] = &["m"];
@@ -347,6 +339,7 @@ pub(super) const ROUGHLY_BEFORE: &[&str] = &[
     "some",
     "circa",
     "~",
+    "≈",
 ];
 
 /// Say that the number is a bound or one of several: such a text is refused. That it is not the one is told in `denial`.

@@ -343,7 +343,8 @@ fn a_size_apart_from_its_digits_is_never_dropped() {
 
 #[test]
 fn a_word_behind_a_number_that_goes_on_makes_it_another() {
-    for input in ["2만 원대", "3만 몇천원", "3만 얼마", "3만 원권 두 장", "3만 원어치"] {
+    for input in ["세 명과 두 마리", "3개와 5개", "2만 원대", "3만 몇천원", "3만 얼마", "3만 원권 두 장", "3만 원어치"]
+    {
         assert_eq!(read(input), None, "{input}");
     }
     assert!(number("3만원 + 택배비").expect("a number").lossy);

@@ -368,7 +368,9 @@ fn finish(
         // 오이 is a cucumber, not five with a particle: a lone syllable takes only the full copula.
         let free = unit || digits || words > 1;
         let particles: &[&str] = if free { PARTICLES } else { &PARTICLES[..1] };
-        let (_, after) = text.longest(end, particles)?;
+        // 세 명과 두 마리: behind a unit another may follow.
+        let and = || text.longest(end, &["과", "와", "하고", "이랑", "랑"]).filter(|_| unit && core.is_some());
+        let (_, after) = text.longest(end, particles).or_else(and)?;
         rough |= text.longest(end, ROUGHLY_AFTER).is_some();
         end = after;
     }

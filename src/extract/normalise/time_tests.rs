@@ -379,6 +379,7 @@ fn two_days_or_two_hours_are_neither() {
         "11월 5일 오후 2시 30",
         "Nov5 room 3, 2pm Nov 6",
         "Nov 5 at 1430",
+        "화/목 오후 2시",
         "Nov 5, room 3",
         "Nov 5 2pm, room '3",
     ] {

@@ -20,6 +20,7 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
     let mut only: Option<(Value, Range<usize>)> = None;
     let mut at = 0;
     let mut looked_at = 0;
+    let mut amounts = false;
     for word in text.split_inclusive(char::is_whitespace) {
         let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
         at += word.len();
@@ -29,7 +30,13 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
             "False" | "FALSE" => "false",
             other => other,
         };
-        let Ok((value, _)) = strict::value(json) else { continue };
+        let Ok((value, _)) = strict::value(json) else {
+            // `5,000원 x 2`: the amount is another number.
+            if word.contains(|c: char| c.is_ascii_digit()) && normalise::number::number(word).is_some() {
+                amounts = true;
+            }
+            continue;
+        };
         let kind = Kind::of(&value);
         if !(root.accepts(kind) || kind == Kind::Integer && root.accepts(Kind::Number)) {
             continue;
@@ -52,7 +59,7 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         }
         only = Some((value, start..start + word.len()));
     }
-    let (value, span) = only?;
+    let (value, span) = only.filter(|(value, _)| !(amounts && value.is_number()))?;
     let changes = match (&value, value.is_number().then(|| normalise::marks(text, root)).flatten()) {
         // With its sign, its size and its unit it is another one: `minus 5`, `2 million`.
         (Value::Number(number), Some((read, _))) if read.as_f64() != number.as_f64() => return None,
@@ -190,6 +197,7 @@ mod tests {
         ] {
             assert_eq!(read(text, "integer"), None, "{text}");
         }
+        assert_eq!(read("5,000원 x 2", "integer"), None);
         assert_eq!(read("총 5 개", "integer"), Some(json!(5)));
         for text in [
             "There are 42 people under the bridge.",

@@ -123,6 +123,11 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     if place > 0 && text.before(place).is_alphanumeric() {
         return None;
     }
+    // 화/목 오후 2시 is two days.
+    let day = |place| "월화수목금토일".contains(text.at(place)) && !is_hangul(text.at(place + 1));
+    if day(place) && matches!(text.at(place + 1), '/' | '·' | ',') && day(text.skip_spaces(place + 2)) {
+        return None;
+    }
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }

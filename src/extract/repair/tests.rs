@@ -441,3 +441,17 @@ fn a_lists_numbers_in_groups_of_three_stay_whole_where_a_group_is_no_number_of_j
         assert_eq!(read(text).value, value, "{text}");
     }
 }
+
+#[test]
+fn a_comment_behind_a_text_without_quotes_may_be_more_of_it() {
+    for (text, lossy) in [
+        ("{title: Fix bug # 12\n n: 5}", true),
+        ("{title: a // b\n, n: 5}", true),
+        ("{title: \"a\", # note\n n: 5}", false),
+        ("{title: a, # note\n n: 5}", false),
+        ("{title: a /* note */, n: 5}", false),
+        ("{n: 5 # five\n}", false),
+    ] {
+        assert_eq!(is_lossy(text), lossy, "{text}");
+    }
+}

@@ -246,3 +246,11 @@ fn a_text_that_may_be_several_is_kept_whole_as_one_item_and_marked() {
         assert_eq!(made.changes[0].lossy, guessed, "{text}");
     }
 }
+
+#[test]
+fn a_name_with_a_question_mark_is_a_guess() {
+    let schema = json!({"enum": ["high", "low"]});
+    for (text, guessed) in [("High", false), ("high!", false), ("high?", true)] {
+        assert_eq!(coerced(&json!(text), &schema).changes[0].lossy, guessed, "{text}");
+    }
+}

@@ -252,8 +252,18 @@ fn match_at(words: &[Word], start: usize, name: &[Word]) -> Option<usize> {
 
 /// `A` is also an article: as a name it stands alone, at the end, or with the mark of an answer: `A)`, `(A)`, `A:`.
 fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
-    let Some(word) = words.get(place).filter(|word| word.written == name.written) else { return false };
-    let marked = word.gap.starts_with([')', ':', '.', ']']) && place == 0;
+    let Some(word) = words.get(place) else { return false };
+    // 정답은 C입니다, A번이나 B번: no article has a Korean ending.
+    let ending = word.written.strip_prefix(name.written.as_str()).and_then(|ending| ending.chars().next());
+    if ending.is_some_and(|c| ('가'..='힣').contains(&c)) {
+        return true;
+    }
+    if word.written != name.written {
+        return false;
+    }
+    // `the correct option is B: Paris`
+    let said = place > 0 && matches!(words[place - 1].folded.as_str(), "is" | "option" | "choice" | "answer");
+    let marked = word.gap.starts_with([')', ':', '.', ']']) && (place == 0 || said);
     let announced = place > 0 && words[place - 1].gap.trim_end().ends_with([':', '(', '[', '=', '"', '*']);
     let listed = place > 0 && matches!(words[place - 1].folded.as_str(), "or" | "and" | "vs");
     !listed && (words.len() == 1 || place + 1 == words.len() || marked || announced)

@@ -64,10 +64,20 @@ fn the_longest_match_wins_and_two_names_are_refused() {
 #[test]
 fn a_letter_is_a_name_only_as_an_answer() {
     let letters = ["A", "B"];
-    for text in ["A", "A.", "A) the first", "The answer is B", "Answer: B, since it holds", "(B) is right"] {
+    for text in [
+        "A",
+        "A.",
+        "A) the first",
+        "The answer is B",
+        "Answer: B, since it holds",
+        "(B) is right",
+        "The correct option is B: Paris",
+        "정답: B번",
+        "B입니다",
+    ] {
         assert!(pick(text, &letters).is_some(), "{text}");
     }
-    for text in ["A good question", "a", "such a day", "A or B"] {
+    for text in ["A good question", "a", "such a day", "A or B", "A입니다만 B입니다"] {
         assert_eq!(pick(text, &letters), None, "{text}");
     }
 }

@@ -428,3 +428,6 @@ pub(super) const WORDS: &[&str] = &[
     "한도", "한편", "한층", "한인", "한동", "두통", "두건", "세대", "세차", "세월", "세단", "세모", "세일", "네모", "네일",
     "열대", "열도", "열차", "열병",
 ];
+
+/// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
+pub(super) const CHANGES: &[&str] = &["할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸", "더"];

@@ -3,7 +3,7 @@
 
 use serde_json::Number;
 
-use super::counters::{COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
+use super::counters::{CHANGES, COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
 use super::denial;
 use super::korean::{is_one_of_two, numerals};
@@ -138,6 +138,8 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 // 35만원 네고 불가: of an amount of money that is the haggling.
                 let money = (place..phrase.end).any(|place| text.at(place) == '원');
                 doubted |= reach == denial::Reach::Another && !money;
+                // 5만원 할인 is what the price is less; of things 더 is no more than again.
+                doubted |= CHANGES.iter().any(|change| next.starts_with(change)) && (money || next != "더");
                 // 3만원 + 택배비 is more.
                 doubted |= text.at(text.skip_spaces(phrase.end)) == '+';
                 found = found.or(Some((phrase, kind)));

@@ -347,7 +347,13 @@ fn a_word_behind_a_number_that_goes_on_makes_it_another() {
     {
         assert_eq!(read(input), None, "{input}");
     }
-    assert!(number("3만원 + 택배비").expect("a number").lossy);
+    for input in ["3만원 + 택배비", "5만원 할인", "3만원 더 비쌈"] {
+        assert!(number(input).expect(input).lossy, "{input}");
+    }
+    assert_eq!(
+        (read("제3조"), read("제 3조"), read("3조")),
+        (Some("3".into()), Some("3".into()), Some("3000000000000".into()))
+    );
 }
 
 #[test]

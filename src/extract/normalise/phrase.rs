@@ -231,6 +231,10 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let after = text.skip_spaces(core.end);
     // 350000 (won): a unit in brackets is one.
     let bracket = (text.at(after) == '(').then(|| text.skip_spaces(after + 1));
+    // 제3조 is the third article, and not three trillion.
+    if prefix.ordinal && core.words > 0 && core.digits && text.before(core.end) == '조' {
+        return None;
+    }
     let loose = |table: &[&str]| match bracket {
         None => text.longest(after, table).map(|(_, end)| end),
         Some(inner) => {
@@ -274,7 +278,8 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         }
         attempts.push((as_is, end, kind, true));
     }
-    if let Some(end) = loose(ORDINALS) {
+    let article = || text.eat(after, "조").filter(|_| prefix.ordinal);
+    if let Some(end) = loose(ORDINALS).or_else(article) {
         attempts.push((as_is, end, if is_plain { "ordinal" } else { core.kind }, true));
     }
     if let Some(end) = loose(NOUNS) {

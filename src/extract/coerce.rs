@@ -326,7 +326,9 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
                 return Some((read.into(), PACKED, format != "date"));
             }
             let read = times::number(format, number)?;
-            let guessed = matches!(format, "date" | "date-time") && !times::is_likely(&read);
+            // As seconds 14 and 1400 are soon after midnight, as people write them two in the afternoon.
+            let clock = || format == "time" && number.as_f64().is_some_and(|n| n <= 2400.0);
+            let guessed = matches!(format, "date" | "date-time") && !times::is_likely(&read) || clock();
             Some((read.into(), number_read(format), guessed))
         }
         Value::Bool(is) if takes(Kind::Integer) || takes(Kind::Number) => {

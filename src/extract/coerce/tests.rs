@@ -254,3 +254,11 @@ fn a_name_with_a_question_mark_is_a_guess() {
         assert_eq!(coerced(&json!(text), &schema).changes[0].lossy, guessed, "{text}");
     }
 }
+
+#[test]
+fn a_small_number_of_seconds_for_a_time_is_a_guess() {
+    let schema = json!({"type": "string", "format": "time"});
+    for (number, guessed) in [(14, true), (1400, true), (50_400, false)] {
+        assert_eq!(coerced(&json!(number), &schema).changes[0].lossy, guessed, "{number}");
+    }
+}

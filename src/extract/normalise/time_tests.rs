@@ -337,6 +337,7 @@ fn the_half_of_the_day_may_be_said_twice_if_both_agree() {
             ("내일 오전 아침 8시", "2026-06-11T08:00:00"),
             ("오늘 밤 오전 1시", "2026-06-11T01:00:00"),
             ("noon 12pm", "2026-06-10T12:00:00"),
+            ("12 noon tomorrow", "2026-06-11T12:00:00"),
         ],
     );
     for input in ["tomorrow morning at 9pm", "tonight at 9am", "오늘 저녁 오전 7시", "오후 새벽 3시"] {
@@ -379,10 +380,26 @@ fn two_days_or_two_hours_are_neither() {
         "11월 5일 오후 2시 30",
         "Nov5 room 3, 2pm Nov 6",
         "Nov 5 at 1430",
+        "Nov 5 2pm onwards",
+        "11월 5일 오후 2시 전까지",
+        "11월 5일 오후 2시 직전",
+        "늦어도 11월 5일 오후 2시",
         "화/목 오후 2시",
         "Nov 5, room 3",
         "Nov 5 2pm, room '3",
     ] {
         assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+}
+
+#[test]
+fn lengths_in_letters_and_halves_are_read() {
+    for (input, value) in
+        [("2h 30m", "PT2H30M"), ("2h30m", "PT2H30M"), ("an hour and a half", "PT1H30M"), ("1h", "PT1H")]
+    {
+        assert_eq!(read(input, Want::Duration).as_deref(), Some(value), "{input}");
+    }
+    for input in ["30m", "2h30", "2m 30h"] {
+        assert_eq!(read(input, Want::Duration), None, "{input}");
     }
 }

@@ -137,7 +137,24 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         end += 1;
     }
     // 3시 전: the word makes it a bound.
-    let bound = ["전", "후", "뒤", "전에", "후에", "뒤에", "안에", "내에"];
+    let bound = [
+        "전",
+        "후",
+        "뒤",
+        "전에",
+        "후에",
+        "뒤에",
+        "안에",
+        "내에",
+        "전까지",
+        "직전",
+        "직후",
+        "지나서",
+        "넘어",
+        "넘어서",
+        "늦어도",
+        "빨라도",
+    ];
     let (word, _) = text.word(place);
     if denial::is_korean(&word) || denial::is_english(&word) {
         clause.denied = true;
@@ -212,7 +229,12 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
 /// A number without a Korean unit: an hour, a day beside a month, a year; `Some(None)` where it is neither.
 fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<Option<usize>> {
     let loose = text.skip_spaces(end);
-    let meridiem = matches!(word(text, loose), Some((Word::Part(_) | Word::Half(_), _)));
+    let meridiem = match word(text, loose) {
+        Some((Word::Part(_) | Word::Half(_), _)) => true,
+        // 12 noon.
+        Some((Word::Clock(hour), _)) => i64::from(hour) == value,
+        _ => false,
+    };
     let oclock = text.eat(loose, "o'clock").is_some();
     if meridiem || oclock || at && value <= 24 && facts.hour.is_none() {
         return put(&mut facts.hour, value).map(|()| Some(end));

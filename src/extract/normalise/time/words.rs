@@ -162,6 +162,10 @@ pub(super) const REFUSED: &[&str] = &[
     "or",
     "by",
     "through",
+    "onward",
+    "onwards",
+    "earliest",
+    "latest",
 ];
 
 /// Zones without a second meaning in common use, in minutes east of UTC.

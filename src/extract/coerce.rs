@@ -191,7 +191,8 @@ impl Walk {
                 }
             }
             // Pydantic refuses a text for a list. As one item nothing of it is lost, but `a, b, c` may have been meant as three.
-            let guessed = value.as_str().is_some_and(super::plain::may_be_a_list);
+            let doubtful = |text: &str| super::plain::may_be_a_list(text) || super::plain::may_be_none(text);
+            let guessed = value.as_str().is_some_and(doubtful);
             self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), guessed);
             return true;
         }

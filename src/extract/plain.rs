@@ -268,8 +268,12 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
     } else if shapes.is_empty() {
         // `a, b, c` in one line, and nothing else.
         let said = text.trim();
-        let values = field::list(said, item);
-        if values.len() > 1 && is_list(said) {
+        // Or a value a line.
+        let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lined: Vec<Value> = lines.map(|line| field::scalar(line, item)).collect();
+        let fits = |values: &[Value]| values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v));
+        let values = if fits(&lined) { lined } else { field::list(said, item) };
+        if values.len() > 1 && (is_list(said) || fits(&values)) {
             // Words with commas between them could be a sentence all the same.
             let guessed = item.accepts(Kind::String);
             let changes = vec![change("list_read", Value::Null, Value::Null, guessed)];
@@ -279,11 +283,25 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
     found
 }
 
+/// Whether a place takes a value as it is.
+fn takes(node: Node<'_>, value: &Value) -> bool {
+    node.accepts(Kind::of(value)) || value.is_i64() && node.accepts(Kind::Number)
+}
+
 /// Whether a text for one item may be several: a line with commas between short pieces, or lines with marks.
 pub fn may_be_a_list(said: &str) -> bool {
     let said = said.trim();
     let marked = field::lines(said, 0..said.len()).iter().filter(|line| line.marked).take(2).count() > 1;
     marked || said.contains([',', ';', '、', '，']) && is_list(said)
+}
+
+/// Whether a text in the place of a list may say that there is nothing to list.
+pub fn may_be_none(said: &str) -> bool {
+    let said = said.trim().trim_end_matches('.').to_lowercase();
+    matches!(
+        said.as_str(),
+        "none" | "nothing" | "n/a" | "na" | "null" | "nil" | "-" | "–" | "없음" | "없습니다" | "해당 없음" | "해당없음"
+    )
 }
 
 /// The values between the commas of a text, where a list of values that are no texts is asked for: `1,000, 2,000`, `new, used`.

@@ -238,9 +238,14 @@ fn pydantics_answers_are_ours() {
 #[test]
 fn a_text_that_may_be_several_is_kept_whole_as_one_item_and_marked() {
     let schema = json!({"properties": {"tags": {"type": "array", "items": {"type": "string"}}}});
-    for (text, guessed) in
-        [("a, b, c", true), ("- a\n- b", true), ("solo", false), ("Well, it was a long day. So we left.", false)]
-    {
+    for (text, guessed) in [
+        ("a, b, c", true),
+        ("none", true),
+        ("해당 없음", true),
+        ("- a\n- b", true),
+        ("solo", false),
+        ("Well, it was a long day. So we left.", false),
+    ] {
         let made = coerced(&json!({"tags": text}), &schema);
         assert_eq!(made.value, json!({"tags": [text]}));
         assert_eq!(made.changes[0].lossy, guessed, "{text}");

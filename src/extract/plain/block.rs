@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
-use super::is_sentence;
+use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
@@ -85,7 +85,9 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
-                if value.as_array().is_some_and(|list| list.len() > 1) && !said.starts_with('[') && is_sentence(said) {
+                let listed = value.as_array().map_or(0, Vec::len);
+                let guessed = listed > 1 && is_sentence(said) || listed == 1 && may_be_none(said);
+                if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
                     block.changes.push(Change { path, ..told });

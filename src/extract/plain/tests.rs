@@ -347,3 +347,14 @@ fn a_line_below_all_fields_is_a_remark_and_named_unless_it_may_be_a_fields() {
         assert!(!left.is_empty() && left.iter().all(|is| *is == lossy), "{text}: {:?}", read.changes);
     }
 }
+
+#[test]
+fn numbers_a_line_each_are_a_list_and_none_may_be_no_item() {
+    let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "integer"}})).unwrap();
+    for text in ["1\n2\n3", "1, 2, 3", "1,\n2,\n3"] {
+        assert_eq!(best(text, &numbers).value, json!([1, 2, 3]), "{text}");
+    }
+    assert_eq!(best("1\nor 2", &numbers).value, Value::Null);
+    let read = best("name: Al\ntags: none", &person());
+    assert!(read.changes.iter().any(|c| c.path == "/tags" && c.lossy), "{:?}", read.changes);
+}

@@ -110,15 +110,15 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
             mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
         };
         // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
-        let complete = behind
-            && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r'])
-            && schema.is_some_and(|schema| is_complete(&found[index].value, schema.root(), 0));
+        let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
+        let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
         let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
         let said = said.trim_matches(|c: char| segments::blank(c) || matches!(c, ',' | ';' | '`'));
         if said.is_empty() {
             continue;
         }
-        let lost = around::is_lost(said, behind) && !(complete && !said.contains(['{', '}', '[', ']', '"']));
+        let bracketed = said.contains(['{', '}', '[', ']', '"']);
+        let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
         let lossy = lost
             || behind && cues::corrects(said)
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));

@@ -12,6 +12,7 @@ const MEASURES: &[&[&[&str]]] = &[
         &["t", "ton", "tonne", "톤"],
         &["lb", "lbs"],
         &["oz", "ounce"],
+        &["근"],
     ],
     &[
         &["mm", "millimeter", "millimetre", "밀리미터"],
@@ -21,6 +22,12 @@ const MEASURES: &[&[&[&str]]] = &[
         &["ft", "feet", "foot"],
         &["inch", "inches", "인치"],
         &["mile", "마일"],
+    ],
+    &[
+        &["㎡", "m²", "m2", "sqm", "square meter", "square metre", "제곱미터"],
+        &["평", "평수", "pyeong"],
+        &["sqft", "square feet", "square foot"],
+        &["acre", "에이커"],
     ],
     &[&["ml", "milliliter", "millilitre", "밀리리터"], &["l", "liter", "litre", "리터"]],
     &[&["byte", "바이트"], &["kb", "kilobyte"], &["mb", "megabyte"], &["gb", "gigabyte"], &["tb", "terabyte"]],
@@ -38,11 +45,14 @@ const MEASURES: &[&[&[&str]]] = &[
 
 /// Whether the unit in `text` is another one than those that `about`, the field's names, tell of; both in small letters.
 pub(super) fn is_anothers(text: &str, about: &str) -> bool {
-    MEASURES.iter().any(|units| {
-        let named = |unit: &&&[&str]| unit.iter().any(|name| has_word(about, name));
-        let said = |unit: &&&[&str]| unit.iter().any(|name| counted_in(text, name));
-        units.iter().any(|unit| named(&unit)) && units.iter().any(|unit| said(&unit) && !named(&unit))
-    })
+    // A letter alone may be anything but beside its kin: vitamin C, e.g.
+    let named = |unit: &[&str], sure: bool| unit.iter().any(|name| !(sure && name.len() == 1) && has_word(about, name));
+    let said = |unit: &[&str]| unit.iter().any(|name| counted_in(text, name));
+    let of_any = |units: &[&[&str]], sure| units.iter().any(|unit| named(unit, sure));
+    let any = MEASURES.iter().any(|units| of_any(units, true));
+    MEASURES
+        .iter()
+        .any(|units| (any || of_any(units, false)) && units.iter().any(|unit| said(unit) && !named(unit, false)))
 }
 
 /// Whether a unit stands right behind a number, in digits or words.
@@ -77,6 +87,9 @@ mod tests {
             ("3 cm", "width mm"),
             ("70°f", "temp c"),
             ("5 miles", "distance km"),
+            ("도보 5분", "distance in km"),
+            ("99㎡", "area in pyeong"),
+            ("5근", "weight kg"),
         ] {
             assert!(is_anothers(text, about), "{text}, {about}");
         }
@@ -88,6 +101,8 @@ mod tests {
             ("40시간", "hours per week"),
             ("90 minutes", "duration minutes"),
             ("3명", "minutes"),
+            ("5 years", "vitamin c"),
+            ("30평", "area in pyeong"),
             ("3개", "weight kg"),
         ] {
             assert!(!is_anothers(text, about), "{text}, {about}");

@@ -2,7 +2,13 @@
 //! Which number it is was read in `number`.
 
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
-const CURRENCIES: [(&str, &[&str]); 8] = [
+const CURRENCIES: [(&str, &[&str]); 14] = [
+    ("currency_cad_dropped", &["c$", "ca$", "cad"]),
+    ("currency_aud_dropped", &["a$", "au$", "aud"]),
+    ("currency_hkd_dropped", &["hk$", "hkd"]),
+    ("currency_twd_dropped", &["nt$", "twd"]),
+    ("currency_sgd_dropped", &["s$", "sgd"]),
+    ("currency_brl_dropped", &["r$", "brl"]),
     ("currency_usd_dropped", &["$", "usd", "달러", "dollar", "buck", "불"]),
     ("currency_eur_dropped", &["€", "eur", "유로"]),
     ("currency_jpy_dropped", &["¥", "jpy", "엔", "yen"]),
@@ -78,7 +84,10 @@ fn beside_number(text: &str, name: &str) -> bool {
         let before = text[..at].trim_end().chars().next_back().is_some_and(number);
         let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
         let letters = name.chars().all(char::is_alphabetic);
-        before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii()
+        // Of US$ the S is no Singapore's.
+        let whole = !name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !text[..at].ends_with(|c: char| c.is_ascii_alphabetic());
+        whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
     })
 }
 
@@ -109,6 +118,8 @@ mod tests {
             ("$650", "price in dollars", vec![]),
             ("100엔", "price", vec!["currency_jpy_dropped"]),
             ("120만원", "price", vec![]),
+            ("C$5", "price (USD)", vec!["currency_cad_dropped"]),
+            ("US$5", "price (USD)", vec![]),
             ("₩1,200", "price in USD", vec!["currency_krw_dropped"]),
             ("월 5만원", "가격", vec!["rate_dropped"]),
             ("개당 5천원", "price", vec!["rate_dropped"]),

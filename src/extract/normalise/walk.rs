@@ -249,7 +249,23 @@ fn yes_or_no(text: &str) -> Option<Reading> {
     Some(Reading { value: answer.is_yes.into(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
 }
 
+/// The choice that is a yes or a no as the text is, where the list has one of either: 아니요 for `no`.
+fn answered(text: &str, choices: &[Choice]) -> Option<Reading> {
+    let answer = answer::answer(text)?;
+    let says = |is_yes| {
+        let mut named = choices.iter().filter(move |choice| {
+            choice.value.as_str().and_then(answer::answer).is_some_and(|said| said.is_yes == is_yes && !said.left_over)
+        });
+        named.next().filter(|_| named.next().is_none())
+    };
+    let (choice, _) = says(answer.is_yes).zip(says(!answer.is_yes))?;
+    Some(Reading { value: choice.value.clone(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
+}
+
 fn chosen(text: &str, choices: &[Choice], about: &str) -> Option<Reading> {
+    if let Some(reading) = answered(text, choices) {
+        return Some(reading);
+    }
     if let Some(chosen) = choose(text, choices, about) {
         let value = choices.get(chosen.index)?.value.clone();
         return Some(Reading { value, kind: "enum_in_sentence", lossy: chosen.left_over, open: Vec::new() });

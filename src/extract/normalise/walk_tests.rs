@@ -145,3 +145,15 @@ fn a_unit_that_is_not_the_fields_is_marked() {
     let done = run(schema, json!({"weight_kg": "5 kg", "age": "25살"}));
     assert!(done.changes.iter().all(|change| !change.lossy), "{:?}", done.changes);
 }
+
+#[test]
+fn a_yes_or_a_no_is_the_lists_in_whatever_language() {
+    let schema = json!({"items": {"enum": ["yes", "no"]}});
+    let done = run(schema.clone(), json!(["네", "아니요.", "No, it is not.", "Yes, on Friday"]));
+    assert_eq!(done.value, json!(["yes", "no", "no", "yes"]));
+    assert_eq!(done.changes.iter().map(|c| c.lossy).collect::<Vec<_>>(), [false, false, false, true]);
+    let left = json!(["yes or no", "maybe"]);
+    assert_eq!(run(schema, left.clone()).value, left);
+    let letters = json!({"items": {"enum": ["Y", "N", "X"]}});
+    assert_eq!(run(letters, json!(["네"])).value, json!(["Y"]));
+}

@@ -203,12 +203,13 @@ fn is_amount(text: &Text, place: usize) -> bool {
     })
 }
 
-/// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 얼마.
+/// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 여 명. 여성 and 수박 are words.
 fn goes_on(word: &str) -> bool {
-    const UNTOLD: [&str; 4] = ["몇", "얼마", "여", "수"];
+    const UNTOLD: [&str; 7] = ["몇", "얼마", "수십", "수백", "수천", "수만", "여원"];
     let unit = word.strip_prefix('원').or_else(|| word.strip_prefix("달러"));
     unit.is_some_and(|rest| rest.starts_with(['대', '권', '선', '여', '어']))
-        || UNTOLD.iter().any(|word_| word.starts_with(word_))
+        || UNTOLD.iter().any(|untold| word.starts_with(untold))
+        || word.strip_prefix('여').is_some_and(|rest| rest.is_empty() || COUNTERS.contains(&rest))
 }
 
 /// Whether the words before say that the number comes: `나이는`, `the total is`, `it's`, `only`, `age:`.

@@ -343,10 +343,20 @@ fn a_size_apart_from_its_digits_is_never_dropped() {
 
 #[test]
 fn a_word_behind_a_number_that_goes_on_makes_it_another() {
-    for input in ["세 명과 두 마리", "3개와 5개", "2만 원대", "3만 몇천원", "3만 얼마", "3만 원권 두 장", "3만 원어치"]
-    {
+    for input in [
+        "세 명과 두 마리",
+        "3개와 5개",
+        "2만 원대",
+        "3만 몇천원",
+        "3만 얼마",
+        "3만 여 명",
+        "3만 여원",
+        "3만 원권 두 장",
+        "3만 원어치",
+    ] {
         assert_eq!(read(input), None, "{input}");
     }
+    assert_eq!((read("25세 여성"), read("수박 3개 수박")), (Some("25".into()), Some("3".into())));
     for input in ["3만원 + 택배비", "5만원 할인", "3만원 더 비쌈"] {
         assert!(number(input).expect(input).lossy, "{input}");
     }

@@ -430,4 +430,4 @@ pub(super) const WORDS: &[&str] = &[
 ];
 
 /// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
-pub(super) const CHANGES: &[&str] = &["할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸", "더"];
+pub(super) const CHANGES: &[&str] = &["할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];

@@ -139,7 +139,7 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 let money = (place..phrase.end).any(|place| text.at(place) == '원');
                 doubted |= reach == denial::Reach::Another && !money;
                 // 5만원 할인 is what the price is less; of things 더 is no more than again.
-                doubted |= CHANGES.iter().any(|change| next.starts_with(change)) && (money || next != "더");
+                doubted |= CHANGES.iter().any(|change| next.starts_with(change)) || money && next == "더";
                 // 3만원 + 택배비 is more.
                 doubted |= text.at(text.skip_spaces(phrase.end)) == '+';
                 found = found.or(Some((phrase, kind)));

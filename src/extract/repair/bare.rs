@@ -1,7 +1,7 @@
 //! Values without quotes: numbers in more forms than JSON's, words of Python and JavaScript, patterns, and plain text.
 //! Next: `quoted`, `machine`.
 
-use super::cursor::{Cursor, Quote, is_name};
+use super::cursor::{Cursor, Numbers, Quote, is_name};
 use super::quoted::{Read, Role, is_url};
 
 /// What stands at the cursor.
@@ -130,14 +130,8 @@ fn item_in_groups(cursor: &mut Cursor) -> Option<usize> {
     if !(1..=3).contains(&first) || cursor.byte(start) == Some(b'0') || !group(start + first) {
         return None;
     }
-    let numeric = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b',' | b'.' | b'-');
-    let horizon = cursor.horizon(start);
-    let ahead = cursor.bytes[start..horizon].iter().take_while(numeric).count();
-    let behind = cursor.bytes[..start].iter().rev().take(horizon - start).take_while(numeric).count();
-    let array = start - behind..start + ahead;
-    let commas = || array.clone().filter(|at| cursor.bytes[*at] == b',');
-    let nought = commas().any(|at| group(at) && cursor.byte(at + 1) == Some(b'0'));
-    let spaced = commas().any(|at| cursor.byte(at + 1).is_some_and(|b| b.is_ascii_whitespace()));
+    let known = cursor.numbers.as_ref().filter(|numbers| numbers.run.contains(&start)).cloned();
+    let numbers = known.unwrap_or_else(|| numbers(cursor.bytes, start));
     let mut end = start + first;
     let mut open = false;
     while group(end) {
@@ -148,9 +142,25 @@ fn item_in_groups(cursor: &mut Cursor) -> Option<usize> {
         end += 1 + digits(end + 1);
     }
     let ends = cursor.byte(end).is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b',' | b']'));
-    let look = array.len();
-    cursor.spent(look);
-    (nought && ends && (spaced || !open)).then_some(end)
+    let takes = numbers.nought && ends && (numbers.spaced || !open);
+    cursor.numbers = Some(numbers);
+    takes.then_some(end)
+}
+
+/// The list of numbers around a place.
+fn numbers(bytes: &[u8], place: usize) -> Numbers {
+    let numeric = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b',' | b'.' | b'-');
+    let ahead = bytes[place..].iter().take_while(numeric).count();
+    let behind = bytes[..place].iter().rev().take_while(numeric).count();
+    let run = place - behind..place + ahead;
+    let after = |at: usize| &bytes[at + 1..];
+    let commas = || run.clone().filter(|at| bytes[*at] == b',');
+    let nought = commas().any(|at| {
+        let digits = after(at).iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        digits == 3 && bytes[at + 1] == b'0'
+    });
+    let spaced = commas().any(|at| after(at).first().is_some_and(u8::is_ascii_whitespace));
+    Numbers { run, nought, spaced }
 }
 
 /// JSON's words, Python's, and JavaScript's `undefined`.

@@ -166,6 +166,14 @@ fn what_cannot_be_decoded_under_is_named_before_anything_is_asked() {
             json!({"type": "object", "properties": {"a": {"type": "object", "dependentRequired": {"a": ["b"]}}}}),
             "dependentRequired",
         ),
+        (
+            json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "x"}, "b": {"type": "string", "pattern": "^(?=x)y$"}}}),
+            "(at /properties/b/pattern)",
+        ),
+        (
+            json!({"type": "object", "patternProperties": {"^(?!x)": {"type": "string"}}}),
+            "(at /patternProperties/^(?!x))",
+        ),
     ] {
         let error = model.local().check(&schema(&document)).unwrap_err();
         assert!(matches!(&error, ProviderError::Unusable(what) if what.contains(says)), "{document}: {error}");

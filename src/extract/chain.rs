@@ -1,22 +1,27 @@
 //! The stages in order over one text: what can be read out of it, the reading that fits the schema best, and the trace of how it was made.
 //! Each stage is a room of its own; here is only which comes when, and which of several readings is taken. Many texts are `rows`'.
+//! Next: `judged` for the choice among readings, `told` for the trace.
 
-use std::ops::Range;
+mod judged;
+mod told;
+
 use std::time::Instant;
 
 use jiff::civil::DateTime;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::coerce::coerce;
 use super::normalise::normalise;
-use super::parse::cues::{self, Cue};
-use super::parse::{self, Candidate, strict};
+use super::parse::cues;
+use super::parse::{self, Candidate};
 use super::schema::node::Node;
 use super::schema::{Kind, Kinds, Schema};
 use super::validate::{excerpt, validate};
 use super::{plain, repair};
 use crate::units::beginning;
+
+use self::judged::{Judged, MOST_NAMED, has_content, nearest, says};
 
 /// How far to go for a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,8 +33,6 @@ pub enum Reading {
     Langchain,
 }
 
-/// How many of the readings that were not taken are named.
-const MOST_NAMED: usize = 8;
 /// How many readings of a text are held against the schema; a text of more values than that is no answer.
 const MOST_JUDGED: usize = parse::MOST_ALONE;
 
@@ -115,32 +118,6 @@ struct Step {
     errors: Vec<Fault>,
     changes: Vec<Change>,
     ms: f64,
-}
-
-/// A reading that was taken through the stages that know the schema.
-struct Judged {
-    stage: Stage,
-    span: Range<usize>,
-    /// What the reader made of the text; kept for the trace alone.
-    read: Value,
-    found: Vec<Change>,
-    value: Value,
-    coerced: Option<Step>,
-    normalised: Option<Step>,
-    validated: Option<Step>,
-}
-
-impl Judged {
-    fn faults(&self) -> &[Fault] {
-        self.validated.as_ref().map_or(&[], |step| &step.errors)
-    }
-
-    /// How far it is from what was asked for: faults, then losses, then conversions.
-    fn distance(&self) -> (usize, usize, usize) {
-        let converted = || [&self.coerced, &self.normalised].into_iter().flatten().flat_map(|step| &step.changes);
-        let lossy = self.found.iter().chain(converted()).filter(|c| c.lossy).count();
-        (self.faults().len(), lossy, converted().count())
-    }
 }
 
 impl Chain<'_> {
@@ -275,7 +252,7 @@ impl Chain<'_> {
             let begun = Instant::now();
             let made = coerce(value, schema);
             value = made.value;
-            let refused = !made.faults.is_empty();
+            let (refused, limit) = (!made.faults.is_empty(), made.limit);
             let did = refused || !made.changes.is_empty();
             let step = |stage, output, errors, changes, begun| {
                 Some(Step { stage, output, errors, changes, ms: elapsed_ms(begun) })
@@ -295,132 +272,12 @@ impl Chain<'_> {
                 }
             }
             if !faults.is_empty() {
+                // What was left alone is why the rest does not fit.
+                faults.splice(0..0, limit);
                 validated = step(Stage::Validate, Value::Null, faults, Vec::new(), begun);
             }
         }
         Judged { stage, span, read, found, value, coerced, normalised, validated }
-    }
-
-    /// What the prose before each reading calls it, where they stand apart from each other.
-    fn cues(&self, judged: &[Judged]) -> Vec<Cue> {
-        let mut cues = vec![Cue::None; judged.len()];
-        let mut order: Vec<usize> = (0..judged.len()).collect();
-        order.sort_by_key(|at| judged[*at].span.start);
-        let mut end = 0;
-        for (nth, at) in order.into_iter().enumerate() {
-            let span = &judged[at].span;
-            if judged.len() < 2 || span.start < end {
-                return Vec::new();
-            }
-            cues[at] = cues::cue(&self.text[end..span.start], nth > 0);
-            end = span.end;
-        }
-        cues
-    }
-
-    /// Names the readings that were not taken, and what stands around those of them that are elsewhere in the text.
-    fn others(&self, judged: &[Judged], best: usize, unjudged: usize) -> Vec<Change> {
-        let chosen = &judged[best];
-        let apart = |one: &Judged| one.span.end <= chosen.span.start || one.span.start >= chosen.span.end;
-        let others: Vec<&Judged> = judged
-            .iter()
-            .enumerate()
-            .filter(|(at, one)| *at != best && one.stage == chosen.stage)
-            .map(|(_, one)| one)
-            .collect();
-        if others.is_empty() && unjudged == 0 {
-            return Vec::new();
-        }
-        // Another value elsewhere in the text: which one was meant is a guess where it would have done as well, and what it says is lost.
-        let lost = |one: &Judged| {
-            apart(one) && !says(&chosen.value, &one.value) && (one.faults().is_empty() || has_content(&one.value))
-        };
-        let guessed = unjudged > 0 || others.iter().any(|one| lost(one));
-        let named: Vec<String> = others.iter().take(MOST_NAMED).map(|one| excerpt(&one.value)).collect();
-        // What stands between two values was told of one of them.
-        let around = others.iter().filter(|one| apart(one)).flat_map(|one| &one.found);
-        let around = around.filter(|c| c.kind == "left_out" && c.path.is_empty());
-        let mut changes: Vec<Change> = around.cloned().collect();
-        changes.push(Change {
-            path: String::new(),
-            kind: "candidate_chosen".into(),
-            before: json!({"readings": others.len() + unjudged + 1, "others": named}),
-            after: excerpt(&chosen.value).into(),
-            lossy: guessed,
-        });
-        changes
-    }
-
-    fn told(&self, mut chosen: Judged, others: Vec<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
-        let mut steps = Vec::new();
-        for (stage, ms) in tried.into_iter().zip(ms) {
-            if stage == chosen.stage {
-                let changes = chosen.found.iter().chain(&others).cloned().collect();
-                steps.push(Step { stage, output: chosen.read.take(), errors: Vec::new(), changes, ms });
-                break;
-            }
-            steps.push(self.unread(stage, ms));
-        }
-        steps.extend(chosen.coerced);
-        steps.extend(chosen.normalised);
-        let result = match chosen.validated {
-            None => Ok(chosen.value),
-            Some(mut step) => {
-                let errors = step.errors.clone();
-                step.output = if self.keep { chosen.value } else { Value::Null };
-                steps.push(step);
-                Err(Refusal { stage: Stage::Validate, message: summed_up(&errors), errors })
-            }
-        };
-        Outcome { steps, result }
-    }
-
-    /// A reader's step that came to nothing that was taken.
-    fn unread(&self, stage: Stage, ms: f64) -> Step {
-        let fault = match strict::value(self.text) {
-            Err(e) => {
-                let found = self.text.get(e.offset..).map_or("the end", |rest| beginning(rest, 24));
-                let found =
-                    if found.is_empty() { "the end of the text".to_string() } else { Value::from(found).to_string() };
-                let from = beginning(self.text, e.offset.saturating_sub(20)).len();
-                let excerpt = self.text[from..].chars().take(80).collect();
-                Fault { path: String::new(), expected: e.expected.to_string(), found, excerpt, offset: Some(from) }
-            }
-            Ok(_) => Fault {
-                path: String::new(),
-                expected: "a value of the schema".into(),
-                found: "none".into(),
-                excerpt: self.text.chars().take(80).collect(),
-                offset: Some(0),
-            },
-        };
-        Step { stage, output: Value::Null, errors: vec![fault], changes: Vec::new(), ms }
-    }
-
-    /// A text whose values would take more memory than a machine may have is refused before anything is built.
-    fn too_large(&self) -> Outcome {
-        let expected =
-            format!("at most {MOST_WEIGHT} brackets, commas, colons and lines, an opening brace counted as four");
-        let message = format!("the text is too large for a value: expected {expected}");
-        let excerpt = beginning(self.text, 80).to_owned();
-        let found = format!("{} bytes", self.text.len());
-        let errors = vec![Fault { path: String::new(), expected, found, excerpt, offset: Some(0) }];
-        let step =
-            Step { stage: Stage::Parse, output: Value::Null, errors: errors.clone(), changes: Vec::new(), ms: 0.0 };
-        Outcome { steps: vec![step], result: Err(Refusal { stage: Stage::Parse, message, errors }) }
-    }
-
-    fn nothing_read(&self, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
-        let last = tried.last().copied().unwrap_or(Stage::Parse);
-        let steps: Vec<Step> = tried.into_iter().zip(ms).map(|(stage, ms)| self.unread(stage, ms)).collect();
-        let errors: Vec<Fault> = steps.last().map(|step| step.errors.clone()).unwrap_or_default();
-        let what =
-            if self.text.trim().is_empty() { "the text is empty" } else { "nothing in the text reads as a value" };
-        let message = match self.schema {
-            Some(_) if !self.text.trim().is_empty() => format!("{what} of the schema"),
-            _ => what.to_string(),
-        };
-        Outcome { steps, result: Err(Refusal { stage: last, message, errors }) }
     }
 }
 
@@ -453,50 +310,9 @@ fn gathered(candidate: Option<&Candidate>) -> Option<usize> {
     candidate.value.as_array().map(Vec::len)
 }
 
-/// Whether a container holds anything.
-fn has_content(value: &Value) -> bool {
-    match value {
-        Value::Object(map) => !map.is_empty(),
-        Value::Array(items) => !items.is_empty(),
-        _ => false,
-    }
-}
-
-/// Whether all that the other value says is in this one: it is the same, or its fields or items are among this one's.
-fn says(value: &Value, other: &Value) -> bool {
-    match (value, other) {
-        (Value::Object(map), Value::Object(other)) => other.iter().all(|(key, said)| map.get(key) == Some(said)),
-        (Value::Array(items), Value::Array(_)) if items.len() > 64 => value == other,
-        (Value::Array(items), Value::Array(other)) => other.iter().all(|said| items.contains(said)),
-        (value, other) => value == other,
-    }
-}
-
 /// Whether any text will do.
 fn is_free_text(root: Node<'_>) -> bool {
     root.kinds() != Kinds::ANY && root.accepts(Kind::String) && root.choices().is_none() && root.format().is_none()
-}
-
-/// The reading that fits best: of those that fit the answer, the last of several, before an example; of equal ones the earliest.
-fn nearest(judged: &[Judged], cues: &[Cue]) -> Option<usize> {
-    (0..judged.len()).min_by_key(|at| {
-        let one = &judged[*at];
-        let (faults, lossy, conversions) = one.distance();
-        let cue = cues.get(*at).copied().unwrap_or(Cue::None);
-        let later = if cue == Cue::Answer { usize::MAX - one.span.start } else { 0 };
-        (faults, cue, later, lossy, conversions, *at)
-    })
-}
-
-/// One line for a person.
-fn summed_up(faults: &[Fault]) -> String {
-    let Some(first) = faults.first() else { return "the value does not fit the schema".into() };
-    let at = if first.path.is_empty() { "the value".to_string() } else { first.path.clone() };
-    let more = match faults.len() {
-        1 => String::new(),
-        n => format!(", and {} more", n - 1),
-    };
-    format!("{at}: expected {}, found {}{more}", first.expected, first.found)
 }
 
 #[cfg(test)]

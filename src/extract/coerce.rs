@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
-use super::validate::{excerpt, in_words, wanted};
+use super::validate::{excerpt, in_words, size, wanted};
 
 /// How deep values are looked into; what is deeper stays as it is.
 const MOST_DEPTH: usize = 128;
@@ -29,27 +29,18 @@ pub struct Coerced {
     pub changes: Vec<Change>,
     /// What could not be converted, and was handed on as it is.
     pub faults: Vec<Fault>,
+    /// The first alternatives that were left alone since trying them would have gone on too long.
+    pub limit: Option<Fault>,
 }
 
 /// Converts a value towards the schema.
 pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
-    let mut walk = Walk { budget: 1_000 + WORK_PER_VALUE * size(&value), ..Walk::default() };
+    let allowed = 1_000 + WORK_PER_VALUE * size(&value);
+    let mut walk = Walk { budget: allowed, ..Walk::default() };
     walk.visit(&mut value, schema.root(), &Path::Root, 0);
-    Coerced { value, changes: walk.changes, faults: walk.faults }
-}
-
-/// How many values a value is made of.
-fn size(value: &Value) -> usize {
-    let (mut open, mut size) = (vec![value], 0);
-    while let Some(value) = open.pop() {
-        size += 1;
-        match value {
-            Value::Array(items) => open.extend(items),
-            Value::Object(fields) => open.extend(fields.values()),
-            _ => {}
-        }
-    }
-    size
+    let limit =
+        walk.limit.map(|fault| Fault { expected: format!("alternatives that are tried in {allowed} steps"), ..fault });
+    Coerced { value, changes: walk.changes, faults: walk.faults, limit }
 }
 
 /// Where a value is, as a list that lies on the stack: most places are never written down.
@@ -89,6 +80,7 @@ struct Walk {
     fields_set: usize,
     implied: usize,
     budget: usize,
+    limit: Option<Fault>,
 }
 
 impl Walk {
@@ -210,7 +202,10 @@ impl Walk {
                     return false;
                 }
             }
-            self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), false);
+            // Pydantic refuses a text for a list. As one item nothing of it is lost, but `a, b, c` may have been meant as three.
+            let doubtful = |text: &str| super::plain::may_be_a_list(text) || super::plain::may_be_none(text);
+            let guessed = value.as_str().is_some_and(doubtful);
+            self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), guessed);
             return true;
         }
         // Text is left out: prose is not the value of a field that it does not name.
@@ -344,7 +339,9 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
                 return Some((read.into(), PACKED, format != "date"));
             }
             let read = times::number(format, number)?;
-            let guessed = matches!(format, "date" | "date-time") && !times::is_likely(&read);
+            // As seconds 14 and 1400 are soon after midnight, as people write them two in the afternoon.
+            let clock = || format == "time" && number.as_f64().is_some_and(|n| n <= 2400.0);
+            let guessed = matches!(format, "date" | "date-time") && !times::is_likely(&read) || clock();
             Some((read.into(), number_read(format), guessed))
         }
         Value::Bool(is) if takes(Kind::Integer) || takes(Kind::Number) => {

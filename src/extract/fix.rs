@@ -141,7 +141,8 @@ impl Work<'_> {
                 let first = next.faults.first().map(one_line).unwrap_or_default();
                 Err(Refusal { stage: next.stage, message: format!("{why}{first}"), errors: next.faults.clone() })
             };
-            if ask.constrained && answer.finish == Finish::Length {
+            // Under a grammar the next one would be cut off as well.
+            if next.stage == Stage::Constrained {
                 return refused("", &next);
             }
             if missed.as_ref().is_some_and(|m| same(&m.faults, &next.faults)) {
@@ -276,18 +277,20 @@ impl Work<'_> {
                 return Err(Refusal { stage, message: CANCELLED.into(), errors: Vec::new() });
             }
         }
-        let cut = (answer.finish == Finish::Length).then(|| cut_off(answer, ask.max_new_tokens));
+        let whole = closed && !lossy;
+        let cut = (answer.finish == Finish::Length && !whole).then(|| cut_off(answer, ask.max_new_tokens));
+        // One name for it, whether anything could be read out of the piece or not.
+        let cut_in = if ask.constrained { Stage::Constrained } else { Stage::Repair };
         let missed = |stage, faults| Ok(Err(Missed { answer: answer.text.clone(), stage, faults }));
         match (trace.value, trace.error, cut) {
-            // Under a grammar nothing comes behind the value: a cut is one in it.
-            (Some(_), _, Some(cut)) if ask.constrained => missed(Stage::Constrained, vec![cut]),
+            (Some(_), _, Some(cut)) if ask.constrained || ask.fix_mode == FixMode::Own => missed(cut_in, vec![cut]),
             // LangChain takes it silently.
-            (Some(_), _, Some(cut)) if (lossy || !closed) && ask.fix_mode == FixMode::Own => {
-                missed(Stage::Repair, vec![cut])
-            }
             (Some(value), ..) => Ok(Ok(value)),
-            (None, Some(refusal), cut) => missed(refusal.stage, cut.into_iter().chain(refusal.errors).collect()),
-            (None, None, cut) => missed(Stage::Parse, cut.into_iter().collect()),
+            (None, refusal, Some(cut)) => {
+                missed(cut_in, [cut].into_iter().chain(refusal.map_or(Vec::new(), |refusal| refusal.errors)).collect())
+            }
+            (None, Some(refusal), None) => missed(refusal.stage, refusal.errors),
+            (None, None, None) => missed(Stage::Parse, Vec::new()),
         }
     }
 
@@ -360,5 +363,42 @@ mod tests {
         assert_eq!(trace.attempts[0].output, "{\"na");
         assert!(trace.broke_at(0) && !trace.is_cancelled());
         assert_eq!(trace.call_error().map(|error| error.message.as_str()), Some("no room"));
+    }
+    /// Says the same at each call, with that end.
+    struct Says(&'static str, Finish);
+
+    impl Provider for Says {
+        fn complete(
+            &mut self,
+            _: &Request,
+            _: &mut dyn FnMut(Heard) -> ControlFlow<()>,
+        ) -> Result<Completion, ProviderError> {
+            Ok(Completion {
+                text: self.0.into(),
+                prompt: String::new(),
+                prompt_tokens: None,
+                completion_tokens: None,
+                finish: self.1,
+            })
+        }
+    }
+
+    #[test]
+    fn a_cut_is_of_one_stage_and_what_json_closed_is_none() {
+        let schema = r#"{"type": "object", "required": ["a", "b"], "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}"#;
+        for (constrained, stage) in [(true, Stage::Constrained), (false, Stage::Repair)] {
+            let mut ask =
+                Ask::new(Schema::parse(schema).expect("a schema"), "x", "2026-11-05T14:00".parse().expect("a time"));
+            (ask.constrained, ask.max_retries) = (constrained, 0);
+            let said = |text| extract(&ask, &mut Says(text, Finish::Length), &mut |_| ControlFlow::Continue(()));
+            assert_eq!(said(r#"{"a": 1, "b": 2}"#).value, Some(serde_json::json!({"a": 1, "b": 2})), "{stage:?}");
+            // With a piece that could be read, with one that does not fit, and with none.
+            for text in [r#"{"a": 1, "b": 2"#, r#"{"a": 1, "#, r#"{"a"#, ""] {
+                let error = said(text).error.expect(text);
+                assert_eq!(error.stage, stage, "{text}");
+                assert!(error.message.contains("ends within"), "{}", error.message);
+            }
+            assert_eq!(said(r#"{"a": 1}"#).error.expect("a refusal").stage, Stage::Validate);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! Korean and English. Only where the schema asks for such a value and the text gives evidence; free strings are left alone.
 //! Next: `walk` goes through a value; `number`, `time`, `choose` read one text each.
 
+mod answer;
 mod choose;
 mod counters;
 mod decimal;
@@ -11,6 +12,7 @@ mod english;
 mod fraction;
 mod index;
 mod korean;
+mod measure;
 mod money;
 pub(super) mod number;
 mod phrase;
@@ -21,4 +23,10 @@ mod walk;
 pub use choose::{Chosen, choose};
 pub use number::{NumberReading, number};
 pub use time::{TimeReading, Want, time};
+pub(super) use walk::marks;
 pub use walk::{Normalised, normalise};
+
+/// Whether a word, in small letters, is an English number's.
+fn is_number_word(word: &str) -> bool {
+    text::Text::new(word).is_some_and(|word| english::numbers(&word, 0).iter().any(|read| read.end == word.len()))
+}

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::attempt::Change;
 use super::schema::Schema;
-use super::schema::node::Kind;
+use super::schema::node::{Kind, Node};
 
 /// A value found in a text.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +64,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
             }
         }
     }
-    drop_footnotes(text, &mut found);
+    drop_footnotes(text, &mut found, schema);
     if found.is_empty() {
         found.extend(word::among_prose(text, schema));
     }
@@ -116,12 +116,17 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
             let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
             mark.is_some_and(|rest| rest.trim().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'`'))
         };
+        // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
+        let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
+        let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
         let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
         let said = said.trim_matches(around);
         if said.is_empty() {
             continue;
         }
-        let lossy = around::is_lost(said, behind)
+        let bracketed = said.contains(['{', '}', '[', ']', '"']);
+        let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
+        let lossy = lost
             || behind && cues::corrects(said)
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
@@ -131,6 +136,23 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         found[index].changes.reserve_exact(1);
         found[index].changes.push(change("left_out", before, Value::Null, lossy));
     }
+}
+
+/// Whether an object has all the fields that its schema knows, so that none of them can be what is said elsewhere. One with a list has not:
+/// an item may be.
+pub fn is_complete(value: &Value, node: Node<'_>, depth: usize) -> bool {
+    let Value::Object(fields) = value else { return false };
+    node.properties().len() > 0
+        && depth < 8
+        && node.properties().all(|property| {
+            let said = fields.iter().find(|(key, _)| node.called(key).is_some_and(|p| p.key == property.key));
+            let below = |(_, value): (&String, &Value)| {
+                !value.is_null()
+                    && !value.is_array()
+                    && (!value.is_object() || is_complete(value, property.node, depth + 1))
+            };
+            said.is_some_and(below)
+        })
 }
 
 /// `"{\"a\": 1}"`: a document in a string, where the schema wants no string.
@@ -145,16 +167,43 @@ fn written_into_a_string(value: &Value, span: &Range<usize>, schema: Option<&Sch
     Some(Candidate { value: made, span: span.clone(), changes })
 }
 
-/// `[1]` behind a sentence refers to a source.
-fn drop_footnotes(text: &str, found: &mut Vec<Candidate>) {
+/// `[1]` behind a sentence refers to a source, and so does one behind a value or before a line's text where the schema has no such list.
+fn drop_footnotes(text: &str, found: &mut Vec<Candidate>, schema: Option<&Schema>) {
+    let strange = takes_no_numbers(schema);
     let footnote = |c: &Candidate| {
         let number = c.value.as_array().is_some_and(|items| items.len() == 1 && items[0].is_u64());
+        let before = text[..c.span.start].trim_end_matches(' ');
         number
-            && text[..c.span.start].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+            && (before.ends_with(|c: char| c.is_alphanumeric() || ".)\"".contains(c))
+                || strange && (before.ends_with(['}', ']']) || around::footnote(&text[c.span.start..]).is_some()))
     };
     if found.iter().any(|c| !footnote(c)) {
         found.retain(|c| !footnote(c));
     }
+}
+
+/// Whether the schema has no place at its top for a list of numbers.
+fn takes_no_numbers(schema: Option<&Schema>) -> bool {
+    schema.map(Schema::root).is_some_and(|root| {
+        let items = || super::plain::items_of(root).is_some_and(|item| !item.accepts(Kind::Integer));
+        !root.accepts(Kind::Array) || items()
+    })
+}
+
+/// A piece of a text without the lines of footnotes at its two ends.
+pub fn between_footnotes(text: &str, piece: Range<usize>, schema: Option<&Schema>) -> Range<usize> {
+    let Range { mut start, mut end } = piece;
+    if !takes_no_numbers(schema) {
+        return start..end;
+    }
+    let is_note = |line: &str| line.trim().is_empty() || around::footnote(line).is_some_and(|said| !said.contains('{'));
+    while let Some(line) = text[start..end].split_inclusive('\n').next().filter(|line| is_note(line)) {
+        start += line.len();
+    }
+    while let Some(line) = text[start..end].split_inclusive('\n').next_back().filter(|line| is_note(line)) {
+        end -= line.len();
+    }
+    if start < end { start..end } else { piece }
 }
 
 /// Several values as one array: first where nothing else stands in the text or the schema asks for an array of such, else not at all.

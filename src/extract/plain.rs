@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
-use super::parse::{Candidate, change, segments};
+use super::parse::{Candidate, change, cues, is_complete, segments};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
@@ -148,14 +148,17 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         for lines in understood {
             read.used[lines].fill(true);
         }
-        changes.extend(rest(text, lines, &read.used));
+        changes.extend(rest(text, lines, &read.used, lines.len()));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
     } else if !read.map.is_empty() {
         let mut changes = vec![kind("lines_read")];
         changes.append(&mut read.changes);
-        changes.extend(rest(text, lines, &read.used));
+        let value = Value::Object(read.map);
+        let fields = value.as_object().map_or(0, Map::len);
+        let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
+        changes.extend(rest(text, lines, &read.used, footers));
         let span = span(lines, &read.used);
-        found.push((read.map.len(), Candidate { value: Value::Object(read.map), span, changes }));
+        found.push((fields, Candidate { value, span, changes }));
     }
     found
 }
@@ -262,20 +265,24 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         used[taken].fill(true);
         let mut changes = vec![kind("table_read")];
         changes.extend(unknown.iter().map(|name| lost(name)));
-        changes.extend(rest(text, lines, &used));
+        changes.extend(rest(text, lines, &used, lines.len()));
         found.push((rows.len(), Candidate { value: Value::Array(rows), span: span(lines, &used), changes }));
     }
     let (values, inner, used) = block::array(text, lines, item, 0);
     if !values.is_empty() {
         let mut changes = vec![kind("list_read")];
         changes.extend(inner);
-        changes.extend(rest(text, lines, &used));
+        changes.extend(rest(text, lines, &used, lines.len()));
         found.push((values.len(), Candidate { value: Value::Array(values), span: span(lines, &used), changes }));
     } else if shapes.is_empty() {
         // `a, b, c` in one line, and nothing else.
         let said = text.trim();
-        let values = field::list(said, item);
-        if values.len() > 1 && is_list(said) {
+        // Or a value a line.
+        let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+        let lined: Vec<Value> = lines.map(|line| field::scalar(line, item)).collect();
+        let fits = |values: &[Value]| values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v));
+        let values = if fits(&lined) { lined } else { field::list(said, item) };
+        if values.len() > 1 && (is_list(said) || fits(&values)) {
             // Words with commas between them could be a sentence all the same.
             let guessed = item.accepts(Kind::String);
             let changes = vec![change("list_read", Value::Null, Value::Null, guessed)];
@@ -283,6 +290,35 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         }
     }
     found
+}
+
+/// Whether a place takes a value as it is.
+fn takes(node: Node<'_>, value: &Value) -> bool {
+    node.accepts(Kind::of(value)) || value.is_i64() && node.accepts(Kind::Number)
+}
+
+/// Whether a text for one item may be several: a line with commas between short pieces, or lines with marks.
+pub fn may_be_a_list(said: &str) -> bool {
+    let said = said.trim();
+    let marked = field::lines(said, 0..said.len()).iter().filter(|line| line.marked).take(2).count() > 1;
+    marked || said.contains([',', ';', '、', '，']) && is_list(said)
+}
+
+/// Whether a text in the place of a list may say that there is nothing to list.
+pub fn may_be_none(said: &str) -> bool {
+    let said = said.trim().trim_end_matches('.').to_lowercase();
+    matches!(
+        said.as_str(),
+        "none" | "nothing" | "n/a" | "na" | "null" | "nil" | "-" | "–" | "없음" | "없습니다" | "해당 없음" | "해당없음"
+    )
+}
+
+/// The values between the commas of a text, where a list of values that are no texts is asked for: `1,000, 2,000`, `new, used`.
+pub fn listed(said: &str, item: Node<'_>) -> Vec<Value> {
+    if item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
+        return Vec::new();
+    }
+    field::list(said.trim(), item)
 }
 
 /// Whether one line is a list and no sentence: short items, shorter where there are only two.
@@ -313,13 +349,28 @@ fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
     lines.get(first).map_or(0, |line| line.body.start)..lines.get(last).map_or(0, |line| line.body.end)
 }
 
-/// What was not understood: lines between those that were, or in their form, are lost; sentences around are only left out.
-fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
+/// From which line on names are remarks, where all fields are told: the first behind the last field's that cannot go on with its text.
+fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> usize {
+    let last = used.iter().rposition(|used| *used).unwrap_or(0);
+    let fields = lines.get(last).map_or(Vec::new(), |line| field::fields(text, &line.body, node));
+    if fields.last().is_some_and(|field| !field.property.node.accepts(Kind::String)) {
+        return last + 1;
+    }
+    lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
+}
+
+/// What was not understood: lines between those that were, or in their form, are lost; sentences around are only left out, and so are lines
+/// from `footers` on.
+fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
     let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
     let mut changes = Vec::new();
     let mut prose = String::new();
+    // Prose is no loss, but where it takes back what was said before it: `Actually, it is 6.`
+    let told = |changes: &mut Vec<Change>, prose: &str, at: usize| {
+        left_out(changes, prose, at > first && cues::corrects(prose))
+    };
     // The column of the line that was understood last, while what follows is set in below it.
     let mut below_of = None;
     for (at, line) in lines.iter().enumerate() {
@@ -331,12 +382,12 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
         }
         let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
         if line.comment && !used[at] {
-            left_out(&mut changes, &std::mem::take(&mut prose), false);
+            told(&mut changes, &std::mem::take(&mut prose), at);
             left_out(&mut changes, said, false);
             continue;
         }
         if used[at] || said.is_empty() || rule {
-            left_out(&mut changes, &std::mem::take(&mut prose), false);
+            told(&mut changes, &std::mem::take(&mut prose), at);
             continue;
         }
         let heading = said.starts_with('#') || said.ends_with(':');
@@ -353,14 +404,14 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool]) -> Vec<Change> {
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
         let below_field = below_of.is_some();
-        if strange || below_field || !heading && (named || (first..last).contains(&at)) {
+        if at < footers && (strange || below_field || !heading && (named || (first..last).contains(&at))) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);
             prose.push(' ');
         }
     }
-    left_out(&mut changes, &prose, false);
+    told(&mut changes, &prose, lines.len());
     changes
 }
 

@@ -22,7 +22,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::assembly::TooDeep;
-use super::parse::{Candidate, change, flattened, gather, name_left_out, segments, strict};
+use super::parse::{Candidate, between_footnotes, change, flattened, gather, name_left_out, segments, strict};
 use super::schema::Schema;
 use super::schema::node::Kind;
 
@@ -40,7 +40,8 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         // A document among prose is looked for outside fences only where it plainly is one.
         let lenient = only || piece.fenced;
         // A part of what is nested too deeply would pass for the whole.
-        if read_piece(text, piece.content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
+        let content = between_footnotes(text, piece.content, schema);
+        if read_piece(text, content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
             return Vec::new();
         }
     }

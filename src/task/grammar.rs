@@ -12,7 +12,7 @@ use llguidance::{JsonCompileOptions, Matcher, ParserFactory};
 use serde_json::{Map, Value};
 
 use crate::data::tokenizer::Tokenizer;
-use crate::extract::schema::{MOST_DEPTH, Schema};
+use crate::extract::schema::{MOST_DEPTH, Schema, names};
 use crate::units::beginning;
 
 /// What a date-time may look like: an offset may be absent, as everywhere in finetop.
@@ -117,10 +117,42 @@ fn word(tokenizer: &Tokenizer, id: u32) -> Vec<u8> {
 fn placed(error: &str, schema: &Schema) -> String {
     let words = error.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = beginning(&words, 300);
+    if error.contains("regex") {
+        let mut named = Vec::new();
+        patterns(schema.document(), error, String::new(), 0, &mut named);
+        // A short pattern may stand within a longer one.
+        return match named.into_iter().max_by_key(|(length, _)| *length) {
+            Some((_, place)) => format!("{words} (at {place})"),
+            None => words.to_string(),
+        };
+    }
     let key = words.split('"').nth(1).filter(|key| !key.is_empty());
     match key.and_then(|key| Some((key, place_of(schema.document(), key, 0)?))) {
         Some((key, place)) => format!("{words} (at {place}/{key})"),
         None => words.to_string(),
+    }
+}
+
+/// The patterns of a schema that an error quotes: how long each is, and where it stands.
+fn patterns(schema: &Value, error: &str, place: String, depth: usize, named: &mut Vec<(usize, String)>) {
+    let below = match schema {
+        _ if depth > MOST_DEPTH => return,
+        Value::Object(fields) => {
+            let of_text = fields.get("pattern").and_then(Value::as_str).map(|p| (p, names::join(&place, "pattern")));
+            let of_keys = fields.get("patternProperties").and_then(Value::as_object);
+            let of_keys = of_keys
+                .into_iter()
+                .flat_map(|keys| keys.keys())
+                .map(|p| (p.as_str(), names::join(&names::join(&place, "patternProperties"), p)));
+            let quoted = of_text.into_iter().chain(of_keys).filter(|(p, _)| !p.is_empty() && error.contains(p));
+            named.extend(quoted.map(|(pattern, place)| (pattern.len(), place)));
+            fields.iter().map(|(name, value)| (name.clone(), value)).collect::<Vec<_>>()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
+        _ => return,
+    };
+    for (name, value) in below {
+        patterns(value, error, names::join(&place, &name), depth + 1, named);
     }
 }
 

@@ -268,3 +268,59 @@ fn the_answer_is_taken_before_a_draft() {
     let listed = traced("{\"name\": \"draft\"}\nCorrection: {\"name\": \"final\"}", &people());
     assert_eq!(listed.value, Some(json!([{"name": "final"}])));
 }
+
+#[test]
+fn footnotes_around_a_value_are_left_out_without_loss() {
+    let schema = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}});
+    for text in [
+        "[1] the source {\"a\": 1}",
+        "[1] Wikipedia\n{\"a\": 1}",
+        "{\"a\": 1} [1]",
+        "{\"a\": 1}\n\n[1] the source\n[2]: https://a.b/c",
+        "{a: 1}\n[1] the source",
+        "[^1]: see below\n{a: 1}",
+    ] {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(json!({"a": 1})), "{text}");
+        let changes: Vec<&Change> = trace.attempts.iter().flat_map(|a| &a.changes).collect();
+        assert!(changes.iter().any(|c| c.kind == "left_out"), "{text}");
+        assert!(changes.iter().all(|c| !c.lossy), "{text}: {changes:?}");
+    }
+    // A list of numbers is one where the schema asks for such.
+    assert_eq!(
+        traced("[1] is the list", &json!({"type": "array", "items": {"type": "integer"}})).value,
+        Some(json!([1]))
+    );
+}
+
+#[test]
+fn a_line_below_a_complete_object_is_a_remark() {
+    let object = |more: &str| json!({"type": "object", "required": ["a"], "properties": serde_json::from_str::<Value>(more).unwrap()});
+    let one = object(r#"{"a": {"type": "integer"}}"#);
+    let two = object(r#"{"a": {"type": "integer"}, "town": {"type": "string"}}"#);
+    let list = object(r#"{"a": {"type": "array", "items": {"type": "integer"}}}"#);
+    for (text, schema, lossy) in [
+        ("{\"a\": 1}\nConfidence: 95%", &one, false),
+        ("```json\n{\"a\": 1}\n```\nTotal: 1\n(1 field)", &one, false),
+        ("{\"a\": 1}\ncity: Busan", &two, true),
+        ("{\"a\": [1]}\nitem: 2", &list, true),
+        ("{\"a\": 1}\na = 2", &one, true),
+        ("{\"a\": 1}, \"b\": 2", &one, true),
+    ] {
+        let trace = traced(text, schema);
+        assert!(trace.ok, "{text}");
+        assert_eq!(trace.attempts.iter().flat_map(|a| &a.changes).any(|c| c.lossy), lossy, "{text}");
+    }
+}
+
+#[test]
+fn alternatives_that_are_too_many_to_try_are_named_with_the_limit() {
+    let way = |kind: &str| json!({"type": "object", "required": ["v"], "properties": {"v": {"type": kind}, "c": {"$ref": "#/$defs/n"}}});
+    let schema = json!({"$ref": "#/$defs/n", "$defs": {"n": {"anyOf": [way("integer"), way("boolean")]}}});
+    let nested =
+        |depth: usize| (0..depth).fold(json!({"v": "5"}), |inner, _| json!({"v": "5", "c": inner})).to_string();
+    assert!(traced(&nested(5), &schema).ok);
+    let error = traced(&nested(20), &schema).error.expect("a refusal");
+    assert!(error.message.contains("alternatives that are tried in"), "{}", error.message);
+    assert!(error.message.contains("levels deep"), "{}", error.message);
+}

@@ -3,8 +3,10 @@
 
 use serde_json::Value;
 
+use super::super::attempt::Fault;
 use super::super::schema::{Kind, Node};
-use super::{Path, Walk, fits_flat, size};
+use super::super::validate::{excerpt, size};
+use super::{Path, Walk, fits_flat};
 
 /// What following one way came to; the least is the best.
 #[derive(PartialEq, PartialOrd)]
@@ -35,6 +37,13 @@ impl Walk {
         let (copied, told) = (size(value), self.told + self.faults.len());
         for way in ways {
             if self.budget < copied {
+                self.limit.get_or_insert_with(|| Fault {
+                    path: path.pointer(),
+                    expected: String::new(),
+                    found: format!("alternatives within alternatives, {depth} levels deep"),
+                    excerpt: excerpt(value),
+                    offset: None,
+                });
                 return self.refuse(value, node, path);
             }
             self.budget -= copied;
@@ -42,6 +51,7 @@ impl Walk {
             let mut made = value.clone();
             trial.visit(&mut made, way, path, depth);
             self.budget = trial.budget;
+            self.limit = self.limit.take().or(trial.limit.take());
             let cost = Cost {
                 misfits: trial.misfits,
                 fields_unset: -(trial.fields_set as isize),

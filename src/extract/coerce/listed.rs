@@ -62,7 +62,10 @@ impl Walk {
     pub(super) fn choose(&mut self, value: &mut Value, node: Node<'_>, choices: &[Choice], path: &Path<'_>) {
         if let Some((choice, kind)) = chosen(value, choices) {
             if let Some(kind) = kind {
-                self.replace(value, path, kind, choice.clone(), false);
+                // `high?` asks.
+                let asked = |value: &Value| value.as_str().is_some_and(|text| text.trim_end().ends_with(['?', '？']));
+                let guessed = asked(value) && !asked(choice);
+                self.replace(value, path, kind, choice.clone(), guessed);
             }
             return;
         }

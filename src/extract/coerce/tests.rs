@@ -234,3 +234,36 @@ fn pydantics_answers_are_ours() {
         }
     }
 }
+
+#[test]
+fn a_text_that_may_be_several_is_kept_whole_as_one_item_and_marked() {
+    let schema = json!({"properties": {"tags": {"type": "array", "items": {"type": "string"}}}});
+    for (text, guessed) in [
+        ("a, b, c", true),
+        ("none", true),
+        ("해당 없음", true),
+        ("- a\n- b", true),
+        ("solo", false),
+        ("Well, it was a long day. So we left.", false),
+    ] {
+        let made = coerced(&json!({"tags": text}), &schema);
+        assert_eq!(made.value, json!({"tags": [text]}));
+        assert_eq!(made.changes[0].lossy, guessed, "{text}");
+    }
+}
+
+#[test]
+fn a_name_with_a_question_mark_is_a_guess() {
+    let schema = json!({"enum": ["high", "low"]});
+    for (text, guessed) in [("High", false), ("high!", false), ("high?", true)] {
+        assert_eq!(coerced(&json!(text), &schema).changes[0].lossy, guessed, "{text}");
+    }
+}
+
+#[test]
+fn a_small_number_of_seconds_for_a_time_is_a_guess() {
+    let schema = json!({"type": "string", "format": "time"});
+    for (number, guessed) in [(14, true), (1400, true), (50_400, false)] {
+        assert_eq!(coerced(&json!(number), &schema).changes[0].lossy, guessed, "{number}");
+    }
+}

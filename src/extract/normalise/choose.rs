@@ -46,7 +46,7 @@ const FILLERS: &[&str] = &[
     "d", "ll", "we", "my", "your", "would", "should", "say", "think", "believe", "choose", "chose", "pick", "select", "selected", "answer",
     "answers", "category", "class", "classified", "classification", "label", "labeled", "labelled", "marked", "listed", "type", "kind",
     "status", "state", "condition", "choice", "option", "value", "result", "output", "response", "final", "correct", "item", "product",
-    "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done",
+    "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done", "brand", "already", "has", "have", "been",
 ];
 const FILLERS_KOREAN: &[&str] = &[
     "상태",
@@ -257,8 +257,18 @@ fn match_at(words: &[Word], start: usize, name: &[Word]) -> Option<usize> {
 
 /// `A` is also an article: as a name it stands alone, at the end, or with the mark of an answer: `A)`, `(A)`, `A:`.
 fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
-    let Some(word) = words.get(place).filter(|word| word.written == name.written) else { return false };
-    let marked = word.gap.starts_with([')', ':', '.', ']']) && place == 0;
+    let Some(word) = words.get(place) else { return false };
+    // 정답은 C입니다, A번이나 B번: no article has a Korean ending.
+    let ending = word.written.strip_prefix(name.written.as_str()).and_then(|ending| ending.chars().next());
+    if ending.is_some_and(|c| ('가'..='힣').contains(&c)) {
+        return true;
+    }
+    if word.written != name.written {
+        return false;
+    }
+    // `the correct option is B: Paris`
+    let said = place > 0 && matches!(words[place - 1].folded.as_str(), "is" | "option" | "choice" | "answer");
+    let marked = word.gap.starts_with([')', ':', '.', ']']) && (place == 0 || said);
     let announced = place > 0 && words[place - 1].gap.trim_end().ends_with([':', '(', '[', '=', '"', '*']);
     let listed = place > 0 && matches!(words[place - 1].folded.as_str(), "or" | "and" | "vs");
     !listed && (words.len() == 1 || place + 1 == words.len() || marked || announced)

@@ -64,10 +64,20 @@ fn the_longest_match_wins_and_two_names_are_refused() {
 #[test]
 fn a_letter_is_a_name_only_as_an_answer() {
     let letters = ["A", "B"];
-    for text in ["A", "A.", "A) the first", "The answer is B", "Answer: B, since it holds", "(B) is right"] {
+    for text in [
+        "A",
+        "A.",
+        "A) the first",
+        "The answer is B",
+        "Answer: B, since it holds",
+        "(B) is right",
+        "The correct option is B: Paris",
+        "정답: B번",
+        "B입니다",
+    ] {
         assert!(pick(text, &letters).is_some(), "{text}");
     }
-    for text in ["A good question", "a", "such a day", "A or B"] {
+    for text in ["A good question", "a", "such a day", "A or B", "A입니다만 B입니다"] {
         assert_eq!(pick(text, &letters), None, "{text}");
     }
 }
@@ -132,14 +142,21 @@ fn what_is_denied_doubted_or_measured_against_is_not_chosen() {
 fn words_that_are_left_over_are_told() {
     let listed = ["refund", "sold", "최상"].map(|name| Choice { value: name.into(), title: None, description: None });
     let left_over = |text: &str| choose(text, &listed, "sale_state").map(|chosen| chosen.left_over);
-    for text in
-        ["sold", "The item is sold.", "Sale state: sold", "I would say it's REFUND", "상태는 최상입니다", "등급: 최상"]
-    {
+    for text in [
+        "sold",
+        "The item is sold.",
+        "It has already been sold",
+        "Sale state: sold",
+        "I would say it's REFUND",
+        "상태는 최상입니다",
+        "등급: 최상",
+    ] {
         assert_eq!(left_over(text), Some(false), "{text}");
     }
     for text in [
         "sold out",
         "maybe sold",
+        "The box is sold",
         "refund because it broke",
         "will be sold",
         "to be sold",

@@ -5,7 +5,7 @@
 pub(super) const SIGNS: &[&str] =
     &["₩", "$", "€", "£", "¥", "us$", "a$", "c$", "hk$", "nt$", "s$", "r$", "₹", "₽", "₫", "฿"];
 pub(super) const CODES: &[&str] =
-    &["krw", "usd", "eur", "gbp", "jpy", "cny", "chf", "aud", "cad", "inr", "rs.", "원화"];
+    &["krw", "usd", "eur", "gbp", "jpy", "cny", "chf", "aud", "cad", "inr", "vnd", "rs.", "원화"];
 
 /// After the number.
 pub(super) const CURRENCIES: &[&str] = &[
@@ -64,6 +64,8 @@ pub(super) const CURRENCIES: &[&str] = &[
     "south korean won",
     "aud",
     "cad",
+    "vnd",
+    "₫",
 ];
 
 pub(super) const PERCENTS: &[&str] = &["%", "퍼센트", "프로", "퍼", "percent", "per cent", "pct", "percentage points"];
@@ -192,6 +194,10 @@ pub(super) const COUNTERS: &[&str] = &[
     "㎞",
     "km/h",
 ];
+
+/// Won by the thousand and more, and how many zeros, as a column's head names them.
+pub(super) const SIZED_WON: &[(&str, i32)] =
+    &[("천원", 3), ("천 원", 3), ("만원", 4), ("만 원", 4), ("백만원", 6), ("백만 원", 6), ("억원", 8), ("억 원", 8)];
 
 /// Units that are taken only after a space: right after digits they may be a million and the like.
 pub(super) const SPACED: &[&str] = &["m"];
@@ -333,6 +339,7 @@ pub(super) const ROUGHLY_BEFORE: &[&str] = &[
     "some",
     "circa",
     "~",
+    "≈",
 ];
 
 /// Say that the number is a bound or one of several: such a text is refused. That it is not the one is told in `denial`.
@@ -421,3 +428,6 @@ pub(super) const WORDS: &[&str] = &[
     "한도", "한편", "한층", "한인", "한동", "두통", "두건", "세대", "세차", "세월", "세단", "세모", "세일", "네모", "네일",
     "열대", "열도", "열차", "열병",
 ];
+
+/// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
+pub(super) const CHANGES: &[&str] = &["할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];

@@ -93,14 +93,26 @@ pub(super) fn follows(text: &Text, place: usize) -> Reach {
         "이제",
         "다",
     ];
+    // Alone in the next clause it is of the number: 35만원, 없음.
+    let next_clause = |place: usize| {
+        let (word, end) = text.word(text.skip_spaces(place));
+        let alone = is_korean(&word) && (end >= text.len() || is_clause_end(text.at(end)));
+        if alone { Reach::Number } else { Reach::None }
+    };
+    // 35만원이고 네고 불가: the ending opens another clause.
+    let ending = ["이고", "이며", "인데"].iter().any(|ending| {
+        let start = place.checked_sub(ending.chars().count());
+        start.and_then(|start| text.eat(start, ending)) == Some(place)
+    });
+    if ending {
+        return next_clause(place);
+    }
     let mut place = place;
     let mut reach = Reach::Number;
     while place < text.len() {
         let (word, end) = text.word(place);
         if is_clause_end(text.at(place)) {
-            let (word, end) = text.word(text.skip_spaces(place + 1));
-            let alone = is_korean(&word) && (end >= text.len() || is_clause_end(text.at(end)));
-            return if alone { Reach::Number } else { Reach::None };
+            return next_clause(place + 1);
         }
         if is_korean(&word) {
             return reach;
@@ -115,6 +127,19 @@ pub(super) fn follows(text: &Text, place: usize) -> Reach {
 
 pub(super) fn is_clause_end(character: char) -> bool {
     matches!(character, ',' | ';' | '.' | ':' | '!' | '?' | '(' | ')')
+}
+
+/// Whether a Korean word of denial stands between two places.
+pub(super) fn denies(text: &Text, from: usize, to: usize) -> bool {
+    let mut place = from;
+    while place < to {
+        let (word, end) = text.word(place);
+        if is_korean(&word) {
+            return true;
+        }
+        place = end.max(place + 1);
+    }
+    false
 }
 
 /// Whether an English word of denial stands anywhere.

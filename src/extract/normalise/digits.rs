@@ -11,6 +11,8 @@ pub(super) struct Literal {
     pub(super) end: usize,
     /// Written in groups: `1,200,000`.
     pub(super) grouped: bool,
+    /// One point was taken to group, since the currency beside it has no decimals: `350.000원`.
+    pub(super) pointed: bool,
 }
 
 /// More digits than this are a key or an account, and would leave [`Decimal`]'s range.
@@ -27,11 +29,12 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
     let mut digits = start;
     let mut fraction = String::new();
     let mut end = place + first;
-    let mut grouped = false;
+    let (mut grouped, mut pointed) = (false, false);
     if first > 0 {
         for separator in [',', '\'', '.', ' '] {
             if let Some(groups) = groups(text, end, separator, first) {
                 digits.push_str(&groups.digits);
+                pointed = groups.lone_point;
                 end = groups.end;
                 grouped = true;
                 let point = if separator == '.' { ',' } else { '.' };
@@ -43,8 +46,8 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
             }
         }
     }
-    let pointed = text.at(end) == '.' && text.is_digit(end + 1);
-    if !grouped && (pointed || (text.at(end) == ',' && decimal_comma(text, place, end))) {
+    let point = text.at(end) == '.' && text.is_digit(end + 1);
+    if !grouped && (point || (text.at(end) == ',' && decimal_comma(text, place, end))) {
         fraction = run(text, end + 1)?;
         end += 1 + fraction.len();
     }
@@ -56,7 +59,7 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
         value = value.shifted(exponent)?;
         end = after;
     }
-    Some(Literal { value, end, grouped })
+    Some(Literal { value, end, grouped, pointed })
 }
 
 /// The digits from `place` on; empty where there are none, None where they are too many.
@@ -69,6 +72,7 @@ fn run(text: &Text, place: usize) -> Option<String> {
 struct Groups {
     digits: String,
     end: usize,
+    lone_point: bool,
 }
 
 /// The groups after a first one of `first` digits. A separator that can mean something else must show itself twice.
@@ -86,15 +90,29 @@ fn groups(text: &Text, place: usize, separator: char, first: usize) -> Option<Gr
         end += 1 + group.len();
         digits.push_str(&group);
     }
+    let lone_point = separator == '.' && threes == 1 && is_without_decimals(text, place - first, end);
     let european = threes == 1 && text.at(end) == ',' && text.is_digit(end + 1);
     let shown = match separator {
         ',' if twos > 0 => threes == 1 && first <= 2,
         ',' | '\'' => threes >= 1,
-        '.' => threes >= 2 || european,
+        '.' => threes >= 2 || european || lone_point,
         _ => threes >= 2,
     };
     // A group that begins with a zero has lost its front: no one writes 0,123.
-    (shown && first <= 3 && text.at(place - first) != '0').then_some(Groups { digits, end })
+    (shown && first <= 3 && text.at(place - first) != '0').then_some(Groups { digits, end, lone_point })
+}
+
+/// Whether a currency stands beside digits that has no decimals, and so a point before three digits groups them.
+fn is_without_decimals(text: &Text, start: usize, end: usize) -> bool {
+    const BEHIND: &[&str] = &["원", "krw", "won", "korean won", "₩", "엔", "jpy", "yen", "vnd", "₫"];
+    const BEFORE: &[&str] = &["₩", "krw", "jpy", "₫", "vnd"];
+    let behind = text.longest(text.skip_spaces(end), BEHIND).is_some();
+    let mut from = start;
+    while text.before(from) == ' ' && from > 0 {
+        from -= 1;
+    }
+    behind
+        || BEFORE.iter().any(|sign| from.checked_sub(sign.chars().count()).and_then(|at| text.eat(at, sign)).is_some())
 }
 
 fn decimal_comma(text: &Text, place: usize, comma: usize) -> bool {

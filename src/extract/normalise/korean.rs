@@ -21,6 +21,8 @@ pub(super) struct Numeral {
     pub(super) digits: bool,
     /// Digits in groups take part.
     pub(super) grouped: bool,
+    /// Of these, groups that only their currency shows to be such: `350.000원`.
+    pub(super) pointed: bool,
     /// It ends in a form that stands before a counter: `한`, `두`, `스무`, or that needs one: `석`, `넉`.
     pub(super) determiner: Determiner,
 }
@@ -114,6 +116,7 @@ pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
                 words: reader.words,
                 digits: reader.digits,
                 grouped: reader.grouped,
+                pointed: reader.grouped_by_point,
                 determiner: if reader.is_age() { Determiner::Bound } else { reader.determiner },
             });
         }
@@ -160,6 +163,7 @@ struct Reader {
     words: usize,
     digits: bool,
     grouped: bool,
+    grouped_by_point: bool,
 }
 
 impl Default for Reader {
@@ -181,6 +185,7 @@ impl Default for Reader {
             words: 0,
             digits: false,
             grouped: false,
+            grouped_by_point: false,
         }
     }
 }
@@ -203,6 +208,7 @@ impl Reader {
             self.last_digits = !literal.grouped;
             self.digits = true;
             self.grouped |= literal.grouped;
+            self.grouped_by_point |= literal.pointed;
             return Some(literal.end);
         }
         let end = self.native(text, place).or_else(|| self.sino(text, place))?;

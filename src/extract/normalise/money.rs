@@ -6,7 +6,13 @@ use std::sync::LazyLock;
 use super::index::Index;
 
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
-const CURRENCIES: [(&str, &[&str]); 8] = [
+const CURRENCIES: [(&str, &[&str]); 14] = [
+    ("currency_cad_dropped", &["c$", "ca$", "cad"]),
+    ("currency_aud_dropped", &["a$", "au$", "aud"]),
+    ("currency_hkd_dropped", &["hk$", "hkd"]),
+    ("currency_twd_dropped", &["nt$", "twd"]),
+    ("currency_sgd_dropped", &["s$", "sgd"]),
+    ("currency_brl_dropped", &["r$", "brl"]),
     ("currency_usd_dropped", &["$", "usd", "달러", "dollar", "buck", "불"]),
     ("currency_eur_dropped", &["€", "eur", "유로"]),
     ("currency_jpy_dropped", &["¥", "jpy", "엔", "yen"]),
@@ -107,6 +113,9 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     if kind == "number_with_unit" && named.money && !money {
         lost.push("unit_dropped");
     }
+    if !money && super::measure::is_anothers(&text, &about) {
+        lost.push("unit_dropped");
+    }
     if (money || named.money) && said.rate && !named.rate {
         lost.push("rate_dropped");
     }
@@ -119,7 +128,14 @@ fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let before = text[..at].trim_end().chars().next_back().is_some_and(number);
     let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
     let letters = name.chars().all(char::is_alphabetic);
-    before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii()
+    // Of US$ the S is no Singapore's.
+    let is_latin = |c: char| c.is_ascii_alphabetic();
+    let whole = !name.starts_with(is_latin) || !text[..at].ends_with(is_latin);
+    whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
+}
+
+pub(super) fn has_word(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| is_word(text, at, name))
 }
 
 /// Whether the name there is a word: one of Latin letters as a whole, a Korean one at a word's end or start.
@@ -143,6 +159,8 @@ mod tests {
             ("$650", "price in dollars", vec![]),
             ("100엔", "price", vec!["currency_jpy_dropped"]),
             ("120만원", "price", vec![]),
+            ("C$5", "price (USD)", vec!["currency_cad_dropped"]),
+            ("US$5", "price (USD)", vec![]),
             ("₩1,200", "price in USD", vec!["currency_krw_dropped"]),
             ("월 5만원", "가격", vec!["rate_dropped"]),
             ("개당 5천원", "price", vec!["rate_dropped"]),

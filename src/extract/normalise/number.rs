@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Number;
 
-use super::counters::{COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
+use super::counters::{CHANGES, COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
 use super::decimal::Decimal;
 use super::denial;
 use super::index::Index;
@@ -48,7 +48,31 @@ pub fn number(text: &str) -> Option<NumberReading> {
     if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
         return json(Amount::Exact(Decimal::HALF), "korean_number", false);
     }
-    in_sentence(&text)
+    in_sentence(&text).or_else(|| with_remark(&text, start))
+}
+
+/// A bare number with a remark in brackets behind it: `7 (seven)`, `42 (including tax)`. A remark that gives another number or a bound, or
+/// denies, leaves none.
+fn with_remark(text: &Text, start: usize) -> Option<NumberReading> {
+    let phrase = phrase_at(text, start)?;
+    let (from, to) = remark(text, phrase.end)?;
+    if !phrase.digits || text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
+        return None;
+    }
+    let same = phrase_at(text, from).filter(|inner| inner.end == to);
+    if text.has_digit(from, to) && same.is_none() || same.is_some_and(|same| same.amount != phrase.amount) {
+        return None;
+    }
+    let reading = reading(&phrase, phrase.kind)?;
+    Some(NumberReading { lossy: reading.lossy || same.is_none(), ..reading })
+}
+
+/// The remark in brackets between which and the text's end nothing stands: from where to where.
+fn remark(text: &Text, place: usize) -> Option<(usize, usize)> {
+    let open = text.skip_spaces(place);
+    let close = (open..text.len()).find(|&place| text.at(place) == ')')?;
+    let inner = text.skip_spaces(open + 1);
+    (text.at(open) == '(' && inner < close && closing(text, close)).then_some((inner, close))
 }
 
 /// Past quotes and brackets.
@@ -112,12 +136,18 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                 if reach == denial::Reach::Number
                     || unit
                     || is_at_all(text, &phrase)
+                    || goes_on(&next)
                     || LIMITS_ALONE.contains(&next.as_str())
                 {
                     return None;
                 }
                 // 35만원 네고 불가: of an amount of money that is the haggling.
-                doubted |= reach == denial::Reach::Another && text.before(phrase.end) != '원';
+                let money = (place..phrase.end).any(|place| text.at(place) == '원');
+                doubted |= reach == denial::Reach::Another && !money;
+                // 5만원 할인 is what the price is less; of things 더 is no more than again.
+                doubted |= CHANGES.iter().any(|change| next.starts_with(change)) || money && next == "더";
+                // 3만원 + 택배비 is more.
+                doubted |= text.at(text.skip_spaces(phrase.end)) == '+';
                 found = found.or(Some((phrase, kind)));
                 place = phrase.end.max(place + 1);
             }
@@ -179,7 +209,16 @@ fn is_amount(text: &Text, place: usize) -> bool {
     })
 }
 
-/// Whether the words before say that the number comes: `나이는`, `the total is`, `age:`.
+/// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 여 명. 여성 and 수박 are words.
+fn goes_on(word: &str) -> bool {
+    const UNTOLD: [&str; 7] = ["몇", "얼마", "수십", "수백", "수천", "수만", "여원"];
+    let unit = word.strip_prefix('원').or_else(|| word.strip_prefix("달러"));
+    unit.is_some_and(|rest| rest.starts_with(['대', '권', '선', '여', '어']))
+        || UNTOLD.iter().any(|untold| word.starts_with(untold))
+        || word.strip_prefix('여').is_some_and(|rest| rest.is_empty() || COUNTERS.contains(&rest))
+}
+
+/// Whether the words before say that the number comes: `나이는`, `the total is`, `it's`, `only`, `age:`.
 fn introduced(text: &Text, place: usize) -> bool {
     let mut end = place;
     while text.before(end) == ' ' && end > 0 {
@@ -189,11 +228,28 @@ fn introduced(text: &Text, place: usize) -> bool {
         return true;
     }
     let mut start = end;
-    while start > 0 && text.before(start).is_ascii_alphabetic() {
+    while start > 0 && (text.before(start).is_alphabetic() || text.before(start) == '\'') {
         start -= 1;
     }
-    let copula = text.longest(start, &["is", "are", "was", "were", "be", "equals", "total"]);
-    copula.is_some_and(|(_, after)| after == end && after > start)
+    const LEADS: [&str; 15] = [
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "equals",
+        "total",
+        "only",
+        "just",
+        "exactly",
+        "precisely",
+        "총",
+        "딱",
+        "오직",
+        "정확히",
+    ];
+    let (word, after) = text.word(start);
+    after == end && (LEADS.contains(&word.as_str()) || word.strip_suffix("'s").is_some_and(|noun| !noun.is_empty()))
 }
 
 #[cfg(test)]

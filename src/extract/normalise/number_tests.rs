@@ -306,6 +306,103 @@ fn what_the_number_leaves_out_is_called_lossy() {
 }
 
 #[test]
+fn a_point_groups_the_digits_of_a_currency_without_decimals() {
+    for (input, value, lossy) in [
+        ("350.000원", "350000", true),
+        ("₩3.500", "3500", true),
+        ("350.000 KRW", "350000", true),
+        ("JPY 12.000", "12000", true),
+        ("1.350.000원", "1350000", false),
+        ("12.5원", "12.5", false),
+        ("0.350원", "0.35", false),
+        ("$1.000", "1", false),
+        ("3.500만", "35000", false),
+    ] {
+        let reading = number(input).expect(input);
+        assert_eq!((reading.value.to_string().as_str(), reading.lossy), (value, lossy), "{input}");
+    }
+}
+
+#[test]
+fn a_size_apart_from_its_digits_is_never_dropped() {
+    for (input, value, lossy) in [
+        ("3 M", Some("3000000"), true),
+        ("2 k", Some("2000"), true),
+        ("3 M won", Some("3000000"), false),
+        ("$3 B", Some("3000000000"), false),
+        ("5 bn", Some("5000000000"), false),
+        ("3 B", None, false),
+        ("3 T", None, false),
+        ("5 m", Some("5"), false),
+    ] {
+        let reading = number(input);
+        assert_eq!(reading.as_ref().map(|r| r.value.to_string()).as_deref(), value, "{input}");
+        assert_eq!(reading.is_some_and(|r| r.lossy), lossy, "{input}");
+    }
+}
+
+#[test]
+fn a_word_behind_a_number_that_goes_on_makes_it_another() {
+    for input in [
+        "세 명과 두 마리",
+        "3개와 5개",
+        "2만 원대",
+        "3만 몇천원",
+        "3만 얼마",
+        "3만 여 명",
+        "3만 여원",
+        "3만 원권 두 장",
+        "3만 원어치",
+    ] {
+        assert_eq!(read(input), None, "{input}");
+    }
+    assert_eq!((read("25세 여성"), read("수박 3개 수박")), (Some("25".into()), Some("3".into())));
+    for input in ["3만원 + 택배비", "5만원 할인", "3만원 더 비쌈"] {
+        assert!(number(input).expect(input).lossy, "{input}");
+    }
+    assert_eq!(
+        (read("제3조"), read("제 3조"), read("3조")),
+        (Some("3".into()), Some("3".into()), Some("3000000000000".into()))
+    );
+}
+
+#[test]
+fn a_unit_or_a_remark_may_stand_in_brackets_behind_it() {
+    for (input, value, lossy) in [
+        ("350000 (won)", "350000", false),
+        ("120 (만원)", "1200000", false),
+        ("7 (seven)", "7", false),
+        ("42 (approx.)", "42", true),
+        ("42 (including tax)", "42", true),
+    ] {
+        let reading = number(input).expect(input);
+        assert_eq!((reading.value.to_string().as_str(), reading.lossy), (value, lossy), "{input}");
+    }
+    for input in ["42 (at least)", "42 (not confirmed)", "42 (43)", "5 (취소)", "42 (was 43)"] {
+        assert_eq!(read(input), None, "{input}");
+    }
+}
+
+#[test]
+fn words_may_lead_to_a_bare_number_at_the_end() {
+    for input in ["It's 7.", "only 7", "Exactly 7.", "That's 7", "총 7", "딱 7"] {
+        assert_eq!(read(input).as_deref(), Some("7"), "{input}");
+    }
+    for input in ["not only 7", "It's 7 or 8", "room 7", "only 7 to 8"] {
+        assert_eq!(read(input), None, "{input}");
+    }
+}
+
+#[test]
+fn a_denial_in_the_next_clause_is_not_the_numbers() {
+    for input in ["가격은 35만원이고 네고 불가", "35만원인데 네고 안 됩니다"] {
+        let reading = number(input).expect(input);
+        assert_eq!((reading.value.to_string().as_str(), reading.lossy), ("350000", false), "{input}");
+    }
+    assert_eq!(read("35만원이고 아님"), None);
+}
+
+#[test]
 fn a_text_over_a_kibibyte_is_no_number() {
     assert_eq!(read(&format!("{}1", "0".repeat(1100))), None);
     assert_eq!(read(&"일 ".repeat(2000)), None);
@@ -359,7 +456,7 @@ proptest! {
     }
 
     #[test]
-    fn no_text_panics(input in "\\PC{0,80}", pieces in proptest::collection::vec("[0-9]|만|억|점|일|십|분의|,|\\.|-|\\^|e|/| |half|million|and|k|원|%", 0..24)) {
+    fn no_text_panics(input in "\\PC{0,80}", pieces in proptest::collection::vec("[0-9]|만|억|점|일|십|분의|,|\\.|-|\\^|e|/| |half|million|and|k|원|%|\\(|\\)|M|won", 0..24)) {
         let _ = number(&input);
         let _ = number(&pieces.concat());
     }

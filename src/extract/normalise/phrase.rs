@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::counters::{
     CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
-    SPACED, WORDS,
+    SIZED_WON, SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
@@ -58,6 +58,8 @@ pub(super) struct Core {
     words: usize,
     /// Only digits, so that `k` and `/4` may follow.
     pub(super) literal: bool,
+    /// Another reading of its marks is left: `350.000원`, `3 M`.
+    guessed: bool,
 }
 
 /// The longest phrase that begins at `place` and ends where a word ends.
@@ -193,6 +195,7 @@ fn cores(text: &Text, place: usize) -> Vec<Core> {
         shown: numeral.grouped || (numeral.digits && numeral.words > 0),
         words: numeral.words,
         literal: numeral.words == 0,
+        guessed: numeral.pointed,
     });
     let english = english::numbers(text, place).into_iter().filter_map(|words| {
         let value = words.value.divided(Decimal::whole(words.divisor))?;
@@ -206,6 +209,7 @@ fn cores(text: &Text, place: usize) -> Vec<Core> {
             shown: words.digits || words.words > 1,
             words: words.words,
             literal: false,
+            guessed: false,
         })
     });
     korean.chain(english).collect()
@@ -225,8 +229,29 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         let core = Core { value, end, kind: "scaled_number", shown: true, literal: false, ..*core };
         return with_unit(text, prefix, &core);
     }
+    if let Some((letter, end)) = letter_apart(text, core) {
+        let Letter { zeros, sure, alone } = letter;
+        let money = prefix.money || text.longest(text.skip_spaces(end), CURRENCIES).is_some();
+        let value = core.value.shifted(zeros).filter(|_| alone || money)?;
+        let guessed = core.guessed || !(sure || money);
+        let core = Core { value, end, kind: "scaled_number", shown: !guessed, literal: false, guessed, ..*core };
+        return with_unit(text, prefix, &core);
+    }
     let after = text.skip_spaces(core.end);
-    let loose = |table: &[&str]| text.longest(after, table).map(|(_, end)| end);
+    // 350000 (won): a unit in brackets is one.
+    let bracket = (text.at(after) == '(').then(|| text.skip_spaces(after + 1));
+    // 제3조 is the third article, and not three trillion.
+    if prefix.ordinal && core.words > 0 && core.digits && text.before(core.end) == '조' {
+        return None;
+    }
+    let loose = |table: &[&str]| match bracket {
+        None => text.longest(after, table).map(|(_, end)| end),
+        Some(inner) => {
+            let (_, end) = text.longest(inner, table)?;
+            let close = text.skip_spaces(end);
+            (text.at(close) == ')').then_some(close + 1)
+        }
+    };
     let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";
     let as_is = core.rounded.map_or(Amount::Exact(core.value), Amount::Rounded);
     let mut attempts: Vec<(Amount, usize, &'static str, bool)> = Vec::new();
@@ -238,6 +263,14 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     if let Some(end) = loose(DOZENS) {
         attempts.push((Amount::Exact(core.value.times(Decimal::whole(12))?), end, "korean_number", true));
+    }
+    // 120 (만원): the head of a table's column.
+    let sized = bracket.filter(|_| core.literal).and_then(|inner| {
+        let (zeros, end) = text.meaning(inner, SIZED_WON)?;
+        (text.at(text.skip_spaces(end)) == ')').then_some((zeros, text.skip_spaces(end) + 1))
+    });
+    if let Some((zeros, end)) = sized {
+        attempts.push((Amount::Exact(core.value.shifted(zeros)?), end, "money", true));
     }
     let spaced = loose(SPACED).filter(|_| after > core.end);
     // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.
@@ -256,7 +289,8 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         }
         attempts.push((as_is, end, kind, true));
     }
-    if let Some(end) = loose(ORDINALS) {
+    let article = || text.eat(after, "조").filter(|_| prefix.ordinal);
+    if let Some(end) = loose(ORDINALS).or_else(article) {
         attempts.push((as_is, end, if is_plain { "ordinal" } else { core.kind }, true));
     }
     if let Some(end) = text.among(after, &NAMED).map(|(_, end)| end) {
@@ -278,7 +312,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let phrase = attempts
         .into_iter()
         .find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))?;
-    Some(Phrase { rough: phrase.rough || is_decade(text, core), ..phrase })
+    Some(Phrase { rough: phrase.rough || core.guessed || is_decade(text, core), ..phrase })
 }
 
 /// Whether 20대 may be somebody's twenties rather than twenty machines.
@@ -301,6 +335,37 @@ fn suffix_letter(text: &Text, prefix: &Prefix, core: &Core) -> Option<(i32, usiz
     (!single || capital || money).then_some((zeros, end))
 }
 
+/// A letter for a size apart from its digits.
+#[derive(Clone, Copy)]
+struct Letter {
+    zeros: i32,
+    /// It is nothing else.
+    sure: bool,
+    /// It is a size without a currency beside it.
+    alone: bool,
+}
+
+/// `3 M`, `5 bn`: a size apart from its digits, never to be dropped. `B` and `T` may be a row, a byte or a tonne unless a currency stands there.
+fn letter_apart(text: &Text, core: &Core) -> Option<(Letter, usize)> {
+    let place = text.skip_spaces(core.end);
+    if !core.literal || !core.digits || place == core.end {
+        return None;
+    }
+    const LETTERS: &[(&str, (i32, bool, bool))] = &[
+        ("k", (3, false, true)),
+        ("m", (6, false, true)),
+        ("b", (9, false, false)),
+        ("t", (12, false, false)),
+        ("mn", (6, true, true)),
+        ("bn", (9, true, true)),
+        ("tn", (12, true, true)),
+    ];
+    let ((zeros, sure, alone), end) = text.meaning(place, LETTERS)?;
+    // 5 m are metres, 5 t tonnes.
+    let capital = text.cased(place).is_ascii_uppercase() || sure || zeros == 3;
+    capital.then_some((Letter { zeros, sure, alone }, end))
+}
+
 /// Takes the particles after the phrase and looks whether a word ends there.
 fn finish(
     text: &Text,
@@ -319,7 +384,9 @@ fn finish(
         // 오이 is a cucumber, not five with a particle: a lone syllable takes only the full copula.
         let free = unit || digits || words > 1;
         let particles: &[&str] = if free { PARTICLES } else { &PARTICLES[..1] };
-        let (_, after) = text.longest(end, particles)?;
+        // 세 명과 두 마리: behind a unit another may follow.
+        let and = || text.longest(end, &["과", "와", "하고", "이랑", "랑"]).filter(|_| unit && core.is_some());
+        let (_, after) = text.longest(end, particles).or_else(and)?;
         rough |= text.longest(end, ROUGHLY_AFTER).is_some();
         end = after;
     }

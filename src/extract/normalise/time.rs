@@ -4,6 +4,7 @@
 mod english_words;
 mod facts;
 mod korean_words;
+mod other;
 mod resolve;
 mod scan;
 mod span;
@@ -37,7 +38,7 @@ pub struct TimeReading {
     /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
     /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
     /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
-    /// `date_dropped`, `time_dropped`, `roughly_dropped`.
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `number_dropped` (one of something else: `3층 회의실`).
     pub inferred: Vec<&'static str>,
 }
 
@@ -59,6 +60,15 @@ pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
     if facts.rough {
         inferred.push("roughly_dropped");
     }
+    if facts.other_numbers {
+        // What is left out may be what was asked for, unless nothing is missing without it.
+        let whole = match want {
+            Want::Date => facts.has_date(),
+            _ => facts.has_clock(),
+        };
+        (whole || facts.shift.is_some()).then_some(())?;
+        inferred.push("number_dropped");
+    }
     let (value, relative) = match want {
         Want::Time => (time_value(&facts, now, &mut inferred)?, false),
         _ => moment_value(&facts, now, want, &mut inferred)?,
@@ -78,13 +88,13 @@ fn moment_value(facts: &Facts, now: DateTime, want: Want, inferred: &mut Vec<&'s
     if want == Want::Date {
         // An hour alone says no day.
         (facts.has_date() || facts.now || facts.shift.is_some()).then_some(())?;
-        if facts.has_clock() || facts.part.is_some() {
+        if facts.has_clock() || facts.has_part() {
             inferred.push("time_dropped");
         }
         return Some((moment.day.to_string(), moment.relative));
     }
     // 내일 아침 is a part of a day, not a moment of it.
-    if facts.part.is_some() && !facts.has_clock() {
+    if facts.has_part() && !facts.has_clock() {
         return None;
     }
     let time = moment.time.unwrap_or_default();

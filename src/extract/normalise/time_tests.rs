@@ -257,7 +257,7 @@ proptest! {
     fn no_text_panics(
         input in "\\PC{0,60}",
         pieces in proptest::collection::vec(
-            "[0-9]{1,3}|년|월|일|시|분|초|반|전|후|오전|밤|다음|주| |/|-|:|\\.|pm|at|last|friday|march|하루|마지막|내일|kst|\\+|t",
+            "[0-9]{1,3}|년|월|일|시|분|초|반|전|후|오전|밤|다음|주| |/|-|:|\\.|pm|at|last|friday|march|하루|마지막|내일|kst|\\+|t|room|'|#|명",
             0..14,
         ),
         year in -9999i16..=9999,
@@ -322,5 +322,84 @@ fn a_time_that_is_denied_is_refused() {
         "Nov 5, 2pm (no refunds)",
     ] {
         assert!(read(input, Want::DateTime).is_some(), "{input}");
+    }
+}
+
+#[test]
+fn the_half_of_the_day_may_be_said_twice_if_both_agree() {
+    check(
+        Want::DateTime,
+        &[
+            ("tonight at 9pm", "2026-06-10T21:00:00"),
+            ("this evening at 7pm", "2026-06-10T19:00:00"),
+            ("3pm this afternoon", "2026-06-10T15:00:00"),
+            ("오늘 저녁 오후 7시", "2026-06-10T19:00:00"),
+            ("내일 오전 아침 8시", "2026-06-11T08:00:00"),
+            ("오늘 밤 오전 1시", "2026-06-11T01:00:00"),
+            ("noon 12pm", "2026-06-10T12:00:00"),
+            ("12 noon tomorrow", "2026-06-11T12:00:00"),
+        ],
+    );
+    for input in ["tomorrow morning at 9pm", "tonight at 9am", "오늘 저녁 오전 7시", "오후 새벽 3시"] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+}
+
+#[test]
+fn a_number_of_something_else_beside_a_time_is_left_out_and_named() {
+    let now = NOW.parse().expect("a time");
+    for input in [
+        "11월 5일 오후 2시, 3층 회의실",
+        "Nov 5 at 2pm in room 101",
+        "Room 3, Nov 5, 2pm",
+        "11월 5일 오후 2시 회의실3에서",
+        "11월 5일 오후 2시, 30분 회의",
+        "Nov 5 at 2pm for 2 hours",
+        "order 2025 ships Nov 5 at 2pm",
+        "gate B12, Nov 5 at 2pm",
+        "11월 5일 오후 2시 010-1234-5678로 연락",
+        "₩20,000, 11월 5일 오후 2시",
+        "two people, Nov 5 2pm",
+    ] {
+        let reading = time(input, now, Want::DateTime).expect(input);
+        assert_eq!(reading.value, "2026-11-05T14:00:00", "{input}");
+        assert!(reading.inferred.contains(&"number_dropped"), "{input}");
+    }
+}
+
+#[test]
+fn two_days_or_two_hours_are_neither() {
+    for input in [
+        "11월 5, 6일 오후 2시",
+        "Nov 5 and 6 at 2pm",
+        "Nov 5, maybe 6, at 2pm",
+        "5, 6 Nov 2pm",
+        "meeting Nov 5 2pm, lunch 3pm",
+        "Nov 5 2pm, Nov 6 2pm",
+        "11월 5일 14:00, 16:00",
+        "11월 5일 오후 2시 30",
+        "Nov5 room 3, 2pm Nov 6",
+        "Nov 5 at 1430",
+        "Nov 5 2pm onwards",
+        "11월 5일 오후 2시 전까지",
+        "11월 5일 오후 2시 직전",
+        "늦어도 11월 5일 오후 2시",
+        "화/목 오후 2시",
+        "Nov 5, room 3",
+        "Nov 5 2pm, room '3",
+    ] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+}
+
+#[test]
+fn lengths_in_letters_and_halves_are_read() {
+    for (input, value) in
+        [("2h 30m", "PT2H30M"), ("2h30m", "PT2H30M"), ("an hour and a half", "PT1H30M"), ("1h", "PT1H")]
+    {
+        assert_eq!(read(input, Want::Duration).as_deref(), Some(value), "{input}");
+    }
+    for input in ["30m", "2h30", "2m 30h"] {
+        assert_eq!(read(input, Want::Duration), None, "{input}");
     }
 }

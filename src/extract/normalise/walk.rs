@@ -9,7 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, schema::Choice};
 use super::choose::with_value;
-use super::{Want, choose, money, number, time};
+use super::{Want, answer, choose, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +48,16 @@ impl Walk {
     fn visit(&mut self, value: &mut Value, node: Node<'_>, path: &mut String) {
         match value {
             Value::String(text) => {
-                let Some(reading) = leaf(text, node, path, self.now) else { return };
+                let Some(reading) = leaf(text, node, path, self.now) else {
+                    if let Some(list) = listed(text, node) {
+                        let before = std::mem::replace(value, list);
+                        // 1,234 may be one number.
+                        let guessed = before.as_str().is_some_and(|text| number(text).is_some());
+                        self.record(path, "list_read", &before, value, guessed);
+                        self.visit(value, node, path);
+                    }
+                    return;
+                };
                 let before = std::mem::replace(value, reading.value);
                 self.record(path, reading.kind, &before, value, reading.lossy);
                 for kind in reading.open {
@@ -127,6 +136,25 @@ fn is_meant(fields: &serde_json::Map<String, Value>, node: Node<'_>) -> bool {
         })
 }
 
+/// The list that a string is, where one of values that are no texts is asked for and each of its pieces can be such a value. Evidence is that
+/// the text as a whole is none, and that all pieces are.
+fn listed(text: &str, node: Node<'_>) -> Option<Value> {
+    if node.accepts(Kind::String) {
+        return None;
+    }
+    let node = the_one(node, Kind::Array, |_| true)?;
+    let Rest::Node(item) = node.items() else { return None };
+    let items = super::super::plain::listed(text, item);
+    let fits = |value: &Value| match value {
+        Value::String(text) => takes(text, item) || leaf(text, item, "", DateTime::default()).is_some(),
+        other => match item.choices() {
+            Some(choices) => with_value(choices, other).is_some(),
+            None => item.accepts(Kind::of(other)) || other.is_u64() && item.accepts(Kind::Number),
+        },
+    };
+    (items.len() > 1 && items.iter().all(fits)).then_some(Value::Array(items))
+}
+
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
 fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     let mut ways = Vec::new();
@@ -170,6 +198,16 @@ fn want(format: &str) -> Option<Want> {
     }
 }
 
+/// The number that a text gives where it is the whole of what the schema asks for, and the kinds of what reading it leaves out or guesses.
+pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Vec<&'static str>)> {
+    if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
+        return None;
+    }
+    let reading = read(text, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
+    let lossy = reading.lossy.then_some(reading.kind);
+    Some((reading.value, lossy.into_iter().chain(reading.open).collect()))
+}
+
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
@@ -181,10 +219,11 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         let value = Value::String(reading.value);
         return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
     }
+    let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
-        return None;
+        return answered();
     }
-    let reading = number(text)?;
+    let Some(reading) = number(text) else { return answered() };
     // An integer that 64 bits do not hold would be rounded.
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
@@ -205,10 +244,34 @@ fn names_in_words(key: &str) -> String {
     key.replace(['_', '-'], " ")
 }
 
+fn yes_or_no(text: &str) -> Option<Reading> {
+    let answer = answer::answer(text)?;
+    Some(Reading { value: answer.is_yes.into(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
+}
+
+/// The choice that is a yes or a no as the text is, where the list has one of either: 아니요 for `no`.
+fn answered(text: &str, choices: &[Choice]) -> Option<Reading> {
+    let answer = answer::answer(text)?;
+    let says = |is_yes| {
+        let mut named = choices.iter().filter(move |choice| {
+            choice.value.as_str().and_then(answer::answer).is_some_and(|said| said.is_yes == is_yes && !said.left_over)
+        });
+        named.next().filter(|_| named.next().is_none())
+    };
+    let (choice, _) = says(answer.is_yes).zip(says(!answer.is_yes))?;
+    Some(Reading { value: choice.value.clone(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
+}
+
 fn chosen(text: &str, choices: &[Choice], about: &str) -> Option<Reading> {
+    if let Some(reading) = answered(text, choices) {
+        return Some(reading);
+    }
     if let Some(chosen) = choose(text, choices, about) {
         let value = choices.get(chosen.index)?.value.clone();
         return Some(Reading { value, kind: "enum_in_sentence", lossy: chosen.left_over, open: Vec::new() });
+    }
+    if choices.iter().any(|choice| choice.value.is_boolean()) {
+        return yes_or_no(text).filter(|reading| with_value(choices, &reading.value).is_some());
     }
     let listed_numbers = choices.iter().any(|choice| choice.value.is_number());
     let reading = if listed_numbers { number(text)? } else { return None };

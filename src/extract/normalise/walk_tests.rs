@@ -121,3 +121,39 @@ fn a_day_is_meant_where_a_fraction_could_be_and_a_foreign_currency_is_named() {
     let done = run(price, json!({"price": "$650"}));
     assert!(changed(&done).contains(&("/price".into(), "currency_usd_dropped".into(), true)));
 }
+
+#[test]
+fn a_text_with_commas_is_a_list_of_values_that_are_no_texts() {
+    let schema = json!({"properties": {
+        "n": {"type": "array", "items": {"type": "integer"}},
+        "state": {"type": "array", "items": {"enum": ["new", "used"]}},
+        "tags": {"type": "array", "items": {"type": "string"}}
+    }});
+    let done = run(schema.clone(), json!({"n": "3만, 1,000", "state": "new, used", "tags": "a, b"}));
+    assert_eq!(done.value, json!({"n": [30000, 1000], "state": ["new", "used"], "tags": "a, b"}));
+    assert!(done.changes.iter().all(|change| !change.lossy));
+    assert!(run(schema.clone(), json!({"n": "1,234"})).changes[0].lossy, "it may be one number");
+    let left = json!({"n": "1, x", "state": "new, odd"});
+    assert_eq!(run(schema, left.clone()).value, left);
+}
+
+#[test]
+fn a_unit_that_is_not_the_fields_is_marked() {
+    let schema = json!({"properties": {"weight_kg": {"type": "number"}, "age": {"type": "integer"}}});
+    let done = run(schema.clone(), json!({"weight_kg": "500g", "age": "18개월"}));
+    assert_eq!(done.changes.iter().filter(|c| c.kind == "unit_dropped" && c.lossy).count(), 2, "{:?}", done.changes);
+    let done = run(schema, json!({"weight_kg": "5 kg", "age": "25살"}));
+    assert!(done.changes.iter().all(|change| !change.lossy), "{:?}", done.changes);
+}
+
+#[test]
+fn a_yes_or_a_no_is_the_lists_in_whatever_language() {
+    let schema = json!({"items": {"enum": ["yes", "no"]}});
+    let done = run(schema.clone(), json!(["네", "아니요.", "No, it is not.", "Yes, on Friday"]));
+    assert_eq!(done.value, json!(["yes", "no", "no", "yes"]));
+    assert_eq!(done.changes.iter().map(|c| c.lossy).collect::<Vec<_>>(), [false, false, false, true]);
+    let left = json!(["yes or no", "maybe"]);
+    assert_eq!(run(schema, left.clone()).value, left);
+    let letters = json!({"items": {"enum": ["Y", "N", "X"]}});
+    assert_eq!(run(letters, json!(["네"])).value, json!(["Y"]));
+}

@@ -42,21 +42,32 @@ fn line_is_lost(line: &str, behind: bool) -> bool {
     !sentence
 }
 
-/// The number of an item alone: `1.`, `(2)`, `#3`, `④`, `### 5`, `**Person 6**`.
+/// The number of an item or a footnote alone: `1.`, `(2)`, `[2]`, `#3`, `④`, `### 5`, `**Person 6**`.
 fn is_number_of_item(line: &str) -> bool {
     let bold = line.strip_prefix("**").and_then(|line| line.strip_suffix("**"));
     let inner = bold.unwrap_or(line).trim_matches(|c: char| "#().[]: ".contains(c));
     let number = inner.rsplit(' ').next().unwrap_or_default().trim_start_matches('#');
     let word = inner.strip_suffix(number).unwrap_or_default().trim();
-    let is_marked = bold.is_some() || line.starts_with(['#', '(']) || line.ends_with(['.', ')']);
+    let is_marked = bold.is_some() || line.starts_with(['#', '(', '[']) || line.ends_with(['.', ')']);
     let is_short = (1..4).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     let is_circled = line.chars().count() == 1 && line.starts_with(|c| ('①'..='⑳').contains(&c));
     let is_named = word.is_empty() || (bold.is_some() || line.starts_with('#')) && !word.contains(' ');
     is_circled || is_marked && is_short && is_named
 }
 
-/// Without the marks of a list, a heading or a quotation before it.
+/// What stands behind the mark of a footnote that begins a line: `[1] Wikipedia`, `[^2]: see below`.
+pub fn footnote(line: &str) -> Option<&str> {
+    let (number, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
+    let number = number.strip_prefix('^').unwrap_or(number);
+    let marked = (1..4).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    let said = rest.trim_start();
+    (marked && rest.len() > said.len() && said.starts_with(char::is_alphabetic)).then_some(said)
+}
+
+/// Without the marks of a list, a heading, a quotation or a footnote before it.
 fn unmarked(line: &str) -> &str {
+    let line = footnote(line).unwrap_or(line);
     let line = line.trim_start_matches(['#', '>', '-', '*', '+', '•', ' ']);
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let rest = &line[digits..];

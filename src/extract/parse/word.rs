@@ -21,6 +21,7 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
     let mut only: Option<(Value, Range<usize>)> = None;
     let mut at = 0;
     let mut looked_at = 0;
+    let mut amounts = false;
     for word in text.split_inclusive(char::is_whitespace) {
         let start = at + word.len() - word.trim_start_matches(['*', '`', '"', '(', '_']).len();
         at += word.len();
@@ -30,7 +31,13 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
             "False" | "FALSE" => "false",
             other => other,
         };
-        let Ok((value, _)) = strict::value(json) else { continue };
+        let Ok((value, _)) = strict::value(json) else {
+            // `5,000원 x 2`: the amount is another number.
+            if word.contains(|c: char| c.is_ascii_digit()) && normalise::number::number(word).is_some() {
+                amounts = true;
+            }
+            continue;
+        };
         let kind = Kind::of(&value);
         if !(root.accepts(kind) || kind == Kind::Integer && root.accepts(Kind::Number)) {
             continue;
@@ -57,12 +64,16 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         }
         only = Some((value, start..start + word.len()));
     }
-    let (value, span) = only?;
-    let changes = match (&value, value.is_number().then(|| normalise::number::number(text)).flatten()) {
+    let (value, span) = only.filter(|(value, _)| !(amounts && value.is_number()))?;
+    let changes = match (&value, value.is_number().then(|| normalise::marks(text, root)).flatten()) {
         // With its sign, its size and its unit it is another one: `minus 5`, `2 million`.
-        (Value::Number(number), Some(reading)) if reading.value.as_f64() != number.as_f64() => return None,
+        (Value::Number(number), Some((read, _))) if read.as_f64() != number.as_f64() => return None,
         (Value::Number(_), None) => {
             vec![change("number_among_words", Value::from(beginning(text, 80)), value.clone(), true)]
+        }
+        // What is left out by it is told as in a field: `5 USD`, `about 42`.
+        (_, Some((_, marks))) => {
+            marks.into_iter().map(|kind| change(kind, Value::from(beginning(text, 80)), value.clone(), true)).collect()
         }
         _ => Vec::new(),
     };
@@ -124,12 +135,14 @@ impl Clause {
 fn is_part_of_more(text: &str, place: Range<usize>) -> bool {
     const ABOUT: &[&str] =
         &["about", "around", "roughly", "approximately", "some", "nearly", "almost", "약", "대략", "한", "거의"];
+    const SIZES: &[&str] = &["k", "m", "b", "t", "mn", "bn", "tn", "mil"];
     let numeral = |c: char| c.is_ascii_digit() || "십백천만억조".contains(c);
     let is_numeral =
         |word: &str| word.starts_with(|c: char| c.is_ascii_digit()) || !word.is_empty() && word.chars().all(numeral);
     let before = text[..place.start].split_whitespace().next_back().unwrap_or_default();
-    let behind = text[place.end..].split_whitespace().next().unwrap_or_default();
-    is_numeral(before) || is_numeral(behind) || ABOUT.contains(&before.to_lowercase().as_str())
+    let behind = text[place.end..].split_whitespace().next().unwrap_or_default().trim_start_matches('(');
+    let sized = SIZES.contains(&behind.trim_end_matches(['.', ',', '!']).to_lowercase().as_str());
+    is_numeral(before) || is_numeral(behind) || sized || ABOUT.contains(&before.to_lowercase().as_str())
 }
 
 /// Where marks stand that end a clause.
@@ -217,6 +230,7 @@ mod tests {
         ] {
             assert_eq!(read(text, "integer"), None, "{text}");
         }
+        assert_eq!(read("5,000원 x 2", "integer"), None);
         assert_eq!(read("총 5 개", "integer"), Some(json!(5)));
         for text in [
             "There are 42 people under the bridge.",

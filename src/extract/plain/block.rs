@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
-use super::is_sentence;
+use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
 use crate::extract::parse::change;
 use crate::extract::schema::names;
@@ -72,10 +72,13 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
             let raw = text[field.value..stop].trim();
             let last = index + 1 == found.len();
-            let (raw, comment) = if last && line.hashes { uncommented(raw) } else { (raw, "") };
+            // `Title: Fix bug # 12`: free text goes on behind a hash, but for YAML's, where it may do so all the same.
+            let free = field.property.node.accepts(Kind::String) && !raw.starts_with(['"', '\'']);
+            let commented = last && if free { line.yaml } else { line.hashes };
+            let (raw, comment) = if commented { uncommented(raw) } else { (raw, "") };
             if !comment.is_empty() {
                 let path = names::join("", field.property.key);
-                let told = change("comment_removed", Value::from(comment), Value::Null, false);
+                let told = change("comment_removed", Value::from(comment), Value::Null, free);
                 block.changes.push(Change { path, ..told });
             }
             let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
@@ -83,7 +86,9 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
-                if value.as_array().is_some_and(|list| list.len() > 1) && !said.starts_with('[') && is_sentence(said) {
+                let listed = value.as_array().map_or(0, Vec::len);
+                let guessed = listed > 1 && is_sentence(said) || listed == 1 && may_be_none(said);
+                if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
                     block.changes.push(Change { path, ..told });

@@ -33,8 +33,10 @@ pub struct Line {
     pub body: Range<usize>,
     /// Whether it is a comment: `# …` in a text of fields.
     pub comment: bool,
-    /// Whether a hash behind white space begins a comment: several lines of the text are fields.
+    /// Whether several lines of the text are fields: behind what is no free text, a hash after white space begins a comment.
     pub hashes: bool,
+    /// Whether all of these have names as YAML has them: then it does behind free text, too.
+    pub yaml: bool,
 }
 
 /// The lines of a text, without what marks quotations.
@@ -47,6 +49,7 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
     };
     let hashes = text[within.clone()].lines().filter(keyed).take(2).count() > 1;
     let alone = text[within.clone()].lines().filter(keyed).take(1).count() > 0;
+    let yaml = hashes && text[within.clone()].lines().filter(keyed).all(has_yaml_key);
     let split = text[within].split_inclusive('\n');
     split
         .map(|line| {
@@ -59,9 +62,26 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
             let lead = indent + mark;
             // `##` is a heading, `#` of a text whose other lines are fields is not.
             let comment = alone && mark == 0 && body.starts_with('#') && !body.starts_with("##");
-            Line { indent, column: lead, marked: mark > 0, body: start + lead..start + shown.len(), comment, hashes }
+            Line {
+                indent,
+                column: lead,
+                marked: mark > 0,
+                body: start + lead..start + shown.len(),
+                comment,
+                hashes,
+                yaml,
+            }
         })
         .collect()
+}
+
+/// `name: …`, `- name: …`, small letters alone: prose and Markdown begin their names with capitals, stars and words.
+fn has_yaml_key(line: &str) -> bool {
+    let line = line.trim_start();
+    let (key, rest) = line.strip_prefix("- ").unwrap_or(line).split_once(':').unwrap_or_default();
+    let named = key.starts_with(|c: char| c.is_ascii_lowercase())
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'));
+    named && (rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
 /// The length of `- `, `* `, `• `, `1. `, `2) ` with the space behind; nothing where the line is no list's.

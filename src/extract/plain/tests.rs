@@ -311,3 +311,50 @@ fn commas_in_numbers_part_no_items() {
         assert_eq!(best(text, &schema).value, wanted, "{text}");
     }
 }
+
+#[test]
+fn a_hash_in_free_text_is_text_unless_the_lines_are_yaml() {
+    let said = "Fix bug # 12";
+    for text in ["Name: Fix bug # 12\nAge: 5", "- **Name**: Fix bug # 12\n- **Age**: 5", "name: Fix bug # 12"] {
+        let read = best(text, &person());
+        assert_eq!(read.value["name"], json!(said), "{text}");
+        assert!(!read.changes.iter().any(|c| c.kind == "comment_removed"), "{text}");
+    }
+    let read = best("name: Al # a nick\nage: 5 # years", &person());
+    assert_eq!(read.value, json!({"name": "Al", "age": 5}));
+    let marks: Vec<bool> = read.changes.iter().filter(|c| c.kind == "comment_removed").map(|c| c.lossy).collect();
+    assert_eq!(marks, [true, false], "what could be text is lost, what no number can hold is not");
+    assert_eq!(best("Name: Al\nAge: 5 # years", &person()).value, json!({"name": "Al", "age": 5}));
+}
+
+#[test]
+fn a_line_below_all_fields_is_a_remark_and_named_unless_it_may_be_a_fields() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {
+        "city": {"type": "string"}, "age": {"type": "integer"}}}))
+    .unwrap();
+    for (text, lossy) in [
+        ("City: Busan\nAge: 5\nTotal: 1", false),
+        ("City: Busan\nAge: 5\nConfidence: 95%\n(2 fields)", false),
+        ("Age: 5\nCity: Busan\n\nTotal: 1", false),
+        // The text of a field may go on, a field may be called otherwise, and what was said may be taken back.
+        ("Age: 5\nCity: Busan\nTotal: 1", true),
+        ("Age: 5\nTown: Busan", true),
+        ("City: Busan\nTotal: 1\nAge: 5", true),
+        ("City: Busan\nAge: 5\nActually, it is 6.", true),
+    ] {
+        let read = best(text, &schema);
+        let left: Vec<bool> = read.changes.iter().filter(|c| c.kind == "left_out").map(|c| c.lossy).collect();
+        assert!(!left.is_empty() && left.iter().all(|is| *is == lossy), "{text}: {:?}", read.changes);
+    }
+}
+
+#[test]
+fn numbers_a_line_each_are_a_list_and_none_may_be_no_item() {
+    let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "integer"}})).unwrap();
+    for text in ["1\n2\n3", "1, 2, 3", "1,\n2,\n3"] {
+        assert_eq!(best(text, &numbers).value, json!([1, 2, 3]), "{text}");
+    }
+    assert_eq!(best("1\nor 2", &numbers).value, Value::Null);
+    let read = best("name: Al\ntags: none", &person());
+    assert!(read.changes.iter().any(|c| c.path == "/tags" && c.lossy), "{:?}", read.changes);
+}

@@ -1,7 +1,7 @@
 //! Values without quotes: numbers in more forms than JSON's, words of Python and JavaScript, patterns, and plain text.
 //! Next: `quoted`, `machine`.
 
-use super::cursor::{Cursor, Quote, is_name};
+use super::cursor::{Cursor, Numbers, Quote, is_name};
 use super::quoted::{Read, Role, is_url};
 
 /// What stands at the cursor.
@@ -14,6 +14,15 @@ pub enum Bare {
 
 /// Reads a value that no quote and no bracket begins. Nothing where a delimiter stands.
 pub fn bare(cursor: &mut Cursor, role: Role, in_call: bool) -> Option<Bare> {
+    if role == Role::Item
+        && !in_call
+        && let Some(end) = item_in_groups(cursor)
+    {
+        let mut read = Read { made: cursor.text[cursor.at..end].to_owned(), ..Read::default() };
+        read.note("quotes_added", false);
+        cursor.at = end;
+        return Some(Bare::Text(read));
+    }
     if let Some(number) = number(cursor, role) {
         return Some(Bare::Number(number));
     }
@@ -107,6 +116,51 @@ fn ends(cursor: &mut Cursor, at: usize, role: Role) -> bool {
 fn grouped(cursor: &Cursor, comma: usize) -> bool {
     let three = cursor.bytes.get(comma + 1..comma + 4).is_some_and(|d| d.iter().all(u8::is_ascii_digit));
     three && !cursor.byte(comma + 4).is_some_and(|b| b.is_ascii_digit()) && !cursor.colon_follows(comma + 4)
+}
+
+/// The end of an array's item in groups of three: of `[1,000, 2,000]` the text `1,000`. Since JSON has no number `000`, one such group shows
+/// that the array is written in them. Without white space behind any comma, what could be a group or an item of its own leaves it open.
+fn item_in_groups(cursor: &mut Cursor) -> Option<usize> {
+    let digits = |at: usize| {
+        cursor.bytes[at.min(cursor.bytes.len())..].iter().take(4).take_while(|b| b.is_ascii_digit()).count()
+    };
+    let start = cursor.at + usize::from(cursor.byte(cursor.at) == Some(b'-'));
+    let first = digits(start);
+    let group = |at: usize| cursor.byte(at) == Some(b',') && digits(at + 1) == 3;
+    if !(1..=3).contains(&first) || cursor.byte(start) == Some(b'0') || !group(start + first) {
+        return None;
+    }
+    let known = cursor.numbers.as_ref().filter(|numbers| numbers.run.contains(&start)).cloned();
+    let numbers = known.unwrap_or_else(|| numbers(cursor.bytes, start));
+    let mut end = start + first;
+    let mut open = false;
+    while group(end) {
+        open |= end > start + first && cursor.byte(end + 1) != Some(b'0');
+        end += 4;
+    }
+    if cursor.byte(end) == Some(b'.') {
+        end += 1 + digits(end + 1);
+    }
+    let ends = cursor.byte(end).is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b',' | b']'));
+    let takes = numbers.nought && ends && (numbers.spaced || !open);
+    cursor.numbers = Some(numbers);
+    takes.then_some(end)
+}
+
+/// The list of numbers around a place.
+fn numbers(bytes: &[u8], place: usize) -> Numbers {
+    let numeric = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || matches!(b, b',' | b'.' | b'-');
+    let ahead = bytes[place..].iter().take_while(numeric).count();
+    let behind = bytes[..place].iter().rev().take_while(numeric).count();
+    let run = place - behind..place + ahead;
+    let after = |at: usize| &bytes[at + 1..];
+    let commas = || run.clone().filter(|at| bytes[*at] == b',');
+    let nought = commas().any(|at| {
+        let digits = after(at).iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+        digits == 3 && bytes[at + 1] == b'0'
+    });
+    let spaced = commas().any(|at| after(at).first().is_some_and(u8::is_ascii_whitespace));
+    Numbers { run, nought, spaced }
 }
 
 /// JSON's words, Python's, and JavaScript's `undefined`.

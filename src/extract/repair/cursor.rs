@@ -1,6 +1,8 @@
 //! A place in a broken text, and what can be seen from there: white space, comments, quotes, whether a key follows.
 //! Nothing is built here. Next: `quoted`, `bare`, `machine`.
 
+use std::ops::Range;
+
 /// Bytes that looks ahead may cost in all, for each byte of the text. Each single look could go to the text's end; together they may not,
 /// or a hostile text would take the square of its length.
 const LOOKS_PER_BYTE: usize = 8;
@@ -21,12 +23,24 @@ pub struct Cursor<'a> {
     pub bytes: &'a [u8],
     pub at: usize,
     allowance: usize,
+    /// The list of numbers that was looked at last, so that each is looked at once.
+    pub numbers: Option<Numbers>,
+}
+
+/// A run of digits, commas and white space, and how its commas are used.
+#[derive(Clone)]
+pub struct Numbers {
+    pub run: Range<usize>,
+    /// A comma stands before three digits of which the first is a nought.
+    pub nought: bool,
+    /// White space stands behind a comma.
+    pub spaced: bool,
 }
 
 impl<'a> Cursor<'a> {
     /// `allowance` is what looks ahead may cost: of one text all values' together, see [`allowance`].
     pub fn new(text: &'a str, at: usize, allowance: usize) -> Self {
-        Cursor { text, bytes: text.as_bytes(), at, allowance }
+        Cursor { text, bytes: text.as_bytes(), at, allowance, numbers: None }
     }
 
     /// What is left for the next value.

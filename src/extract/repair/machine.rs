@@ -70,6 +70,8 @@ struct Machine<'a> {
     truncated: bool,
     /// Where the last comment ended: what stands in one is not looked through for more values.
     comment_end: usize,
+    /// Where the last text without quotes ended: what seems a comment right behind it may be more of it, `Fix bug # 12`.
+    bare_end: usize,
 }
 
 /// Reads the value that begins at `from` and all that follow it with commas or new lines between; with `list`, texts side by side too.
@@ -83,6 +85,7 @@ pub fn read(text: &str, from: usize, list: bool, allowance: usize) -> Result<Doc
         first_key: 0,
         truncated: false,
         comment_end: 0,
+        bare_end: 0,
     };
     let end = machine.document(list)?;
     let allowance = machine.cursor.allowance();
@@ -218,11 +221,20 @@ impl Machine<'_> {
             }
             let Some(end) = self.cursor.comment_end(start, length) else { return };
             // Within a list or an object, `// ... 8 more` stands for what is not there.
-            let lossy = !self.frames.is_empty() && stands_for_more(&self.cursor.text[start..end]);
+            let comment = &self.cursor.text[start..end];
+            let lossy = !self.frames.is_empty() && (stands_for_more(comment) || self.may_be_text(start));
             self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, lossy);
             self.cursor.at = end;
             self.comment_end = end;
         }
+    }
+
+    /// Whether a comment to the line's end stands right behind a text that has no quotes to end it.
+    fn may_be_text(&self, start: usize) -> bool {
+        let between = self.cursor.text.get(self.bare_end..start);
+        self.bare_end > 0
+            && !self.cursor.text[start..].starts_with("/*")
+            && between.is_some_and(|between| between.trim_matches([' ', '\t']).is_empty())
     }
 
     /// Whether `#…` or `//…` in the place of a value is the value: as a comment to the line's end it would take the container's end with it,

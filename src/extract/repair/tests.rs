@@ -424,3 +424,44 @@ fn comments_alone_are_no_value() {
     }
     all_give(json!({"a": 1}), &["// hello\n{a: 1}", "/* {b: 2} */ {a: 1,}", "//\n/* x */\n'a': 1"]);
 }
+
+#[test]
+fn a_lists_numbers_in_groups_of_three_stay_whole_where_a_group_is_no_number_of_json() {
+    for (text, value) in [
+        ("[1,000, 2,000]", json!(["1,000", "2,000"])),
+        ("[1,000,2,000]", json!(["1,000", "2,000"])),
+        ("[12,000, 3,500]", json!(["12,000", "3,500"])),
+        ("[3,500, 12,000, 7]", json!(["3,500", "12,000", 7])),
+        ("{'n': [-1,000,000, 20]}", json!({"n": ["-1,000,000", 20]})),
+        ("[3,500, 7, 8, 9, 12,000]", json!(["3,500", 7, 8, 9, "12,000"])),
+        // JSON's own numbers stay what JSON says, and so does what could be either.
+        ("[1,234, 5,678,]", json!([1, 234, 5, 678])),
+        ("[1,000,200,]", json!([1, "000", 200])),
+        ("[1, 000]", json!([1, "000"])),
+    ] {
+        assert_eq!(read(text).value, value, "{text}");
+    }
+}
+
+#[test]
+fn a_comment_behind_a_text_without_quotes_may_be_more_of_it() {
+    for (text, lossy) in [
+        ("{title: Fix bug # 12\n n: 5}", true),
+        ("{title: a // b\n, n: 5}", true),
+        ("{title: \"a\", # note\n n: 5}", false),
+        ("{title: a, # note\n n: 5}", false),
+        ("{title: a /* note */, n: 5}", false),
+        ("{n: 5 # five\n}", false),
+    ] {
+        assert_eq!(is_lossy(text), lossy, "{text}");
+    }
+}
+
+#[test]
+fn a_long_list_of_numbers_is_read_alike_from_its_first_to_its_last() {
+    let text = format!("[{}, 9,000]", vec!["3,500"; 20_000].join(", "));
+    let value = read(&text).value;
+    let items = value.as_array().unwrap();
+    assert_eq!(items.len(), 20_001);
+    assert!(items[..20_000].iter().all(|item| item == "3,500"));
+}

@@ -17,20 +17,6 @@ const FEW: usize = 20_000;
 /// So many are followed in search of what is wrong.
 const MOST_FOLLOWED: usize = 100_000;
 
-/// How many values a value is made of.
-pub(super) fn size(value: &Value) -> usize {
-    let (mut open, mut size) = (vec![value], 0);
-    while let Some(value) = open.pop() {
-        size += 1;
-        match value {
-            Value::Array(items) => open.extend(items),
-            Value::Object(fields) => open.extend(fields.values()),
-            _ => {}
-        }
-    }
-    size
-}
-
 pub(super) enum Meant<'c> {
     One(&'c [ValidationError<'static>]),
     /// All ways are told apart by a field, and it names none of them.

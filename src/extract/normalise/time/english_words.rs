@@ -1,10 +1,10 @@
 //! English words of dates and times with what each says. A table; read in `words`.
 
-use super::words::Part::{Am, Evening, Morning, Night, Pm};
-use super::words::Week;
+use super::words::Part::{Evening, Morning, Night};
 use super::words::Word::{
     self, Clock, Days, FirstDay, Holiday, LastDay, Month, Months, Now, Nth, Weekday, Weekend, Years,
 };
+use super::words::{Half, Week};
 
 pub(super) const WORDS: &[(&str, Word)] = &[
     ("today", Days(0)),
@@ -14,8 +14,11 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("yesterday", Days(-1)),
     ("the day before yesterday", Days(-2)),
     ("day before yesterday", Days(-2)),
-    ("tonight", Word::Night(0)),
-    ("last night", Word::Night(-1)),
+    ("tonight", Word::DayPart(0, Night)),
+    ("this morning", Word::DayPart(0, Morning)),
+    ("this afternoon", Word::DayHalf(0, Half::Pm)),
+    ("this evening", Word::DayPart(0, Evening)),
+    ("last night", Word::DayPart(-1, Night)),
     ("now", Now),
     ("right now", Now),
     ("just now", Now),
@@ -85,14 +88,14 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("fifth", Nth(5)),
     ("last day", LastDay),
     ("first day", FirstDay),
-    ("am", Word::Part(Am)),
-    ("a.m.", Word::Part(Am)),
-    ("pm", Word::Part(Pm)),
-    ("p.m.", Word::Part(Pm)),
+    ("am", Word::Half(Half::Am)),
+    ("a.m.", Word::Half(Half::Am)),
+    ("pm", Word::Half(Half::Pm)),
+    ("p.m.", Word::Half(Half::Pm)),
     ("in the morning", Word::Part(Morning)),
     ("morning", Word::Part(Morning)),
-    ("in the afternoon", Word::Part(Pm)),
-    ("afternoon", Word::Part(Pm)),
+    ("in the afternoon", Word::Half(Half::Pm)),
+    ("afternoon", Word::Half(Half::Pm)),
     ("in the evening", Word::Part(Evening)),
     ("evening", Word::Part(Evening)),
     ("at night", Word::Part(Night)),

@@ -1,7 +1,7 @@
 //! What a text says about a time, gathered piece by piece: a piece said twice must say the same. Resolved in `resolve`.
 
 use super::span::Shift;
-use super::words::{Part, Week};
+use super::words::{Half, Part, Week};
 
 /// The pieces; what is none was not said.
 #[derive(Debug, Default)]
@@ -24,7 +24,10 @@ pub(super) struct Facts {
     pub(super) hour: Option<i64>,
     pub(super) minute: Option<i64>,
     pub(super) second: Option<i64>,
+    /// The part of the day in words: 저녁, `tonight`.
     pub(super) part: Option<Part>,
+    /// Before noon or after it: 오전, `pm`. A part of the day may be said with it, and must then agree.
+    pub(super) half: Option<Half>,
     /// The hour is one of 24 for certain.
     pub(super) of_24: bool,
     /// Minutes to subtract: 네 시 십오 분 전.
@@ -36,6 +39,12 @@ pub(super) struct Facts {
     pub(super) rough: bool,
     /// Words that say nothing about a time.
     pub(super) other_words: usize,
+    /// A number that is of something else.
+    pub(super) other_numbers: bool,
+    /// Where the last of such words ends, if it may be the name of what a number behind it is of.
+    pub(super) name_end: Option<usize>,
+    /// Where 시 stood: minutes stand right behind it.
+    pub(super) hour_end: Option<usize>,
 }
 
 /// Fills a slot; none if it holds something else.
@@ -58,11 +67,15 @@ impl Facts {
         self.hour.is_some()
     }
 
+    pub(super) fn has_part(&self) -> bool {
+        self.part.is_some() || self.half.is_some()
+    }
+
     /// Whether what is said is a time for certain, so that other words may stand around it.
     pub(super) fn is_strong(&self) -> bool {
         let dated = self.days.is_some() || self.weekday.is_some() || self.holiday.is_some() || self.shift.is_some();
         let of_month = self.day.is_some() || self.last_day || self.nth.is_some();
         let month = self.month.is_some() || self.months.is_some();
-        dated || (of_month && month) || (self.hour.is_some() && (self.part.is_some() || self.minute.is_some()))
+        dated || (of_month && month) || (self.hour.is_some() && (self.has_part() || self.minute.is_some()))
     }
 }

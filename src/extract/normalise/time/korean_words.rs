@@ -1,10 +1,10 @@
 //! Korean words of dates and times with what each says. A table; read in `words`.
 
-use super::words::Part::{Am, Dawn, Evening, Midday, Morning, Night, Pm};
-use super::words::Week;
+use super::words::Part::{Dawn, Evening, Midday, Morning, Night};
 use super::words::Word::{
     self, Clock, Days, FirstDay, Holiday, LastDay, Month, Months, Now, Nth, Weekday, Weekend, Years,
 };
+use super::words::{Half, Week};
 
 pub(super) const WORDS: &[(&str, Word)] = &[
     ("오늘", Days(0)),
@@ -28,7 +28,7 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("엊그저께", Days(-2)),
     ("그끄제", Days(-3)),
     ("그끄저께", Days(-3)),
-    ("어젯밤", Word::Night(-1)),
+    ("어젯밤", Word::DayPart(-1, Night)),
     ("지금", Now),
     ("방금", Now),
     ("방금 전", Now),
@@ -127,8 +127,8 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("첫날", FirstDay),
     ("첫째날", FirstDay),
     ("첫째 날", FirstDay),
-    ("오전", Word::Part(Am)),
-    ("오후", Word::Part(Pm)),
+    ("오전", Word::Half(Half::Am)),
+    ("오후", Word::Half(Half::Pm)),
     ("새벽", Word::Part(Dawn)),
     ("아침", Word::Part(Morning)),
     ("낮", Word::Part(Midday)),

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Span};
 
 use super::facts::Facts;
 use super::span::Shift;
-use super::words::{Part, Week};
+use super::words::{Half, Part, Week};
 
 /// What had to be supplied, in the order found.
 pub(super) type Inferred = Vec<&'static str>;
@@ -30,7 +30,7 @@ pub(super) struct Moment {
 /// The moment that the facts give.
 pub(super) fn moment(facts: &Facts, now: DateTime, inferred: &mut Inferred) -> Option<Moment> {
     if facts.now {
-        let alone = !facts.has_date() && !facts.has_clock() && facts.shift.is_none() && facts.part.is_none();
+        let alone = !facts.has_date() && !facts.has_clock() && facts.shift.is_none() && !facts.has_part();
         return alone.then(|| Moment { date: now.date(), day: now.date(), time: Some(now.time()), relative: true });
     }
     if let Some(shift) = facts.shift {
@@ -121,27 +121,38 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
     }
     let twelve = hour % 12;
     let of_12 = (1..=12).contains(&hour);
-    let (hour, ambiguous) = match facts.part {
-        None => (hour, of_12 && !facts.of_24),
-        // The hour as on a 24-hour clock, if the part of the day is that hour's.
-        Some(_) if hour > 12 || hour == 0 || (facts.of_24 && hour == 12) => {
-            let fits = match facts.part? {
-                Part::Am | Part::Dawn | Part::Morning => hour < 12,
-                Part::Pm | Part::Midday => (12..24).contains(&hour),
-                Part::Evening | Part::Night => hour == 0 || hour > 12,
-            };
-            (fits.then_some(hour)?, false)
-        }
-        Some(Part::Am | Part::Dawn | Part::Morning) => (twelve, false),
-        Some(Part::Pm | Part::Evening) => (twelve + 12, false),
-        Some(Part::Midday) if twelve >= 10 => (twelve, false),
-        Some(Part::Midday) => (twelve + 12, false),
+    // The hour as on a 24-hour clock.
+    let of_day = hour > 12 || hour == 0 || (facts.of_24 && hour == 12);
+    let (hour, ambiguous) = match (facts.part, facts.half) {
+        (None, None) => (hour, of_12 && !facts.of_24),
+        (Some(part), _) if of_day => (is_in(hour, part).then_some(hour)?, false),
+        (None, Some(_)) if of_day => (hour, false),
+        (None, Some(Half::Am)) | (Some(Part::Dawn | Part::Morning), _) => (twelve, false),
+        (None, Some(Half::Pm)) | (Some(Part::Evening), _) => (twelve + 12, false),
+        (Some(Part::Midday), _) if twelve >= 10 => (twelve, false),
+        (Some(Part::Midday), _) => (twelve + 12, false),
         // 밤 12시 ends the day, 밤 1시 is already the next one's; 밤 9시 is this one's.
-        Some(Part::Night) if twelve < 5 => (twelve + 24, false),
-        Some(Part::Night) => (twelve + 12, false),
+        (Some(Part::Night), _) if twelve < 5 => (twelve + 24, false),
+        (Some(Part::Night), _) => (twelve + 12, false),
     };
+    // 오늘 저녁 오후 7시 says it twice, 오늘 저녁 오전 7시 contradicts itself.
+    let agrees = match facts.half {
+        None => true,
+        Some(Half::Am) => hour % 24 < 12,
+        Some(Half::Pm) => (12..24).contains(&hour),
+    };
+    agrees.then_some(())?;
     let seconds = hour * 3600 + minute * 60 + second - facts.minutes_to.unwrap_or(0) * 60;
     Some(Some(Clock { seconds, ambiguous, noon: ambiguous && hour == 12 }))
+}
+
+/// Whether a part of the day has this hour of its 24.
+fn is_in(hour: i64, part: Part) -> bool {
+    match part {
+        Part::Dawn | Part::Morning => hour < 12,
+        Part::Midday => (12..24).contains(&hour),
+        Part::Evening | Part::Night => hour == 0 || hour > 12,
+    }
 }
 
 /// A length from now. Days leave the hour open, so that a moment is given to the hour; weeks and more give a day.

@@ -4,6 +4,7 @@
 use super::super::text::{Text, is_hangul};
 use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
+use super::other;
 use super::span::{self, Shift};
 use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
 use super::written;
@@ -30,6 +31,8 @@ pub(super) fn scan(text: &Text) -> Option<Facts> {
             }
             None => between(text, place, &mut facts, &mut clause)?,
         };
+        // Every piece takes something.
+        (place > started).then_some(())?;
         if place > started + 1 || text.at(started) != ' ' {
             at = text.eat(started, "at").is_some();
         }
@@ -73,7 +76,9 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
         return digits(text, place, facts, at).map(Some);
     }
     // 3:20pm: of words glued to digits only the half of the day.
-    if let Some((word, end)) = word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_))) {
+    if let Some((word, end)) =
+        word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_) | Word::Half(_)))
+    {
         return said(facts, word).map(|()| Some(end));
     }
     if !begins {
@@ -118,29 +123,58 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     if place > 0 && text.before(place).is_alphanumeric() {
         return None;
     }
+    // 화/목 오후 2시 is two days.
+    let day = |place| "월화수목금토일".contains(text.at(place)) && !is_hangul(text.at(place + 1));
+    if day(place) && matches!(text.at(place + 1), '/' | '·' | ',') && day(text.skip_spaces(place + 2)) {
+        return None;
+    }
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }
-    facts.other_words += 1;
     let mut end = place;
-    while text.at(end).is_alphanumeric() || text.at(end) == '\'' {
+    // 회의실3: the number behind Hangul is looked at by itself.
+    while (text.at(end).is_alphanumeric() || text.at(end) == '\'') && !(is_hangul(character) && text.is_digit(end)) {
         end += 1;
     }
     // 3시 전: the word makes it a bound.
-    let bound = ["전", "후", "뒤", "전에", "후에", "뒤에", "안에", "내에"];
+    let bound = [
+        "전",
+        "후",
+        "뒤",
+        "전에",
+        "후에",
+        "뒤에",
+        "안에",
+        "내에",
+        "전까지",
+        "직전",
+        "직후",
+        "지나서",
+        "넘어",
+        "넘어서",
+        "늦어도",
+        "빨라도",
+    ];
     let (word, _) = text.word(place);
     if denial::is_korean(&word) || denial::is_english(&word) {
         clause.denied = true;
     } else {
         clause.others = true;
     }
-    let refused = text.has_digit(place, end) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
+    other::named_by(facts, &word, end);
+    let numbered = text.has_digit(place, end);
+    facts.other_numbers |= numbered;
+    let refused =
+        numbered && !other::is_label(text, place) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
     (!refused).then_some(end)
 }
 
 /// What begins with a digit: it must be understood.
 fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usize> {
-    let joined = text.before(place).is_ascii_alphanumeric() || matches!(text.before(place), '-' | '#' | '_' | '/');
+    if let Some(end) = other::named(text, facts, place).filter(|_| text.before(place) == '#') {
+        return other::number(facts, end);
+    }
+    let joined = text.before(place).is_ascii_alphanumeric() || matches!(text.before(place), '-' | '_' | '/');
     if joined && !(text.before(place) == 't' && facts.has_date()) {
         return None;
     }
@@ -177,36 +211,52 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     if let Some(end) = korean_unit(text, place, facts)? {
         return Some(end);
     }
-    let place = place + usize::from(text.at(place) == '\'');
-    let (value, end) = text.digits(place, 4)?;
-    lone_number(text, facts, value, end, end - place == 4, at)
-}
-
-/// A number without a Korean unit: an hour, a day beside a month, a year.
-fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<usize> {
-    let loose = text.skip_spaces(end);
-    let meridiem = matches!(word(text, loose), Some((Word::Part(_), _)));
-    let oclock = text.eat(loose, "o'clock").is_some();
-    if (meridiem || oclock || at) && value <= 24 && facts.hour.is_none() {
-        put(&mut facts.hour, value)?;
+    if let Some(end) = other::counted(text, place) {
+        return other::number(facts, end);
+    }
+    let from = place + usize::from(text.at(place) == '\'');
+    let number = text.digits(from, 4);
+    if let Some((value, end)) = number
+        && !(end - from == 4 && other::is_named(text, facts, place, end))
+        && let Some(end) = lone_number(text, facts, value, end, end - from == 4, at)?
+    {
         return Some(end);
     }
+    let end = other::named(text, facts, from)?;
+    other::number(facts, end)
+}
+
+/// A number without a Korean unit: an hour, a day beside a month, a year; `Some(None)` where it is neither.
+fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<Option<usize>> {
+    let loose = text.skip_spaces(end);
+    let meridiem = match word(text, loose) {
+        Some((Word::Part(_) | Word::Half(_), _)) => true,
+        // 12 noon.
+        Some((Word::Clock(hour), _)) => i64::from(hour) == value,
+        _ => false,
+    };
+    let oclock = text.eat(loose, "o'clock").is_some();
+    if meridiem || oclock || at && value <= 24 && facts.hour.is_none() {
+        return put(&mut facts.hour, value).map(|()| Some(end));
+    }
     if four {
-        (1000..=2999).contains(&value).then_some(())?;
-        put(&mut facts.year, value)?;
-        return Some(end);
+        // `at 1430` is no year, though nothing says that it is a clock's.
+        ((1000..=2999).contains(&value) && !at).then_some(())?;
+        return put(&mut facts.year, value).map(|()| Some(end));
     }
     let ordinal = text.longest(end, &["st", "nd", "rd", "th"]).map(|(_, end)| end);
     let end = ordinal.unwrap_or(end);
     let after = text.skip_spaces(end);
     let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
     let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
-    let is_day = before_month || facts.month.is_some() || ordinal.is_some();
-    if is_day && facts.day.is_none() {
-        facts.day = Some(value);
-        return Some(end);
+    if before_month || ordinal.is_some() {
+        return put(&mut facts.day, value).map(|()| Some(end));
     }
-    None
+    if facts.month.is_some() && facts.day.is_none() {
+        facts.day = Some(value);
+        return Some(Some(end));
+    }
+    Some(None)
 }
 
 /// 년, 월, 일, 시, 분, 초 after a number in digits or words.
@@ -226,6 +276,9 @@ fn korean_unit(text: &Text, place: usize, facts: &mut Facts) -> Option<Option<us
                 (&mut facts.day, (1..=31).contains(&value))
             }
             '시' if next != '간' => (&mut facts.hour, (0..=24).contains(&value)),
+            '분' if facts.hour_end.is_some_and(|end| text.skip_spaces(end) < place) => {
+                return other::number(facts, unit + 1).map(Some);
+            }
             '분' if facts.hour.is_some() => (&mut facts.minute, (0..60).contains(&value)),
             '초' if facts.minute.is_some() => (&mut facts.second, (0..60).contains(&value)),
             _ => continue,
@@ -234,6 +287,9 @@ fn korean_unit(text: &Text, place: usize, facts: &mut Facts) -> Option<Option<us
             return None;
         }
         put(slot, value)?;
+        if text.at(unit) == '시' {
+            facts.hour_end = Some(unit + 1);
+        }
         facts.short_year |= text.at(unit) == '년' && value < 100;
         return Some(Some(unit + 1));
     }
@@ -273,7 +329,15 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
     }
     let four = (1000..=2999).contains(&value);
     // A number word that is no part of the time leaves the text without one meaning.
-    lone_number(text, facts, value, words.end, four, at).map(Some)
+    if let Some(end) = other::counted(text, place) {
+        return other::number(facts, end).map(Some);
+    }
+    match lone_number(text, facts, value, words.end, four, at)? {
+        Some(end) => Some(Some(end)),
+        // The one on Friday is a word.
+        None if value == 1 && words.words == 1 => Some(None),
+        None => None,
+    }
 }
 
 fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
@@ -316,9 +380,13 @@ fn shifted(facts: &mut Facts, shift: Shift) -> Option<()> {
 fn said(facts: &mut Facts, word: Word) -> Option<()> {
     match word {
         Word::Days(days) => put(&mut facts.days, days),
-        Word::Night(days) => {
+        Word::DayPart(days, part) => {
             put(&mut facts.days, days)?;
-            put(&mut facts.part, super::words::Part::Night)
+            put(&mut facts.part, part)
+        }
+        Word::DayHalf(days, half) => {
+            put(&mut facts.days, days)?;
+            put(&mut facts.half, half)
         }
         Word::Now => {
             facts.now = true;
@@ -344,6 +412,7 @@ fn said(facts: &mut Facts, word: Word) -> Option<()> {
         }
         Word::FirstDay => put(&mut facts.day, 1),
         Word::Part(part) => put(&mut facts.part, part),
+        Word::Half(half) => put(&mut facts.half, half),
         Word::Clock(hour) => {
             facts.of_24 = true;
             put(&mut facts.hour, i64::from(hour))

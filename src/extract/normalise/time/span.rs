@@ -130,13 +130,25 @@ fn part(text: &Text, place: usize, length: &mut Length, above: Option<Unit>) -> 
         if this {
             continue;
         }
-        let Some((unit, end)) = text.meaning(text.skip_spaces(end), UNITS).filter(|&(unit, _)| fits(unit)) else {
+        let unit = text.skip_spaces(end);
+        let whole = text.meaning(unit, UNITS).or_else(|| letter(text, unit, above));
+        let Some((unit, end)) = whole.filter(|&(unit, _)| fits(unit)) else {
             continue;
         };
         length.add(count, unit)?;
         return Some((unit, end));
     }
     None
+}
+
+/// The letters of `2h30m` and `2h 30m`: `h` may stand right before digits, and `m` behind hours is no metre.
+fn letter(text: &Text, place: usize, above: Option<Unit>) -> Option<(Unit, usize)> {
+    let ends = !text.at(place + 1).is_alphabetic();
+    match (text.at(place), above) {
+        ('h', None | Some(Unit::Day)) if text.is_digit(place + 1) => Some((Unit::Hour, place + 1)),
+        ('m', Some(Unit::Hour)) if ends => Some((Unit::Minute, place + 1)),
+        _ => None,
+    }
 }
 
 /// Numbers in digits or words at `place`, shortest first.
@@ -151,7 +163,7 @@ pub(super) fn counts(text: &Text, place: usize) -> Vec<(Decimal, usize)> {
 
 /// 한 시간 반, 1년 반: half of the unit more, where that is a whole number of smaller ones.
 fn half_more(text: &Text, place: usize, unit: Unit, length: &mut Length) -> Option<usize> {
-    let end = text.eat(text.skip_spaces(place), "반")?;
+    let (_, end) = text.longest(text.skip_spaces(place), &["반", "and a half"])?;
     match unit {
         Unit::Minute => length.seconds += 30,
         Unit::Hour => length.minutes += 30,

@@ -12,8 +12,10 @@ use super::{english_words, korean_words};
 pub(super) enum Word {
     /// Days from today.
     Days(i64),
-    /// The same, at night: 어젯밤, tonight.
-    Night(i64),
+    /// The same, with the part of that day: 어젯밤, tonight, this evening.
+    DayPart(i64, Part),
+    /// This afternoon.
+    DayHalf(i64, Half),
     Now,
     /// Months or years from this one.
     Months(i64),
@@ -30,6 +32,7 @@ pub(super) enum Word {
     LastDay,
     FirstDay,
     Part(Part),
+    Half(Half),
     /// Noon and midnight.
     Clock(i8),
     Holiday(i8, i8),
@@ -50,11 +53,16 @@ pub(super) enum Week {
     Next,
 }
 
+/// The halves of the day's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    Am,
+    Pm,
+}
+
 /// Part of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    Am,
-    Pm,
     Dawn,
     Morning,
     Midday,
@@ -158,6 +166,10 @@ pub(super) const REFUSED: &[&str] = &[
     "or",
     "by",
     "through",
+    "onward",
+    "onwards",
+    "earliest",
+    "latest",
 ];
 
 /// Zones without a second meaning in common use, in minutes east of UTC.

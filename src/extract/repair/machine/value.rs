@@ -58,7 +58,10 @@ impl Machine<'_> {
                 }
                 self.assembly.value(value);
             }
-            Some(Bare::Text(read)) => self.text(read, role),
+            Some(Bare::Text(read)) => {
+                self.text(read, role);
+                self.bare_end = self.cursor.at;
+            }
             None => {
                 self.junk();
                 return Ok(if role == Role::Item { State::Next } else { State::Value });

@@ -27,6 +27,7 @@ use crate::units::{ModelShape, RowLength};
 pub use elsewhere::elsewhere;
 pub use fit::{Fit, Measured, fitted, refit};
 pub use levers::levers;
+pub use process::CUDA_CONTEXT_BYTES;
 pub use rows::{longest_batch, rows_longer_than};
 pub use weights::{block_size, held_bytes};
 
@@ -45,7 +46,7 @@ pub struct Subject {
     pub threads: usize,
     /// Whether the weights live on a device with memory of its own.
     pub on_device: bool,
-    /// Bytes that the process holds before the model is there: code, tokenizer, places of rows.
+    /// Bytes that the process holds before the model is there: code, tokenizer, places of rows; of a device's memory the CUDA context.
     pub before_bytes: u64,
     /// What a run's first steps said of the plan, once they did.
     pub fit: Option<Fit>,

@@ -199,7 +199,10 @@ pub fn rows_generated_at_once(subject: &Subject, config: &RunConfig, limit_bytes
 fn standing(subject: &Subject, config: &RunConfig) -> u64 {
     let at_rest =
         engine::moments(subject, config, rows::Batch::default()).into_iter().find(|m| m.phase == Phase::Optimizer);
-    at_rest.map_or(0, |moment| process::resident(subject, moment).by_category.values().sum())
+    at_rest.map_or(0, |moment| {
+        let passing = moment.passing_bytes;
+        process::resident(subject, moment).by_category.values().sum::<u64>() - passing
+    })
 }
 
 /// What the engine alone will charge to its ledger, at each moment that may be the highest.

@@ -67,7 +67,8 @@ pub fn open() -> Option<Ask> {
 /// What this process holds of the card's memory: what is in use of the pool, not what is merely reserved, for the pool gives the rest to who asks;
 /// and what is beside it.
 pub fn held_bytes() -> Option<u64> {
-    held_and_peak().map(|(held, _)| held)
+    let card = card()?;
+    Some(card.pool?.get(Attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).ok()? + card.beside_bytes.load(Relaxed))
 }
 
 /// The same, and the highest that it was since the pool was trimmed.
@@ -80,8 +81,10 @@ pub fn held_and_peak() -> Option<(u64, u64)> {
 /// What this process may come to hold of the card's memory, measured as [`held_bytes`]: what is free, and what it has already.
 pub fn room_bytes() -> Option<u64> {
     let card = card()?;
-    let (free, _) = card.free_and_total().ok()?;
-    Some(free + card.reserved_bytes().map_or(0, |reserved| reserved + card.beside_bytes.load(Relaxed)))
+    let (free, total) = card.free_and_total().ok()?;
+    let has = card.reserved_bytes().map_or(0, |reserved| reserved + card.beside_bytes.load(Relaxed));
+    // What is beside the pool may be a guess.
+    Some((free + has).min(total))
 }
 
 /// What is free on the card, and what this process holds of it with what the pool keeps.
@@ -148,7 +151,7 @@ impl Card {
     }
 
     fn reserved_bytes(&self) -> Option<u64> {
-        self.pool?.read().ok().map(|pool| pool.reserved_bytes)
+        self.pool?.get(Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).ok()
     }
 
     /// Makes the context this thread's own.

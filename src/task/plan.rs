@@ -11,7 +11,7 @@ use crate::formats::FormatError;
 use crate::formats::gguf::{GgmlType, Gguf};
 use crate::formats::safetensors::{Dtype, Safetensors};
 use crate::memory::plan::generation::TestRows;
-use crate::memory::plan::{CUDA_CONTEXT_BYTES, Subject, WeightFacts, WeightRole};
+use crate::memory::plan::{Subject, WeightFacts, WeightRole};
 use crate::memory::probe;
 use crate::model::device_memory;
 use crate::model::load::gguf_name;
@@ -61,7 +61,8 @@ pub fn subject(files: &ModelFiles, config: &RunConfig) -> Result<Subject, PlanEr
     probe::give_back_freed();
     let on_device = !device()?.is_cpu();
     let before_bytes = match on_device {
-        true => device_memory::held_bytes().unwrap_or(CUDA_CONTEXT_BYTES),
+        // Of a card without a pool, the limit too bounds what is charged alone.
+        true => device_memory::held_bytes().unwrap_or(0),
         // Tokenizer and rows are still there, as they are during a run.
         false => probe::host_memory().used_bytes.unwrap_or(USUAL_BEFORE),
     };

@@ -107,6 +107,7 @@ pub struct MicroBatchDone {
     pub target_tokens: u64,
     pub tokens: u64,
     pub duration_us: u64,
+    /// What the run holds, and the most that it held: of the process, or on a device of that, without what its pool keeps unused.
     pub used_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
 }
@@ -135,10 +136,12 @@ pub struct MemorySampled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<u64>,
     pub limit_bytes: Option<u64>,
+    /// Held by this process: what its pool has reserved, and what is beside it. The latter is as NVML says, or a guess where the driver does not
+    /// know who we are, as in a container.
     pub device_used_bytes: Option<u64>,
     pub device_total_bytes: Option<u64>,
     pub others_bytes: Option<u64>,
-    /// Free for any process. Known where `device_used_bytes` is not, too: in a container the driver may not know who we are.
+    /// Free for any process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_free_bytes: Option<u64>,
     /// What the machine, or the process's cgroup where that is tighter, has in all and still free.
@@ -159,6 +162,15 @@ pub struct MemorySampled {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolMemory>,
     pub by_category: ByCategory,
+}
+
+impl MemorySampled {
+    /// What a limit bounds: of the process, or on a device of that, without what its pool keeps unused.
+    pub fn held_bytes(&self) -> Option<u64> {
+        let Some(device) = self.device_used_bytes else { return self.used_bytes };
+        let unused = self.pool.map_or(0, |pool| pool.reserved_bytes.saturating_sub(pool.used_bytes));
+        Some(device.saturating_sub(unused))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

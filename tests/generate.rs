@@ -9,7 +9,7 @@ use candle_core::Device;
 use serde_json::Value;
 
 use finetop::config::{ComputeDtype, Method, Quantization};
-use finetop::memory::ledger::{Category, Ledger, Phase};
+use finetop::memory::ledger::{Bounds, Category, Ledger, Phase};
 use finetop::memory::plan::generation::{Extent, needs};
 use finetop::model::adapter::Adapter;
 use finetop::model::decoder::Decoder;
@@ -182,7 +182,8 @@ fn a_limit_splits_the_batch_and_only_one_that_is_too_small_for_a_row_is_an_error
     let mut outcomes = Vec::new();
     for share in [100, 80, 60, 3] {
         let decoder = model("llama");
-        decoder.ledger.set_limit(base + (highest - base) * share / 100, || None, || None);
+        let by = Bounds { held: || None, available: || None, give_back: || () };
+        decoder.ledger.set_limit(base + (highest - base) * share / 100, by);
         match run(&decoder, None, &requests, &how, 7) {
             Ok((rows, totals)) => {
                 assert_eq!(tokens(&rows), expected, "{share} % of what the whole batch takes");

@@ -16,7 +16,6 @@ use crate::data::tokenizer::Tokenizer;
 use crate::eval::Score;
 use crate::eval::report::{Report, Scored};
 use crate::memory::ledger::Ledger;
-use crate::memory::probe;
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::device_memory;
@@ -124,10 +123,7 @@ pub fn evaluate(request: &EvalRequest) -> Result<Evaluated, CliError> {
     }
     let ledger = Ledger::default();
     if let Some(limit) = limit_bytes(config) {
-        match device_memory::held_bytes() {
-            Some(_) => ledger.set_limit(limit, device_memory::held_bytes, || None),
-            None => ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
-        }
+        device_memory::bound(&ledger, limit, !task::device().map_err(unopened)?.is_cpu());
     }
     let how = (config.adapter.method, config.adapter.quantization, config.model.dtype);
     let decoder = task::decoder(&files, how, &ledger, &mut |_, _| {}).map_err(unopened)?;

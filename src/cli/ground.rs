@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use crate::config::parse;
-use crate::memory::probe;
+use crate::model::device_memory;
 use crate::model::source::{self, Location, Source};
 use crate::task;
 use crate::ui::state::plan::Ground;
@@ -32,7 +32,7 @@ pub fn of(request: &StartRequest) -> Result<Ground, String> {
     let subject = task::plan::subject(&files, &config).map_err(|e| e.to_string())?;
     Ok(Ground {
         subject: subject.into(),
-        auto_limit_bytes: probe::auto_limit_bytes(),
+        auto_limit_bytes: device_memory::room_bytes(),
         source: config.model.source,
         train: config.data.train,
         eval: config.data.eval,

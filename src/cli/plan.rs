@@ -12,7 +12,7 @@ use crate::config::{MemoryLimit, RunConfig, parse};
 use crate::memory::ledger::{ByCategory, ByPhase};
 use crate::memory::lever::Lever;
 use crate::memory::plan::{Basis, Elsewhere, LongestBatch, Plan, elsewhere, levers, plan};
-use crate::memory::probe;
+use crate::model::device_memory;
 use crate::run::recovery::set_argument;
 use crate::run::store;
 use crate::run::training::refuse_generated_metrics;
@@ -62,7 +62,7 @@ pub fn command(arguments: PlanArguments) -> Result<(), CliError> {
     let subject = task::plan::subject(&files, &config).map_err(usage)?;
     task::plan::can_be_packed(&subject, &config).map_err(usage)?;
     refuse_generated_metrics(&config, &subject)?;
-    let room = probe::auto_limit_bytes();
+    let room = device_memory::room_bytes();
     let limit = config.memory.limit.or_room(room);
     let plan = plan(&subject, &config, limit);
     let (levers, elsewhere) = (levers(&subject, &config, limit), elsewhere(&subject, &config));
@@ -98,7 +98,7 @@ fn page(plan: &Plan, (config, room): (&RunConfig, Option<u64>), levers: &[Lever]
     let basis = match plan.basis {
         Basis::Calibrated => "from formulas whose constants were measured on a CPU",
         Basis::Formula => {
-            "from formulas alone, of the device's memory; a CUDA context is estimated, nobody has measured this kind of device"
+            "from formulas alone, of the device's memory, the CUDA context included: nobody has measured this kind of device"
         }
         Basis::Fitted => "corrected by what this run's first steps measured",
     };

@@ -12,7 +12,6 @@ use super::{CliError, result, say};
 use crate::config::{ComputeDtype, Method, Quantization};
 use crate::data::tokenizer::Tokenizer;
 use crate::memory::ledger::Ledger;
-use crate::memory::probe;
 use crate::model::adapter::Adapter;
 use crate::model::decoder::Decoder;
 use crate::model::device_memory;
@@ -57,11 +56,8 @@ pub(super) fn open(request: &GenerateRequest) -> Result<Opened, CliError> {
     let tokenizer = task::tokenizer(&files).map_err(usage)?;
     let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
     let decoder = task::decoder(&files, how, &Ledger::default(), &mut |_, _| {}).map_err(unopened)?;
-    if let Some(limit) = device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes) {
-        match decoder.device.is_cpu() {
-            true => decoder.ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
-            false => decoder.ledger.set_limit(limit, device_memory::held_bytes, || None),
-        }
+    if let Some(limit) = device_memory::room_bytes() {
+        device_memory::bound(&decoder.ledger, limit, !decoder.device.is_cpu());
     }
     let adapter = task::adapter(&decoder, request.adapter.as_deref()).map_err(unopened)?;
     let trained_so = adapter.as_ref().and_then(|a| a.chat).unwrap_or(false);

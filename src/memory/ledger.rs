@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::probe;
 use crate::units::format_bytes;
 
 /// What a byte is for. The names are those of the event stream.
@@ -113,13 +112,21 @@ pub type ByPhase = BTreeMap<Phase, u64>;
 /// Measures what the limit bounds: the resident set, or what a device's memory holds of this process; `None` where it cannot be read.
 pub type Measure = fn() -> Option<u64>;
 
+/// How what a limit bounds is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    pub held: Measure,
+    /// What there is left outside, where that can be told: others may take it while the run goes on.
+    pub available: Measure,
+    /// Called before a refusal: what was freed may count as held until then.
+    pub give_back: fn(),
+}
+
 /// What a run may hold.
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     bytes: u64,
-    held: Measure,
-    /// What there is left outside: others may take it while the run goes on.
-    available: Measure,
+    by: Bounds,
 }
 
 /// Left to the system of what is available: what is asked for is less than what a pass really touches.
@@ -231,9 +238,9 @@ impl Ledger {
         self.note(self.total());
     }
 
-    /// What the run may hold, how that is measured, and what is left for it outside, where that can be told. The first limit holds.
-    pub fn set_limit(&self, bytes: u64, held: Measure, available: Measure) {
-        let _ = self.0.limit.set(Limit { bytes, held, available });
+    /// What the run may hold, and how that is measured. The first limit holds.
+    pub fn set_limit(&self, bytes: u64, by: Bounds) {
+        let _ = self.0.limit.set(Limit { bytes, by });
     }
 
     /// Answers every question as if the limit were `bytes` lower, until the returned value is dropped: for what comes later and is asked
@@ -258,7 +265,9 @@ impl Ledger {
         if self.0.refuses.load(Relaxed) && self.refused_now() {
             return Err(self.no_room(bytes, 0, self.limit_bytes().unwrap_or_else(|| self.total())));
         }
-        let Some(&Limit { bytes: limit_bytes, held, available }) = self.0.limit.get() else { return Ok(()) };
+        let Some(&Limit { bytes: limit_bytes, by: Bounds { held, available, give_back } }) = self.0.limit.get() else {
+            return Ok(());
+        };
         let look = || {
             let holds = held().unwrap_or_else(|| self.total());
             let below = limit_bytes.saturating_sub(holds).saturating_sub(self.0.held_back.load(Relaxed));
@@ -267,8 +276,7 @@ impl Ledger {
         if bytes as u64 <= look().0 {
             return Ok(());
         }
-        // What was freed but is still held by the allocator counts as used until it is given back.
-        probe::give_back_freed();
+        give_back();
         let (free_bytes, held_bytes) = look();
         if bytes as u64 <= free_bytes {
             return Ok(());
@@ -389,7 +397,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_below_the_limit_is_refused_with_what_is_free() {
         let ledger = Ledger::default();
-        ledger.set_limit(1000, || Some(900), || None);
+        let by = |held, available| Bounds { held, available, give_back: || () };
+        ledger.set_limit(1000, by(|| Some(900), || None));
         assert!(ledger.has_room(100).is_ok());
         let error = ledger.has_room(101).unwrap_err();
         assert_eq!((error.free_bytes, error.limit_bytes, error.requested_bytes), (100, 1000, 101));
@@ -400,14 +409,25 @@ mod tests {
         assert!(ledger.ask(Category::KvCache, 100).is_ok());
 
         let unknown = Ledger::default();
-        unknown.set_limit(1000, || None, || None);
+        unknown.set_limit(1000, by(|| None, || None));
         let _held = unknown.charge(Category::Data, 950);
         assert!(unknown.has_room(50).is_ok() && unknown.has_room(51).is_err());
         let pressed = Ledger::default();
-        pressed.set_limit(1 << 30, || Some(0), || Some(MARGIN_BYTES + 10));
+        pressed.set_limit(1 << 30, by(|| Some(0), || Some(MARGIN_BYTES + 10)));
         assert!(pressed.has_room(10).is_ok());
         let error = pressed.has_room(11).unwrap_err();
         assert_eq!((error.free_bytes, error.held_bytes, error.limit_bytes), (10, 0, 10));
+    }
+
+    #[test]
+    fn what_was_freed_is_given_back_before_a_refusal() {
+        static KEPT: AtomicU64 = AtomicU64::new(300);
+        let ledger = Ledger::default();
+        let held = || Some(600 + KEPT.load(Relaxed));
+        ledger.set_limit(1000, Bounds { held, available: || None, give_back: || KEPT.store(0, Relaxed) });
+        assert!(ledger.has_room(100).is_ok() && KEPT.load(Relaxed) == 300);
+        assert!(ledger.has_room(400).is_ok() && KEPT.load(Relaxed) == 0);
+        assert!(ledger.has_room(401).is_err());
     }
 
     #[test]

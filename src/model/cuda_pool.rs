@@ -3,13 +3,15 @@
 //! Source: CUDA driver API, "Stream Ordered Memory Allocator" and "Memory Management".
 
 use std::ffi::c_void;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use candle_core::cuda_backend::cudarc::driver::CudaContext;
 use candle_core::cuda_backend::cudarc::driver::result::{self, DriverError, ctx, device, mem_pool};
 use candle_core::cuda_backend::cudarc::driver::sys::{CUmemPool_attribute as Attribute, CUmemoryPool};
 
 use super::device_memory::Ask;
+use crate::memory::plan::CUDA_CONTEXT_BYTES;
 use crate::memory::probe::nvml::{self, Nvidia};
 use crate::memory::probe::{DeviceMemory, PoolMemory};
 
@@ -21,6 +23,10 @@ struct Card {
     /// thread that computes.
     context: Arc<CudaContext>,
     pool: Option<Pool>,
+    nvidia: Mutex<Option<Nvidia>>,
+    /// What this process holds beside the pool: its context, with kernels and the libraries' own. A guess until NVML says it, which in a container
+    /// it may never do.
+    beside_bytes: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -43,7 +49,11 @@ fn card() -> Option<&'static Card> {
             // By default each synchronisation gives all free memory back to the driver, and the next step asks for it anew. A refusal costs time alone.
             let _ = pool.set(Attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, u64::MAX);
         }
-        Some(Card { context, pool })
+        let uuid = context.uuid().ok().map(|id| id.bytes.map(|b| b as u8));
+        let nvidia = Mutex::new(uuid.and_then(Nvidia::with_uuid));
+        let card = Card { context, pool, nvidia, beside_bytes: AtomicU64::new(CUDA_CONTEXT_BYTES) };
+        card.ask_nvml();
+        Some(card)
     })
     .as_ref()
 }
@@ -51,54 +61,99 @@ fn card() -> Option<&'static Card> {
 /// How to ask the card for its memory, where there is one. From here on the pool keeps what is freed.
 pub fn open() -> Option<Ask> {
     let card = card()?;
-    let uuid = card.context.uuid().ok().map(|id| id.bytes.map(|b| b as u8));
-    let mut gpu = uuid.and_then(Nvidia::with_uuid);
-    Some(Box::new(move || read(card, gpu.as_mut())))
+    Some(Box::new(|| card.read()))
 }
 
-fn read(card: &Card, gpu: Option<&mut Nvidia>) -> DeviceMemory {
-    let mut told = match gpu.map(Nvidia::read) {
-        Some(Ok(reading)) => nvml::device_memory(&reading, std::process::id()),
-        Some(Err(trouble)) => DeviceMemory { trouble: Some(trouble), ..DeviceMemory::default() },
-        None => DeviceMemory::default(),
-    };
-    // CUDA's numbers are those of this moment, and there without the library too.
-    match card.free_and_total() {
-        Ok((free, total)) => (told.free_bytes, told.total_bytes) = (Some(free), Some(total)),
-        Err(e) => told.trouble = Some(format!("CUDA: {e}")),
-    }
-    match card.pool.map(Pool::read) {
-        Some(Ok(pool)) => told.pool = Some(pool),
-        Some(Err(e)) => told.trouble = Some(format!("CUDA's memory pool: {e}")),
-        None => {}
-    }
-    told
-}
-
-/// What this process holds of the card's memory through the pool: in use, not merely reserved, for the pool gives the rest to who asks.
+/// What this process holds of the card's memory: what is in use of the pool, not what is merely reserved, for the pool gives the rest to who asks;
+/// and what is beside it.
 pub fn held_bytes() -> Option<u64> {
-    card()?.pool?.read().ok().map(|pool| pool.used_bytes)
+    let card = card()?;
+    Some(card.pool?.get(Attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT).ok()? + card.beside_bytes.load(Relaxed))
 }
 
-/// What this process may come to hold of the card's memory: what is free, and what the pool has reserved already.
-pub fn auto_limit_bytes() -> Option<u64> {
+/// The same, and the highest that it was since the pool was trimmed.
+pub fn held_and_peak() -> Option<(u64, u64)> {
+    let card = card()?;
+    let (pool, beside) = (card.pool?.read().ok()?, card.beside_bytes.load(Relaxed));
+    Some((pool.used_bytes + beside, pool.used_high_bytes + beside))
+}
+
+/// What this process may come to hold of the card's memory, measured as [`held_bytes`]: what is free, and what it has already.
+pub fn room_bytes() -> Option<u64> {
+    let card = card()?;
+    let (free, total) = card.free_and_total().ok()?;
+    let has = card.reserved_bytes().map_or(0, |reserved| reserved + card.beside_bytes.load(Relaxed));
+    // What is beside the pool may be a guess.
+    Some((free + has).min(total))
+}
+
+/// What is free on the card, and what this process holds of it with what the pool keeps.
+pub fn free_and_held() -> Option<(u64, u64)> {
     let card = card()?;
     let (free, _) = card.free_and_total().ok()?;
-    Some(free + card.pool.and_then(|p| p.read().ok()).map_or(0, |pool| pool.reserved_bytes))
+    Some((free, card.reserved_bytes()? + card.beside_bytes.load(Relaxed)))
 }
 
-/// Waits for what is being computed and gives back what the pool keeps: once, after an out-of-memory and before what failed is tried anew.
-pub fn trim() {
-    let Some(card) = card() else { return };
+/// Waits for what is being computed: what was freed before may count as used until then.
+pub fn settle() {
     // What fails here fails again, and is told, when the engine goes on.
-    let _ = card.enter().and_then(|()| ctx::synchronize());
-    if let Some(pool) = card.pool {
+    let _ = card().map(|card| card.enter().and_then(|()| ctx::synchronize()));
+}
+
+/// Waits for what is being computed and gives back what the pool keeps: once, after an out-of-memory and before what failed is tried anew. The
+/// pool's high-water marks start anew with it.
+pub fn trim() {
+    settle();
+    if let Some(pool) = card().and_then(|card| card.pool) {
         // SAFETY: the pool of a device lives as long as the process.
         let _ = unsafe { mem_pool::trim_to(pool.0, 0) };
+        let _ = pool.set(Attribute::CU_MEMPOOL_ATTR_USED_MEM_HIGH, 0);
+        let _ = pool.set(Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH, 0);
     }
 }
 
 impl Card {
+    fn read(&self) -> DeviceMemory {
+        let mut told = self.ask_nvml();
+        // CUDA's numbers are those of this moment, and there without the library too.
+        match self.free_and_total() {
+            Ok((free, total)) => (told.free_bytes, told.total_bytes) = (Some(free), Some(total)),
+            Err(e) => told.trouble = Some(format!("CUDA: {e}")),
+        }
+        match self.pool.map(Pool::read) {
+            Some(Ok(pool)) => {
+                told.used_bytes = Some(pool.reserved_bytes + self.beside_bytes.load(Relaxed));
+                told.pool = Some(pool);
+            }
+            Some(Err(e)) => told.trouble = Some(format!("CUDA's memory pool: {e}")),
+            None => {}
+        }
+        told
+    }
+
+    /// What NVML says; and by it, what this process holds beside the pool.
+    fn ask_nvml(&self) -> DeviceMemory {
+        let reserved = self.reserved_bytes();
+        let mut nvidia = self.nvidia.lock().unwrap_or_else(PoisonError::into_inner);
+        let (reading, is_new) = match nvidia.as_mut().map(Nvidia::read) {
+            Some(Ok(told)) => told,
+            Some(Err(trouble)) => return DeviceMemory { trouble: Some(trouble), ..DeviceMemory::default() },
+            None => return DeviceMemory::default(),
+        };
+        let told = nvml::device_memory(&reading, std::process::id());
+        // Where the pool grew meanwhile, the next word will do.
+        if let (Some(ours), Some(reserved), true) = (told.used_bytes, reserved, is_new)
+            && self.reserved_bytes() == Some(reserved)
+        {
+            self.beside_bytes.store(ours.saturating_sub(reserved), Relaxed);
+        }
+        told
+    }
+
+    fn reserved_bytes(&self) -> Option<u64> {
+        self.pool?.get(Attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT).ok()
+    }
+
     /// Makes the context this thread's own.
     fn enter(&self) -> Result<(), DriverError> {
         // SAFETY: the context is held by `self`.

@@ -266,8 +266,10 @@ fn into_place(out: &Tensor, keep: bool, a: (&Tensor, bool), b: (&Tensor, bool), 
     }
 }
 
+/// The operand as candle multiplies it. The transpose stays a view, which its kernels take as it is: a copy would double what a weight takes.
 fn turned(x: &Tensor, turn: bool) -> Result<Tensor> {
-    if turn { x.t()?.contiguous() } else { x.contiguous() }
+    let x = x.contiguous()?;
+    if turn { x.t() } else { Ok(x) }
 }
 
 fn fresh(shape: (usize, usize), a: (&Tensor, bool), b: (&Tensor, bool)) -> Result<Tensor> {

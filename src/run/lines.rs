@@ -28,6 +28,8 @@ pub struct Lines {
     said_ms: Option<u64>,
     used_bytes: Option<u64>,
     peak_bytes: Option<u64>,
+    /// Whether the run computes on a device with memory of its own.
+    on_device: bool,
     /// Step and loss of each eval that counts.
     evals: Vec<(u64, f64)>,
     /// When the last line told how far a report is.
@@ -58,12 +60,16 @@ impl Lines {
             RunEvent::RunStarted(e) => self.started(e),
             RunEvent::MemoryPlanned(e) => vec![planned(e)],
             RunEvent::MicroBatchDone(e) => {
-                self.used_bytes = e.used_bytes.or(self.used_bytes);
-                self.peak_bytes = self.peak_bytes.max(e.peak_bytes);
+                // Of a device, samples tell what its pool keeps too.
+                if !self.on_device {
+                    self.used_bytes = e.used_bytes.or(self.used_bytes);
+                    self.peak_bytes = self.peak_bytes.max(e.peak_bytes);
+                }
                 vec![]
             }
             RunEvent::StepDone(e) => self.step(stamped.elapsed_ms, e),
             RunEvent::MemorySampled(e) => {
+                self.on_device |= e.device_used_bytes.is_some();
                 self.used_bytes = e.device_used_bytes.or(e.used_bytes).or(self.used_bytes);
                 self.peak_bytes = self.peak_bytes.max(self.used_bytes);
                 vec![]

@@ -4,7 +4,7 @@
 use super::replay;
 use super::store::RunFolder;
 use crate::config::RunConfig;
-use crate::event::{EventSink, MemoryPlanned, RunEvent};
+use crate::event::{EventSink, MemoryPlanned, MemorySampled, RunEvent};
 use crate::memory::ledger::{ByPhase, Phase};
 use crate::memory::plan::{Measured, Plan, Subject, fitted, plan};
 use crate::units::RowLength;
@@ -98,18 +98,71 @@ impl EventSink for Planner<'_> {
 
 /// The peak of each phase with the settings that the run has now.
 fn peaks(folder: &RunFolder) -> ByPhase {
-    let mut peaks = ByPhase::new();
+    let (mut peaks, mut marks) = (ByPhase::new(), Marks::default());
     // A log that cannot be read back leaves the plan as it was.
     let _ = replay::each(folder.path(), |stamped| match &stamped.event {
-        RunEvent::RunStarted(_) => peaks.clear(),
+        RunEvent::RunStarted(_) => (peaks, marks) = Default::default(),
         RunEvent::OutOfMemory(e) if e.applied.is_some() => peaks.clear(),
         RunEvent::MemorySampled(e) => {
-            if let Some(used) = e.device_used_bytes.or(e.used_bytes) {
-                let highest = peaks.entry(e.phase).or_default();
-                *highest = used.max(*highest);
+            if let Some((phase, held)) = marks.held(e) {
+                let highest = peaks.entry(phase).or_default();
+                *highest = held.max(*highest);
             }
         }
         _ => {}
     });
     peaks
+}
+
+/// What samples say of what a limit bounds.
+#[derive(Default)]
+struct Marks {
+    /// The pool's high-water mark as it was said last.
+    pool_high_bytes: u64,
+}
+
+impl Marks {
+    /// Of the process, or on a device of that: without what the pool keeps unused, and where the pool's mark has risen since the sample before,
+    /// with what was in use between the two. That counts as a step's: an eval needs no more.
+    fn held(&mut self, sample: &MemorySampled) -> Option<(Phase, u64)> {
+        let (held, Some(pool)) = (sample.held_bytes()?, sample.pool) else {
+            return Some((sample.phase, sample.held_bytes()?));
+        };
+        // The mark starts anew when the pool is trimmed.
+        let moved = pool.used_high_bytes != std::mem::replace(&mut self.pool_high_bytes, pool.used_high_bytes);
+        let between = held + pool.used_high_bytes.saturating_sub(pool.used_bytes);
+        Some(match (moved, sample.phase) {
+            (true, Phase::Load) => (Phase::Load, between),
+            (true, _) => (Phase::Forward, between),
+            (false, phase) => (phase, held),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::probe::PoolMemory;
+
+    #[test]
+    fn on_a_device_the_pools_mark_counts_once_and_what_it_keeps_unused_does_not() {
+        let mut marks = Marks::default();
+        let mut held = |phase, used_bytes, used_high_bytes| {
+            let pool = PoolMemory { used_bytes, used_high_bytes, reserved_bytes: 500, reserved_high_bytes: 500 };
+            marks.held(&MemorySampled {
+                phase,
+                used_bytes: Some(7),
+                device_used_bytes: Some(540),
+                pool: Some(pool),
+                ..Default::default()
+            })
+        };
+        let (load, step, eval) = (Phase::Load, Phase::Forward, Phase::Eval);
+        assert_eq!([held(load, 100, 300), held(step, 120, 300)], [Some((load, 340)), Some((step, 160))]);
+        assert_eq!([held(eval, 100, 400), held(eval, 110, 400)], [Some((step, 440)), Some((eval, 150))]);
+        // Trimmed, and filled anew.
+        assert_eq!([held(step, 90, 90), held(step, 90, 200)], [Some((step, 130)), Some((step, 240))]);
+        let of_process = MemorySampled { phase: eval, used_bytes: Some(7), ..Default::default() };
+        assert_eq!(marks.held(&of_process), Some((eval, 7)));
+    }
 }

@@ -14,7 +14,14 @@ pub fn remember(history: &mut History, event: &RunEvent) {
         RunEvent::MicroBatchDone(e) => history.micro_batch(e.step, e.tokens, e.used_bytes),
         RunEvent::StepDone(e) => history.step_done(e.step),
         RunEvent::MemorySampled(e) if matches!(e.phase, Phase::Forward | Phase::Backward | Phase::Optimizer) => {
-            history.sample(e.device_used_bytes.or(e.used_bytes), e.host_available_bytes, e.others_bytes);
+            let available_bytes = match e.device_used_bytes {
+                // What the pool keeps unused is there for the run alone: a device has that free besides.
+                Some(used) => e
+                    .device_free_bytes
+                    .map(|free| free.saturating_add(used.saturating_sub(e.held_bytes().unwrap_or(used)))),
+                None => e.host_available_bytes,
+            };
+            history.sample(e.held_bytes(), available_bytes, e.others_bytes);
         }
         _ => {}
     }
@@ -54,12 +61,14 @@ pub fn post_mortem(events: &[Stamped], oom_kills: Option<u64>) -> Option<OutOfMe
             RunEvent::MemoryPlanned(e) => planned = Some(e),
             RunEvent::MemorySampled(e) => {
                 last.phase = e.phase;
-                last.used_bytes = e.device_used_bytes.or(e.used_bytes);
+                // The system kills for want of its own memory, whatever the device has.
+                last.used_bytes = e.used_bytes;
                 last.host_total_bytes = e.host_total_bytes.or(last.host_total_bytes);
                 last.host_available_bytes = e.host_available_bytes.or(last.host_available_bytes);
                 last.cgroup = e.cgroup.or(last.cgroup);
                 last.by_category.clone_from(&e.by_category);
-                (limit_bytes, others_bytes) = (e.limit_bytes, e.others_bytes);
+                limit_bytes = e.limit_bytes.filter(|_| e.device_used_bytes.is_none());
+                others_bytes = e.others_bytes;
             }
             _ => {}
         }

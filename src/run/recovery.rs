@@ -19,7 +19,8 @@ use crate::event::{
 use crate::memory::lever::Kind;
 use crate::memory::plan::{self, Subject, levers};
 use crate::memory::probe;
-use crate::memory::triage::{Cause, Facts, History, Origin};
+use crate::memory::triage::{Cause, Facts, History};
+use crate::model::device_memory;
 use crate::train::checkpoint::Checkpoints;
 use crate::train::orders::{Choice, Orders, Stop, answer};
 use crate::train::shortage::Shortage;
@@ -166,16 +167,13 @@ impl Recovery<'_> {
         let device = self.memory.ask_device();
         let others_bytes = device.as_ref().and_then(|d| d.others_bytes);
         let free_bytes = shortage.free_bytes.or(device.as_ref().and_then(|d| d.free_bytes));
-        let used_bytes = match (shortage.origin, shortage.held_bytes) {
-            (Origin::Limit, Some(held)) => Some(held),
-            _ if device.is_some() => device.as_ref().and_then(|d| d.used_bytes),
-            _ => probe::host_memory().used_bytes,
+        let used_bytes = match (shortage.held_bytes, &device) {
+            (Some(held), _) => Some(held),
+            (None, Some(device)) => device.used_bytes,
+            (None, None) => probe::host_memory().used_bytes,
         };
-        let available_bytes = match &device {
-            Some(device) => device.free_bytes,
-            // The step was dropped meanwhile: what it gave back was not there when there was no room.
-            None => probe::auto_limit_bytes().map(|room| room.saturating_sub(used_bytes.unwrap_or(0))),
-        };
+        // The step was dropped meanwhile: what it gave back was not there when there was no room.
+        let available_bytes = device_memory::room_bytes().map(|room| room.saturating_sub(used_bytes.unwrap_or(0)));
         let facts = Facts {
             step: shortage.place.step,
             tokens: shortage.place.tokens,

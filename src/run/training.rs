@@ -60,16 +60,16 @@ fn train(
 ) -> Result<Outcome, JobError> {
     let ledger = &context.memory.ledger;
     ledger.set_phase(Phase::Load);
-    let subject = task::plan::subject(files, config).map_err(input)?;
+    let subject = task::plan::subject(files, config).map_err(|e| match e.is_out_of_memory() {
+        true => failed(e),
+        false => input(e),
+    })?;
     refuse_generated_metrics(config, &subject)?;
     let limit = limit_bytes(config);
     if let Some(limit) = limit {
         context.memory.set_limit(limit);
-        match subject.on_device {
-            true => ledger.set_limit(limit, device_memory::held_bytes, || None),
-            false => ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
-        }
-        base_fits(&subject, config, room_bytes().map_or(limit, |room| room.min(limit)))?;
+        device_memory::bound(ledger, limit, subject.on_device);
+        base_fits(&subject, config, device_memory::room_bytes().map_or(limit, |room| room.min(limit)))?;
     }
     if let Some(ask) = device_memory::open() {
         context.memory.set_device(ask);
@@ -211,27 +211,21 @@ fn give_back() {
     device_memory::trim();
 }
 
-/// What the device, or the machine within this cgroup, has for the run: what is free and what it holds already.
-fn room_bytes() -> Option<u64> {
-    device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes)
-}
-
 /// What the run may hold.
 pub fn limit_bytes(config: &RunConfig) -> Option<u64> {
-    config.memory.limit.or_room(room_bytes())
+    config.memory.limit.or_room(device_memory::room_bytes())
 }
 
 /// Refuses a run whose base alone goes beyond the limit, before it is read.
 fn base_fits(subject: &Subject, config: &RunConfig, limit: u64) -> Result<(), JobError> {
     let base: u64 = subject.weights.iter().map(|w| held_bytes(w, config, subject.on_device)).sum();
-    let before = if subject.on_device { 0 } else { subject.before_bytes };
-    if base.saturating_add(before) <= limit {
+    if base.saturating_add(subject.before_bytes) <= limit {
         return Ok(());
     }
     Err(failed(format!(
         "the base's weights take {}, the process holds {} already, and there is room for {}; {}",
         format_bytes(base),
-        format_bytes(before),
+        format_bytes(subject.before_bytes),
         format_bytes(limit),
         what_helps(subject, config, Some(limit))
     )))

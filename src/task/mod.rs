@@ -40,6 +40,8 @@ pub enum OpenError {
     NoTokenizer(String),
     #[error(transparent)]
     Device(#[from] candle_core::Error),
+    #[error("the GPU cannot be used: {0}")]
+    Gpu(candle_core::Error),
 }
 
 impl OpenError {
@@ -49,7 +51,7 @@ impl OpenError {
         match self {
             OpenError::Load(LoadError::NoRoom(_)) => true,
             OpenError::Load(LoadError::Tensor { source, .. }) => tensor(source),
-            OpenError::Adapter(AdapterError::Tensor(e)) | OpenError::Device(e) => tensor(e),
+            OpenError::Adapter(AdapterError::Tensor(e)) | OpenError::Device(e) | OpenError::Gpu(e) => tensor(e),
             _ => false,
         }
     }
@@ -69,7 +71,10 @@ pub fn tokenizer(files: &ModelFiles) -> Result<Arc<Tokenizer>, OpenError> {
 
 /// The device that this build computes on: the first GPU of a CUDA build where there is one, else the CPU.
 pub fn device() -> Result<Device, OpenError> {
-    Ok(Device::cuda_if_available(0)?)
+    match Device::cuda_if_available(0) {
+        Err(e) if e.to_string().contains("CUDA_ERROR_NO_DEVICE") => Ok(Device::Cpu),
+        found => found.map_err(OpenError::Gpu),
+    }
 }
 
 /// A device as people call it.

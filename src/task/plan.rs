@@ -13,6 +13,7 @@ use crate::formats::safetensors::{Dtype, Safetensors};
 use crate::memory::plan::generation::TestRows;
 use crate::memory::plan::{Subject, WeightFacts, WeightRole};
 use crate::memory::probe;
+use crate::model::device_memory;
 use crate::model::load::gguf_name;
 use crate::model::source::{ModelFiles, Weights};
 use crate::model::spec::Spec;
@@ -30,6 +31,13 @@ pub enum PlanError {
     Read { file: PathBuf, source: std::io::Error },
     #[error("adapter.quantization: {what}")]
     Quantise { what: String },
+}
+
+impl PlanError {
+    /// Whether it is the memory that is short, and not a file that is wrong.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, PlanError::Open(e) if e.is_out_of_memory())
+    }
 }
 
 /// The process before anything was opened, where the system does not say.
@@ -51,6 +59,13 @@ pub fn subject(files: &ModelFiles, config: &RunConfig) -> Result<Subject, PlanEr
     let eval = config.data.eval.as_deref().map(|path| open(path, "eval", whole)).transpose()?;
     // What reading them left behind serves whoever allocates next.
     probe::give_back_freed();
+    let on_device = !device()?.is_cpu();
+    let before_bytes = match on_device {
+        // Of a card without a pool, the limit too bounds what is charged alone.
+        true => device_memory::held_bytes().unwrap_or(0),
+        // Tokenizer and rows are still there, as they are during a run.
+        false => probe::host_memory().used_bytes.unwrap_or(USUAL_BEFORE),
+    };
     Ok(Subject {
         shape: spec.shape,
         weights: weights.into(),
@@ -58,9 +73,8 @@ pub fn subject(files: &ModelFiles, config: &RunConfig) -> Result<Subject, PlanEr
         eval_rows: eval.iter().flat_map(Dataset::row_lengths).collect(),
         test: config.data.test.as_deref().and_then(|path| test_rows(path, config, &tokenizer)),
         threads: rayon::current_num_threads(),
-        on_device: !device()?.is_cpu(),
-        // Tokenizer and rows are still there, as they are during a run.
-        before_bytes: probe::host_memory().used_bytes.unwrap_or(USUAL_BEFORE),
+        on_device,
+        before_bytes,
         fit: None,
     })
 }

@@ -7,6 +7,7 @@ use candle_core::Error;
 
 use crate::memory::ledger::{ByCategory, Ledger, Phase};
 use crate::memory::triage::Origin;
+use crate::model::device_memory;
 use crate::model::oom::{Exhausted, exhausted};
 use crate::units::format_bytes;
 
@@ -40,7 +41,9 @@ pub struct Shortage {
 impl Shortage {
     /// The out-of-memory behind an error of the engine, if it is one.
     pub fn of(error: &Error, place: Place, ledger: &Ledger) -> Option<Self> {
-        Some(match exhausted(error)? {
+        let found = exhausted(error)?;
+        let stood = device_memory::free_and_held();
+        Some(match found {
             Exhausted::Limit(no_room) => Shortage {
                 place,
                 origin: Origin::Limit,
@@ -52,14 +55,15 @@ impl Shortage {
                 limit_bytes: Some(no_room.limit_bytes),
                 by_category: no_room.by_category,
             },
+            // The step is dropped, but until the pool is trimmed it keeps what it had, and the device has no more free than when it refused.
             Exhausted::Device(_) => Shortage {
                 place,
                 origin: Origin::Device,
                 phase: ledger.phase(),
                 layer: ledger.layer(),
                 requested_bytes: None,
-                free_bytes: None,
-                held_bytes: None,
+                free_bytes: stood.map(|(free, _)| free),
+                held_bytes: stood.map(|(_, held)| held),
                 limit_bytes: None,
                 by_category: ledger.by_category(),
             },

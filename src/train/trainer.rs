@@ -18,6 +18,7 @@ use crate::memory::ledger::{Ledger, Phase};
 use crate::memory::probe;
 use crate::model::adapter::{Adapter, AdapterError};
 use crate::model::decoder::{Decoder, Packed, TrainPass};
+use crate::model::device_memory;
 
 /// Why training ended before its time.
 #[derive(Debug, thiserror::Error)]
@@ -296,7 +297,9 @@ impl<'a> Trainer<'a> {
             }
             loss_sum += nats;
             tokens += batch.tokens.len() as u64;
-            let memory = probe::host_memory();
+            let host = probe::host_memory();
+            let (used_bytes, peak_bytes) = device_memory::held_and_peak()
+                .map_or((host.used_bytes, host.peak_bytes), |(held, peak)| (Some(held), Some(peak)));
             sink.emit(RunEvent::MicroBatchDone(MicroBatchDone {
                 step,
                 micro: i as u64 + 1,
@@ -305,8 +308,8 @@ impl<'a> Trainer<'a> {
                 target_tokens: batch.targets.len() as u64,
                 tokens: batch.tokens.len() as u64,
                 duration_us: duration.as_micros() as u64,
-                used_bytes: memory.used_bytes,
-                peak_bytes: memory.peak_bytes,
+                used_bytes,
+                peak_bytes,
             }));
         }
         let started = Instant::now();

@@ -160,6 +160,26 @@ out of memory in backward of step 3, micro-batch 2, 100 MiB were asked for
 }
 
 /// Plays a whole run and compares what was left after a share of it with what was said to be left.
+#[test]
+fn on_a_device_the_lines_tell_what_is_held_there_and_not_what_the_process_holds() {
+    let mut run = Clock { ms: 0, said: vec![] };
+    run.say(0, started("card", None, 2));
+    let sample = MemorySampled {
+        phase: Phase::Forward,
+        used_bytes: Some(5000 * MIB),
+        device_used_bytes: Some(900 * MIB),
+        ..Default::default()
+    };
+    run.say(50, RunEvent::MemorySampled(sample));
+    run.step(1, 2000);
+    run.step(2, 2000);
+    let end = RunFinished { reason: FinishReason::Completed, steps: 2, detail: None };
+    run.say(0, RunEvent::RunFinished(end));
+    let said = lines(&run.said);
+    assert!(said.iter().filter(|l| l.starts_with("step")).all(|l| l.contains("  900 MiB")), "{said:#?}");
+    assert!(said.iter().any(|l| l.starts_with("completed") && l.ends_with("peak 900 MiB")), "{said:#?}");
+}
+
 fn eta_error(steps: u64, tenth: u64, step_ms: impl Fn(u64) -> u64, pause_ms: u64) -> f64 {
     let mut run = Clock { ms: 0, said: vec![] };
     let RunEvent::RunStarted(mut start) = started("x", None, steps) else { unreachable!() };

@@ -23,7 +23,6 @@ use crate::extract::provider::openai::{Key, OpenAi, Settings as Server};
 use crate::extract::report::{Row, RowResult, Summary, Unanswered};
 use crate::extract::schema::Schema;
 use crate::memory::ledger::Ledger;
-use crate::memory::probe;
 use crate::model::decoder::Decoder;
 use crate::model::device_memory;
 use crate::model::generate::Decoding;
@@ -189,11 +188,8 @@ impl<'a> Maker<'a> {
             true => format!("out of memory: {e}"),
             false => e.to_string(),
         })?;
-        if let Some(limit) = device_memory::auto_limit_bytes().or_else(probe::auto_limit_bytes) {
-            match decoder.device.is_cpu() {
-                true => decoder.ledger.set_limit(limit, probe::resident_bytes, probe::available_bytes),
-                false => decoder.ledger.set_limit(limit, device_memory::held_bytes, || None),
-            }
+        if let Some(limit) = device_memory::room_bytes() {
+            device_memory::bound(&decoder.ledger, limit, !decoder.device.is_cpu());
         }
         Ok(Model { source: source.to_owned(), decoder, tokenizer })
     }

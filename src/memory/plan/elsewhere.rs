@@ -1,6 +1,5 @@
 //! What the same run would need done otherwise, each with its formula: estimates, to set this run's plan against.
 
-use super::process::CUDA_CONTEXT_BYTES;
 use super::rows::Batch;
 use super::weights::F32;
 use super::{Elsewhere, Subject, engine, plan};
@@ -16,7 +15,7 @@ const PEER_PROCESS: u64 = 600 * MIB;
 
 /// What the peer's process takes of the memory that is planned for.
 fn peer_process(subject: &Subject) -> u64 {
-    if subject.on_device { CUDA_CONTEXT_BYTES } else { PEER_PROCESS }
+    if subject.on_device { subject.before_bytes } else { PEER_PROCESS }
 }
 
 /// What the same run would need done otherwise.

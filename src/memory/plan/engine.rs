@@ -357,9 +357,9 @@ impl<'a> Run<'a> {
         r * groups.max().unwrap_or(0) * F32
     }
 
-    /// `optimizer::update_bytes`: on a CPU every value is changed in its place.
+    /// `optimizer::working_bytes`: on a CPU every value is changed in its place, a device makes values and moments once more.
     fn optimizer(&self) -> Moment {
-        let beside = if self.subject.on_device { 8 * self.largest_parameter() } else { 0 };
+        let beside = if self.subject.on_device { 3 * self.adapter + 6 * self.largest_parameter() } else { 0 };
         self.standing(Phase::Optimizer).passing(Category::Other, beside)
     }
 

@@ -27,6 +27,7 @@ use crate::units::{ModelShape, RowLength};
 pub use elsewhere::elsewhere;
 pub use fit::{Fit, Measured, fitted, refit};
 pub use levers::levers;
+pub use process::CUDA_CONTEXT_BYTES;
 pub use rows::{longest_batch, rows_longer_than};
 pub use weights::{block_size, held_bytes};
 
@@ -45,7 +46,7 @@ pub struct Subject {
     pub threads: usize,
     /// Whether the weights live on a device with memory of its own.
     pub on_device: bool,
-    /// Bytes that the process holds before the model is there: code, tokenizer, places of rows.
+    /// Bytes that the process holds before the model is there: code, tokenizer, places of rows; of a device's memory the CUDA context.
     pub before_bytes: u64,
     /// What a run's first steps said of the plan, once they did.
     pub fit: Option<Fit>,
@@ -198,7 +199,10 @@ pub fn rows_generated_at_once(subject: &Subject, config: &RunConfig, limit_bytes
 fn standing(subject: &Subject, config: &RunConfig) -> u64 {
     let at_rest =
         engine::moments(subject, config, rows::Batch::default()).into_iter().find(|m| m.phase == Phase::Optimizer);
-    at_rest.map_or(0, |moment| process::resident(subject, moment).by_category.values().sum())
+    at_rest.map_or(0, |moment| {
+        let passing = moment.passing_bytes;
+        process::resident(subject, moment).by_category.values().sum::<u64>() - passing
+    })
 }
 
 /// What the engine alone will charge to its ledger, at each moment that may be the highest.

@@ -12,13 +12,13 @@ const RUNTIME_BYTES: u64 = 6 * MIB;
 /// of the widest is lost so, 0 to 1.5 of them. Larger ones are maps of their own, which go back to
 /// the system at once; narrower tensors of the same pass still do not.
 const LARGEST_IN_HEAP: u64 = 32 * MIB;
-/// A CUDA context with its kernels, which the device's memory holds for each process. A guess: nobody has measured it here.
+/// A CUDA context with its kernels, which the device's memory holds for each process. A guess, for where NVML does not say.
 pub const CUDA_CONTEXT_BYTES: u64 = 400 * MIB;
 
 /// The moment with what no ledger knows: the resident set of the process, or what a device's memory holds of it.
 pub fn resident(subject: &Subject, moment: Moment) -> Moment {
     if subject.on_device {
-        return moment.lasting(Category::Unaccounted, CUDA_CONTEXT_BYTES);
+        return moment.lasting(Category::Unaccounted, subject.before_bytes);
     }
     let lost = moment.widest_bytes.min(LARGEST_IN_HEAP);
     moment.lasting(Category::Unaccounted, subject.before_bytes + RUNTIME_BYTES).passing(Category::Unaccounted, lost)

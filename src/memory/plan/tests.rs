@@ -139,6 +139,20 @@ fn eval_needs_no_more_than_training() {
     }
 }
 
+/// `optimizer::working_bytes`, which the rehearsal asks for.
+#[test]
+fn a_device_makes_values_and_moments_anew_in_the_optimizer_and_nothing_of_it_stands() {
+    for (subject, config) in every_setting().into_iter().filter(|(s, _)| s.on_device) {
+        let planned = plan(&subject, &config, None);
+        let (standing, optimizer) = (standing(&subject, &config), &planned.phases[&Phase::Optimizer]);
+        let passing = planned.by_phase[&Phase::Optimizer] - standing;
+        assert_eq!(passing, optimizer[&Category::Other]);
+        assert!(passing > 3 * optimizer[&Category::Adapter], "{passing} besides {optimizer:?}");
+        let measured = Measured { standing_bytes: Some(standing), ..Measured::default() };
+        assert_eq!(fitted(&subject, &config, &measured).fit.map(|f| f.offset_bytes), Some(0));
+    }
+}
+
 #[test]
 fn a_base_is_held_as_it_lies_as_it_is_asked_for_or_in_the_compute_type() {
     let base = |quantised: bool, settings: &[&str]| {

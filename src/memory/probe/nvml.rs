@@ -85,14 +85,14 @@ impl Nvidia {
         Some(Nvidia { nvml, which: Which::Index(index), last: None })
     }
 
-    /// The state now, or of half a second ago.
+    /// The state now, or of up to half a second ago; and whether it is new.
     /// # Errors
     /// The GPU was there and answers no more.
-    pub fn read(&mut self) -> Result<NvmlReading, String> {
+    pub fn read(&mut self) -> Result<(NvmlReading, bool), String> {
         if let Some((at, reading)) = &self.last
             && at.elapsed() < AGE
         {
-            return Ok(reading.clone());
+            return Ok((reading.clone(), false));
         }
         let device = match &self.which {
             Which::Uuid(uuid) => self.nvml.device_by_uuid(uuid.as_str()),
@@ -100,7 +100,7 @@ impl Nvidia {
         };
         let reading = ask(&device.map_err(|e| format!("NVML: {e}"))?)?;
         self.last = Some((Instant::now(), reading.clone()));
-        Ok(reading)
+        Ok((reading, true))
     }
 }
 
@@ -188,7 +188,8 @@ mod tests {
         };
         assert!(Nvidia::at(u32::MAX).is_none());
         assert!(Nvidia::with_uuid([0; 16]).is_none());
-        let reading = gpu.read().expect("a reading");
+        let (reading, is_new) = gpu.read().expect("a reading");
+        assert!(is_new && gpu.read() == Ok((reading.clone(), false)));
         println!("{reading:?}");
         let told = device_memory(&reading, std::process::id());
         println!("{told:?}");

@@ -231,7 +231,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     if let Some((letter, end)) = letter_apart(text, core) {
         let Letter { zeros, sure, alone } = letter;
-        let money = prefix.money || text.longest(text.skip_spaces(end), CURRENCIES).is_some();
+        let money = prefix.money || text.among(text.skip_spaces(end), &PAID).is_some();
         let value = core.value.shifted(zeros).filter(|_| alone || money)?;
         let guessed = core.guessed || !(sure || money);
         let core = Core { value, end, kind: "scaled_number", shown: !guessed, literal: false, guessed, ..*core };
@@ -244,18 +244,16 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     if prefix.ordinal && core.words > 0 && core.digits && text.before(core.end) == '조' {
         return None;
     }
-    let loose = |table: &[&str]| match bracket {
-        None => text.longest(after, table).map(|(_, end)| end),
-        Some(inner) => {
-            let (_, end) = text.longest(inner, table)?;
-            let close = text.skip_spaces(end);
-            (text.at(close) == ')').then_some(close + 1)
-        }
+    let unit = bracket.unwrap_or(after);
+    let closed = |end: usize| {
+        let close = text.skip_spaces(end);
+        if bracket.is_none() { Some(end) } else { (text.at(close) == ')').then_some(close + 1) }
     };
+    let loose = |table: &[&str]| text.longest(unit, table).and_then(|(_, end)| closed(end));
     let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";
     let as_is = core.rounded.map_or(Amount::Exact(core.value), Amount::Rounded);
     let mut attempts: Vec<(Amount, usize, &'static str, bool)> = Vec::new();
-    if let Some(end) = text.among(after, &PAID).map(|(_, end)| end) {
+    if let Some(end) = text.among(unit, &PAID).and_then(|(_, end)| closed(end)) {
         attempts.push((as_is, end, if is_plain { "money" } else { core.kind }, true));
     }
     if let Some(end) = loose(PERCENTS) {
@@ -267,7 +265,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     // 120 (만원): the head of a table's column.
     let sized = bracket.filter(|_| core.literal).and_then(|inner| {
         let (zeros, end) = text.meaning(inner, SIZED_WON)?;
-        (text.at(text.skip_spaces(end)) == ')').then_some((zeros, text.skip_spaces(end) + 1))
+        Some((zeros, closed(end)?))
     });
     if let Some((zeros, end)) = sized {
         attempts.push((Amount::Exact(core.value.shifted(zeros)?), end, "money", true));
@@ -275,8 +273,8 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let spaced = loose(SPACED).filter(|_| after > core.end);
     // 두세 명 are two or three; three years of age are 세 살 or 삼 세, so that 세 counts nothing behind 두.
     let counter = text
-        .among(after, &COUNTED)
-        .map(|(_, end)| end)
+        .among(unit, &COUNTED)
+        .and_then(|(_, end)| closed(end))
         .filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
     // 서점 and 너도 are words, 서 말 and 너 되 measures; 공개 is open, not none.
     let glued = after == core.end && core.words == 1 && !core.digits;
@@ -293,7 +291,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     if let Some(end) = loose(ORDINALS).or_else(article) {
         attempts.push((as_is, end, if is_plain { "ordinal" } else { core.kind }, true));
     }
-    if let Some(end) = text.among(after, &NAMED).map(|(_, end)| end) {
+    if let Some(end) = text.among(unit, &NAMED).and_then(|(_, end)| closed(end)) {
         attempts.push((as_is, end, if is_plain { "number_with_unit" } else { core.kind }, true));
     }
     if let Some((_, end)) = text.longest(core.end, &["st", "nd", "rd", "th"]).filter(|_| core.literal) {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use jiff::civil::DateTime;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -277,7 +278,9 @@ impl Work<'_> {
                 return Err(Refusal { stage, message: CANCELLED.into(), errors: Vec::new() });
             }
         }
-        let whole = closed && !lossy;
+        // Under a grammar the value is all that is written: more of a text that broke out of it is not known.
+        let alone = || serde_json::from_str::<IgnoredAny>(&answer.text).is_ok();
+        let whole = closed && !lossy && (!ask.constrained || alone());
         let cut = (answer.finish == Finish::Length && !whole).then(|| cut_off(answer, ask.max_new_tokens));
         // One name for it, whether anything could be read out of the piece or not.
         let cut_in = if ask.constrained { Stage::Constrained } else { Stage::Repair };

@@ -483,6 +483,12 @@ mod command {
             assert_eq!(output.status.code(), Some(2), "{}", err(&output));
             assert!(server.asked().is_empty());
         }
+        std::fs::create_dir(at.path().join("d")).unwrap();
+        let server = Server::new(vec![whole("{}")]);
+        let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", "d/../rows.jsonl"]);
+        assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+        assert!(err(&output).contains("the file of rows itself") && server.asked().is_empty(), "{}", err(&output));
+        assert!(std::fs::read_to_string(at.path().join("rows.jsonl")).unwrap().contains("John is 25."));
     }
 
     #[test]

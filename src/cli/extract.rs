@@ -161,7 +161,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         }
     }
     if let Some(path) = &arguments.report {
-        can_be_written(path)?;
+        can_be_written(path, arguments.file.as_deref())?;
     }
     if !(arguments.temperature >= 0.0 && arguments.temperature.is_finite()) {
         return Err(usage(format_args!("--temperature is {}; expected 0 (greedy) or more", arguments.temperature)));

@@ -314,6 +314,10 @@ impl<'a> Maker<'a> {
         let mut left = rows.iter();
         let mut enter = |trace: Trace| -> Result<(), String> {
             let Some((line, row)) = left.next().filter(|_| !self.is_cancelled()) else { return Ok(()) };
+            // Somebody who commands the run wanted no more of it: that says nothing of the row.
+            if trace.is_cancelled() {
+                return Err(format!("row {line}: cancelled by a command to the run"));
+            }
             // One row's trouble is that row's result; the same again and again is everybody's.
             let stops = unanswered.hear(&trace);
             let result = RowResult::new(*line, row, trace, true);
@@ -322,8 +326,12 @@ impl<'a> Maker<'a> {
             stops.map_or(Ok(()), |why| Err(format!("row {line}: {why}")))
         };
         let Answers::Together(provider) = answers else {
-            for (_, row) in rows {
+            for (line, row) in rows {
                 let trace = self.answered(&row.ask(base), &mut answers)?;
+                let is_lost = matches!(&answers, Answers::OneByOne(provider) if provider.is_lost());
+                if let Some(error) = trace.call_error().filter(|_| is_lost) {
+                    return Err(format!("row {line}: {}", error.message));
+                }
                 enter(trace)?;
                 if self.is_cancelled() {
                     break;

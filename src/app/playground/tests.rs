@@ -14,6 +14,7 @@ use crate::config::RunConfig;
 use crate::config::parse;
 use crate::event::{Command, CommandReply, CommandRequest, RunEvent, RunHandle, RunStarted, RunState, Stamped};
 use crate::event::{MicroBatchDone, SCHEMA};
+use crate::extract::attempt::{CANCELLED, Refusal, Stage, Trace};
 use crate::extract::chain::{self, Reading};
 use crate::ui::state::playground::trial::{Compare, Form, Quest, Settings, Who};
 use crate::ui::{Clock, Key as Press, Message, State};
@@ -286,4 +287,30 @@ fn rows_that_are_cancelled_end_at_once_and_those_that_were_done_are_kept() {
     assert!(rows < 40 && told.last() == Some(&News::Over(Ok(()))), "{told:?}");
     let kept = trials::read(&place.path().join("trials.jsonl")).expect("trials");
     assert_eq!(kept.len(), usize::from(rows > 0));
+}
+
+#[test]
+fn rows_end_where_a_command_to_the_run_cancels_one_of_them() {
+    let place = tempfile::tempdir().expect("a place");
+    std::fs::write(place.path().join("rows.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n").expect("a file");
+    let mut driven = training(place.path());
+    driven.session.state.playground.settings.who = Who::Run;
+    driven.turn(&[Press::Char('B')]);
+    driven.session.state.playground.batch.path.insert(&place.path().join("rows.jsonl").display().to_string());
+    driven.turn(&[Press::Enter]);
+    let heard = driven.commands.recv().expect("a command");
+    let cancelled = Trace { error: Some(cancelled()), ..chain::read("", None, CLOCK, Reading::Whole) };
+    let reply =
+        CommandReply { trace: serde_json::to_value(&cancelled).ok().map(Box::new), ..CommandReply::refused("") };
+    heard.reply.expect("an answer is wanted").send(reply).expect("it waits");
+    driven.wait();
+    let batch = &driven.session.state.playground.batch;
+    assert!(batch.failure.as_ref().is_some_and(|why| why.contains("row 1: cancelled")), "{:?}", batch.failure);
+    assert!(batch.done() == 0 && driven.commands.try_recv().is_err());
+}
+
+const CLOCK: jiff::civil::DateTime = jiff::civil::DateTime::constant(2026, 11, 30, 9, 0, 0, 0);
+
+fn cancelled() -> Refusal {
+    Refusal { stage: Stage::Generate, message: CANCELLED.into(), errors: Vec::new() }
 }

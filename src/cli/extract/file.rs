@@ -161,10 +161,14 @@ impl<'a> Book<'a> {
 }
 
 /// Looks whether a report can be written there, before anything is asked and paid for.
-pub(super) fn can_be_written(path: &Path) -> Result<(), CliError> {
+pub(super) fn can_be_written(path: &Path, rows: Option<&Path>) -> Result<(), CliError> {
     let wrong = |what: &str| Err(usage(format_args!("--report {}: {what}", shown(path))));
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return wrong("expected a file, found something else");
+    }
+    let same = |rows: &Path| fs::canonicalize(rows).ok().is_some_and(|rows| fs::canonicalize(path).ok() == Some(rows));
+    if rows.is_some_and(same) {
+        return wrong("that is the file of rows itself, which the report would replace");
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }

@@ -131,7 +131,8 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         Action::Clear => back(state, effects),
         Action::Copy => copy(state, effects),
         Action::Refresh => state.playground.looked = false,
-        Action::BackToStart if state.run().is_none() => close(state, effects),
+        Action::BackToStart if state.run().is_none() && state.playground.running.is_some() => being_made(state),
+        Action::BackToStart if state.run().is_none() => state.playground.open = false,
         _ => return false,
     }
     lay_out(state);
@@ -176,10 +177,11 @@ fn enter(state: &mut State) {
     lay_out(state);
 }
 
-/// Back to the start page: nobody looks at the trial any more.
-fn close(state: &mut State, effects: &mut Vec<Effect>) {
-    drop_trial(state, effects);
-    state.playground.open = false;
+/// What would lose a trial that is being made waits for its end.
+fn being_made(state: &mut State) {
+    let page = if state.playground.page == Page::Panels { "" } else { " on the panels" };
+    let page = if state.playground.page == Page::Rows && state.playground.makes_rows() { "" } else { page };
+    notify(state, NoticeKind::Info, format!("a trial is being made: Esc{page} cancels it"));
 }
 
 fn turn_page(state: &mut State, page: Page) {
@@ -241,6 +243,7 @@ fn enter_selected(state: &mut State, types: bool) {
 /// Takes an example or a trial into the editors.
 fn take_selected(state: &mut State) {
     let play = &mut state.playground;
+    let loses = play.is_unsaved();
     match play.page {
         Page::Examples { selected } => {
             if let Some(example) = EXAMPLES.get(selected) {
@@ -248,16 +251,27 @@ fn take_selected(state: &mut State) {
                 play.outcomes.clear();
             }
             play.page = Page::Panels;
+            if loses {
+                replaced(state);
+            }
         }
         Page::Trials { selected } => {
             let Some(trial) = play.finds.trials.iter().rev().nth(selected).cloned() else { return };
             if play.running.is_some() {
-                return notify(state, NoticeKind::Info, "a trial is being made: Esc cancels it");
+                return being_made(state);
             }
             play.recall(&trial);
+            if loses {
+                replaced(state);
+            }
         }
         Page::Panels | Page::Rows => {}
     }
+}
+
+/// What was typed and no trial had is not there any more, but not lost.
+fn replaced(state: &mut State) {
+    notify(state, NoticeKind::Info, "what was typed is replaced: Ctrl-Z, while you type there, brings it back");
 }
 
 /// What a page is of what has the keys.
@@ -337,7 +351,7 @@ fn turn(state: &mut State, by: isize) {
 /// Esc: out of what is in front, one at a time; a trial that is being made is cancelled.
 fn back(state: &mut State, effects: &mut Vec<Effect>) {
     let play = &mut state.playground;
-    if play.page != Page::Panels && !(play.page == Page::Rows && play.running.is_some()) {
+    if play.page != Page::Panels && !(play.page == Page::Rows && play.makes_rows()) {
         play.page = Page::Panels;
     } else if play.running.is_some() {
         cancel(state, effects);

@@ -140,3 +140,44 @@ fn what_stops_rows_is_told_on_their_page_alone() {
     press(&mut state, Key::Char('B'));
     assert!(frame(&state).contains("row 4: no answer"), "{}", frame(&state));
 }
+
+#[test]
+fn what_is_being_made_is_left_by_cancelling_it_alone() {
+    let mut state = rows((80, 24));
+    let footer = |state: &State| text(&draw(state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(footer(&state).contains("Esc cancel"), "{}", footer(&state));
+    assert_eq!(hit(&mut state, &[Key::Char('b')]), []);
+    assert!(state.playground.open && state.playground.running.is_some());
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("Esc cancels it")));
+    assert_eq!(hit(&mut state, &[Key::Esc]), [Effect::CancelTrial]);
+
+    // A text's trial is not that page's.
+    let mut state = entered(no_run(), (80, 24));
+    begun(&mut state);
+    press(&mut state, Key::Char('B'));
+    assert!(footer(&state).contains("Esc back"), "{}", footer(&state));
+    assert_eq!((hit(&mut state, &[Key::Esc]), &state.playground.page), (vec![], &Page::Panels));
+    assert!(state.playground.running.is_some());
+}
+
+#[test]
+fn a_path_that_was_typed_and_left_does_not_stand_above_rows_of_another_file() {
+    let mut state = rows((80, 24));
+    tell(&mut state, 1, News::Over(Ok(())));
+    press(&mut state, Key::Char('i'));
+    types(&mut state, "x");
+    press(&mut state, Key::Esc);
+    assert_eq!(state.playground.batch.path.text(), "data/test.jsonl");
+}
+
+#[test]
+fn text_that_no_trial_had_is_said_to_be_replaced_and_can_be_brought_back() {
+    let mut state = entered(no_run(), (80, 24));
+    press(&mut state, Key::Enter);
+    types(&mut state, "precious");
+    hit(&mut state, &[Key::Esc, Key::Char('H'), Key::Enter]);
+    assert!(state.notice.as_ref().is_some_and(|notice| notice.text.contains("Ctrl-Z")));
+    focus(&mut state, Focus::Text);
+    hit(&mut state, &[Key::Enter, Key::Ctrl('_')]);
+    assert_eq!(state.playground.text.text(), "precious");
+}

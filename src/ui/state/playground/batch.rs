@@ -70,6 +70,14 @@ impl Batch {
         Batch { path: Field::new(file.display().to_string()), all: self.all, ..Batch::default() }
     }
 
+    /// The path that was typed is dropped where rows of another file are shown: it would stand above what is not its own.
+    pub(in crate::ui) fn leave_path(&mut self) {
+        self.typing = false;
+        if let Some(rows) = self.asked.as_ref().and_then(|ask| ask.rows.as_ref()) {
+            self.path = Field::new(rows.display().to_string());
+        }
+    }
+
     /// `why` where it could not go on.
     pub(super) fn end(&mut self, cancelled: bool, why: Option<&String>) {
         (self.ended, self.cancelled) = (true, cancelled);

@@ -194,11 +194,16 @@ impl Playground {
 
     /// Whether an outcome is still in the making: nobody knows yet whether it has a value.
     pub fn is_making(&self, side: usize) -> bool {
-        let asked = self.running.as_ref().is_some_and(|r| r.ask.rows.is_none());
-        asked
+        self.running.is_some()
+            && !self.makes_rows()
             && side + 1 == self.outcomes.len()
             && self.outcomes[side].trace.error.is_none()
             && !self.outcomes[side].trace.ok
+    }
+
+    /// Whether a file of rows is being worked through.
+    pub fn makes_rows(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.ask.rows.is_some())
     }
 
     /// Whether the run itself is being asked, and waits with its training meanwhile.

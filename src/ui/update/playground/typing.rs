@@ -66,7 +66,7 @@ pub(in crate::ui::update) fn key(state: &mut State, key: Key, effects: &mut Vec<
     let play = &mut state.playground;
     if play.page == Page::Rows {
         match key {
-            Key::Esc => play.batch.typing = false,
+            Key::Esc => play.batch.leave_path(),
             key if key == Key::Enter || runs => run_rows(state, effects),
             key => _ = play.batch.path.key(key),
         }

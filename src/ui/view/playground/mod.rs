@@ -224,6 +224,7 @@ pub fn footer_word(action: Action, play: &Playground) -> Option<&'static str> {
         (Action::BackToStart, ..) => Some("leave"),
         (Action::Clear, Page::Panels, _) if play.running.is_none() && play.focus != Focus::Detail => Some("the rows"),
         (Action::Clear, Page::Panels, _) if play.running.is_some() => Some("cancel"),
+        (Action::Clear, Page::Rows, _) if play.makes_rows() => Some("cancel"),
         _ => None,
     }
 }

@@ -139,17 +139,22 @@ fn standing(batch: &Batch, running: Option<&Running>, state: &State) -> Words {
                 // Many rows at once end late: something is to be seen before.
                 Phase::Asking(_) if running.pieces > 0 => &format!("at work, {} tokens", format::count(running.pieces)),
                 Phase::Asking(_) => "at work",
-                Phase::Waiting { .. } => "the server is tried anew",
+                Phase::Waiting { why, wait_ms } => {
+                    let wait = format_duration(*wait_ms as f64 / 1e3);
+                    &format!("tried anew in {wait}: {}", printable(beginning(why, 200)))
+                }
             };
             let seconds = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
             let left = batch.total.filter(|_| batch.done() > 0).map(|total| {
                 let left = seconds / batch.done() as f64 * total.saturating_sub(batch.done() as u64) as f64;
-                format!("  about {} left", format_duration(left))
+                format!(", about {} left", format_duration(left))
             });
+            let took = format!("  {}", format_duration(seconds));
             words([
                 (&done, Role::Text),
                 ("  ", Role::Text),
                 (doing, Role::Active),
+                (&took, Role::Label),
                 (&left.unwrap_or_default(), Role::Label),
             ])
         }
@@ -180,7 +185,7 @@ fn together(summary: &Summary) -> Vec<Words> {
     let cost = summary.cost.map(|cost| format!("; cost {cost:.4}")).unwrap_or_default();
     let (prompt, completion) = (count(summary.prompt_tokens), count(summary.completion_tokens));
     let calls = format!(
-        "{} ({} again); {prompt} + {completion} tokens; {}{cost}",
+        "{} ({} again); {prompt} + {completion} tokens; rows' times {}{cost}",
         format::count(summary.calls),
         format::count(summary.retries),
         format_duration(summary.ms / 1e3)

@@ -361,7 +361,7 @@ mod command {
     //! `finetop extract --provider openai` from outside.
 
     use std::path::Path;
-    use std::process::{Command, Output};
+    use std::process::{Command, Output, Stdio};
 
     use super::*;
 
@@ -369,15 +369,19 @@ mod command {
         "required": ["name", "age"]}"#;
 
     fn extract(server: &Server, at: &Path, more: &[&str]) -> Output {
+        command(server, at, more).output().unwrap()
+    }
+
+    fn command(server: &Server, at: &Path, more: &[&str]) -> Command {
         std::fs::write(at.join("person.json"), SCHEMA).unwrap();
-        Command::new(env!("CARGO_BIN_EXE_finetop"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_finetop"));
+        command
             .current_dir(at)
             .env("OPENAI_API_KEY", "sk-secret-123")
             .args(["extract", "--schema", "person.json", "--provider", "openai", "--model", "small"])
             .args(["--base-url", &server.url, "--now", "2026-11-05T14:00"])
-            .args(more)
-            .output()
-            .unwrap()
+            .args(more);
+        command
     }
 
     fn out(output: &Output) -> Value {
@@ -489,6 +493,27 @@ mod command {
         assert_eq!(output.status.code(), Some(2), "{}", err(&output));
         assert!(err(&output).contains("the file of rows itself") && server.asked().is_empty(), "{}", err(&output));
         assert!(std::fs::read_to_string(at.path().join("rows.jsonl")).unwrap().contains("John is 25."));
+    }
+
+    #[test]
+    fn what_was_done_before_an_interruption_is_in_the_report() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::write(at.path().join("rows.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"text\": \"c\"}\n")
+            .unwrap();
+        let server = Server::new(vec![whole(r#"{"name": "a", "age": 1}"#), Answer::Silence]);
+        let mut command = command(&server, at.path(), &["--file", "rows.jsonl", "--report", "report.json"]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while server.asked().len() < 2 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        // SAFETY: the child is ours and has not been waited for.
+        assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("stopped after 1 of 3 rows: interrupted"), "{}", err(&output));
+        let report: Value = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!((&report["stopped"], &report["rows_total"]), (&"interrupted".into(), &3.into()));
+        assert_eq!(report["rows"].as_array().unwrap().len(), 1);
     }
 
     #[test]

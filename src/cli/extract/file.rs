@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 
 use super::{ExtractArguments, Who, json, shown, stage_name, told};
 use crate::cli::engine::{failed, usage};
@@ -31,7 +36,9 @@ pub(super) fn many(
 ) -> Result<(), CliError> {
     let mut book = Book::new(&rows, arguments);
     let of_row = |at: usize| rows[at].1.ask(ask);
-    let mut waits = || ControlFlow::Continue(());
+    let stop = interruption(arguments.report.is_some()).map_err(failed)?;
+    let flow = || if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+    let mut waits = flow;
     match (arguments.provider, arguments.batch as usize) {
         (Who::Local, batch) if batch > 1 => {
             extract_all(rows.len(), batch, &of_row, provider, &mut waits, &mut |trace| book.enter(trace));
@@ -39,7 +46,14 @@ pub(super) fn many(
         // A server is asked row by row, and what it makes us wait for is told.
         _ => {
             for (at, (line, _)) in rows.iter().enumerate() {
-                let trace = fix::extract(&of_row(at), provider, &mut told(false));
+                let mut say_so = told(false);
+                let trace = fix::extract(&of_row(at), provider, &mut |what| {
+                    _ = say_so(what);
+                    flow()
+                });
+                if flow().is_break() {
+                    break;
+                }
                 // That is no result of the row.
                 if let Some(error) = trace.call_error().filter(|_| provider.is_lost()) {
                     book.ended = End::Broken(format!("row {line}: {}", printable(&error.message)));
@@ -51,7 +65,10 @@ pub(super) fn many(
             }
         }
     }
-    let Book { summary, results, began, ended, first, .. } = book;
+    let Book { summary, results, began, mut ended, first, .. } = book;
+    if flow().is_break() && matches!(ended, End::No) && results.len() < rows.len() {
+        ended = End::Broken("interrupted".to_owned());
+    }
     let stopped = match ended {
         End::Unread => return Ok(()),
         End::Failed(error) => return Err(error),
@@ -91,6 +108,16 @@ pub(super) fn many(
         }
         (None, None) => Ok(()),
     }
+}
+
+/// Set by Ctrl-C or SIGTERM where there is a report to write of what was done; a second one ends the process, as it does without a report.
+fn interruption(has_report: bool) -> io::Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM].into_iter().filter(|_| has_report) {
+        flag::register_conditional_default(signal, stop.clone())?;
+        flag::register(signal, stop.clone())?;
+    }
+    Ok(stop)
 }
 
 /// How the work ended before its last row.

@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub(super) short_year: bool,
     pub(super) order_inferred: bool,
     pub(super) rough: bool,
+    /// A zone is named whose offset is not certain.
+    pub(super) zone_left_out: bool,
     /// Words that say nothing about a time.
     pub(super) other_words: usize,
     /// A number that is of something else.

@@ -6,8 +6,8 @@ use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
-use super::written;
+use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, word};
+use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
 const MOST_OTHER_WORDS: usize = 24;
@@ -68,7 +68,7 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     }
     let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
     let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
-    if let Some((minutes, end)) = zone(text, place).filter(|_| tight) {
+    if let Some((minutes, end)) = zones::zone(text, place).filter(|_| tight) {
         put(&mut facts.offset, minutes)?;
         return Some(Some(end));
     }
@@ -161,6 +161,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     } else {
         clause.others = true;
     }
+    facts.zone_left_out |= zones::is_left_out(text, facts, place);
     other::named_by(facts, &word, end);
     let numbered = text.has_digit(place, end);
     facts.other_numbers |= numbered;
@@ -338,33 +339,6 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
         None if value == 1 && words.words == 1 => Some(None),
         None => None,
     }
-}
-
-fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
-    let named = text.meaning(place, ZONES);
-    let from = match named {
-        Some((0, end)) => end,
-        Some(named) => return Some(named),
-        None if text.at(place) == 'z' && !text.at(place + 1).is_alphanumeric() => return Some((0, place + 1)),
-        // The plain offset stands right after the clock.
-        None if text.is_digit(place.saturating_sub(1)) => place,
-        None => match text.longest(place, &["utc+", "utc-", "gmt+", "gmt-"]) {
-            Some((_, end)) => end - 1,
-            None => return None,
-        },
-    };
-    let sign = match text.at(from) {
-        '+' => 1,
-        '-' => -1,
-        _ => return named,
-    };
-    let (hours, mut end) = text.digits(from + 1, 4)?;
-    let (hours, mut minutes) = if end - from > 3 { (hours / 100, hours % 100) } else { (hours, 0) };
-    if text.at(end) == ':' {
-        (minutes, end) = text.digits(end + 1, 2)?;
-    }
-    let whole = (hours <= 14 && minutes < 60).then_some(hours * 60 + minutes)?;
-    Some((sign * i32::try_from(whole).ok()?, end))
 }
 
 /// 전 after an hour takes minutes from it; else a length leads away from now.

@@ -171,23 +171,3 @@ pub(super) const REFUSED: &[&str] = &[
     "earliest",
     "latest",
 ];
-
-/// Zones without a second meaning in common use, in minutes east of UTC.
-pub(super) const ZONES: &[(&str, i32)] = &[
-    ("kst", 540),
-    ("한국시간", 540),
-    ("한국 시간", 540),
-    ("jst", 540),
-    ("utc", 0),
-    ("gmt", 0),
-    ("cet", 60),
-    ("cest", 120),
-    ("bst", 60),
-    ("est", -300),
-    ("edt", -240),
-    ("cdt", -300),
-    ("mst", -420),
-    ("mdt", -360),
-    ("pst", -480),
-    ("pdt", -420),
-];

@@ -1,0 +1,65 @@
+//! What other words around a time make of it: another time measured from it, a zone, a bound, a question, numbers of other things.
+
+use super::*;
+
+/// A Monday.
+const NOW: &str = "2026-11-30T09:00:00";
+
+fn read(input: &str, want: Want) -> Option<TimeReading> {
+    time(input, NOW.parse().expect("a time"), want)
+}
+
+fn check(want: Want, rows: &[(&str, &str)]) {
+    for (input, value) in rows {
+        assert_eq!(read(input, want).map(|reading| reading.value).as_deref(), Some(*value), "{input}");
+    }
+}
+
+#[test]
+fn a_zone_is_kept_where_its_offset_is_certain_and_else_named() {
+    check(
+        Want::DateTime,
+        &[
+            ("2026-12-03 15:00 Asia/Seoul", "2026-12-03T15:00:00+09:00"),
+            ("2026-12-03 15:00 서울 시간", "2026-12-03T15:00:00+09:00"),
+            ("2026-12-03 15:00 -0500", "2026-12-03T15:00:00-05:00"),
+            ("2026-12-03 15:00 +09:00", "2026-12-03T15:00:00+09:00"),
+            ("Thu, 03 Dec 2026 15:00:00 +0900", "2026-12-03T15:00:00+09:00"),
+        ],
+    );
+    for input in [
+        "2026-12-03 3pm New York time",
+        "2026-12-03 3pm local time",
+        "2026-12-03 3pm Lisbon time",
+        "2026-12-03 15:00 ET",
+        "2026-12-03 15:00 PT",
+        "2026-12-03 15:00 IST",
+        "2026-12-03 15:00 CST",
+        "2026-12-03 3pm Eastern",
+        "2026-12-03 15:00 (London)",
+        "2026-12-03 15:00 뉴욕 시간",
+        "런던시간 2026-12-03 15:00",
+        "KST 2026-12-03 15:00",
+        "2026-12-03 15:00 America/New_York",
+        "2026-12-03T15:00:00[Europe/Berlin]",
+    ] {
+        let reading = read(input, Want::DateTime).expect(input);
+        assert_eq!(
+            (reading.value.as_str(), reading.inferred),
+            ("2026-12-03T15:00:00", vec!["zone_dropped"]),
+            "{input}"
+        );
+    }
+    for input in [
+        "Meeting time: 2026-12-03 3pm",
+        "회의 시간 2026-12-03 15:00",
+        "PT 2026-12-03 15:00",
+        "2026-12-03 3pm in London",
+        "2026-12-03 3pm, please eat well",
+        "2026-12-03 15:00 KST (Seoul)",
+    ] {
+        let reading = read(input, Want::DateTime).expect(input);
+        assert!(reading.inferred.is_empty(), "{input}");
+    }
+    assert_eq!(read("2026-12-03 15:00 -16:00", Want::DateTime), None, "the end of a range");
+}

@@ -16,6 +16,52 @@ fn check(want: Want, rows: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_day_measured_from_another_is_not_that_other() {
+    for input in [
+        "a week from tomorrow 3pm",
+        "a week from Friday",
+        "two weeks from Friday",
+        "3 days from the 5th",
+        "a month from Dec 3",
+        "Friday week",
+        "the week of December 7",
+        "in the 2nd week of December",
+        "2026-12-10 전날",
+        "2026-12-10 이튿날",
+        "eve of 2026-12-10",
+        "Dec 10, the following day",
+        "12월 둘째 주",
+    ] {
+        assert_eq!(read(input, Want::Date), None, "{input}");
+    }
+    check(
+        Want::Date,
+        &[
+            ("a week from today", "2026-12-07"),
+            ("in two weeks", "2026-12-14"),
+            ("Christmas Eve", "2026-12-24"),
+            ("12월 둘째 주 금요일", "2026-12-11"),
+            ("this week Friday", "2026-12-04"),
+            ("tmrw", "2026-12-01"),
+        ],
+    );
+}
+
+#[test]
+fn next_week_has_several_names_in_korean() {
+    check(
+        Want::Date,
+        &[
+            ("내주 화요일", "2026-12-08"),
+            ("차주 화요일", "2026-12-08"),
+            ("다담주 화요일", "2026-12-15"),
+            ("차차주 화요일", "2026-12-15"),
+            ("12월 3일에 내주세요", "2026-12-03"),
+        ],
+    );
+}
+
+#[test]
 fn a_zone_is_kept_where_its_offset_is_certain_and_else_named() {
     check(
         Want::DateTime,

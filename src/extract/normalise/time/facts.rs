@@ -39,6 +39,8 @@ pub(super) struct Facts {
     pub(super) rough: bool,
     /// A zone is named whose offset is not certain.
     pub(super) zone_left_out: bool,
+    /// The n-th is a week: 둘째 주.
+    pub(super) nth_week: bool,
     /// Words that say nothing about a time.
     pub(super) other_words: usize,
     /// A number that is of something else.

@@ -64,6 +64,10 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("다음 주", Word::Week(Week::Offset(1))),
     ("담주", Word::Week(Week::Offset(1))),
     ("차주", Word::Week(Week::Offset(1))),
+    // With its space: 내주다 is to hand out.
+    ("내주 ", Word::Week(Week::Offset(1))),
+    ("다담주", Word::Week(Week::Offset(2))),
+    ("차차주", Word::Week(Week::Offset(2))),
     ("다다음주", Word::Week(Week::Offset(2))),
     ("다다음 주", Word::Week(Week::Offset(2))),
     ("지난주", Word::Week(Week::Offset(-1))),

@@ -271,7 +271,7 @@ fn of_month(facts: &Facts, today: Date, inferred: &mut Inferred) -> Option<(Date
     let date = match (nth, facts.weekday, facts.day, facts.last_day) {
         (Some(nth), Some(weekday), None, false) => first.nth_weekday_of_month(nth, to_weekday(weekday)?).ok()?,
         // November third: an ordinal without a weekday is the day.
-        (Some(nth), None, None, false) if nth > 0 => day_of(first, i64::from(nth))?,
+        (Some(nth), None, None, false) if nth > 0 && !facts.nth_week => day_of(first, i64::from(nth))?,
         (None, _, Some(day), false) => day_of(first, day)?,
         (None, _, None, true) => first.last_of_month(),
         _ => return None,

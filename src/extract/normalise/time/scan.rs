@@ -115,6 +115,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     let whole = |end: usize| !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
     let may_fill = |end| glued || !is_hangul(character) || (matches!(character, '주' | '정') && whole(end));
     if let Some((_, end)) = text.longest(place, FILLERS).filter(|&(_, end)| may_fill(end)) {
+        facts.nth_week |= character == '주' && facts.nth.is_some();
         return Some(end);
     }
     if !character.is_alphanumeric() {
@@ -343,6 +344,9 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
 
 /// 전 after an hour takes minutes from it; else a length leads away from now.
 fn shifted(facts: &mut Facts, shift: Shift) -> Option<()> {
+    if shift.elsewhere {
+        return None;
+    }
     let minutes = shift.length.minutes;
     let only_minutes = shift.length.hours == 0 && shift.length.days == 0 && shift.length.months == 0;
     if facts.hour.is_some() && facts.minute.is_none() && shift.back && only_minutes && (1..60).contains(&minutes) {

@@ -126,7 +126,8 @@ pub(super) const ROUGHLY: &[&str] = &[
     "roughly",
 ];
 
-/// Says that the time is a bound, a range or a repetition (that it is not the one is told in `denial`); and moving holidays, which no table knows.
+/// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
+/// moving holidays, which no table knows.
 pub(super) const REFUSED: &[&str] = &[
     "부터",
     "까지",
@@ -170,4 +171,17 @@ pub(super) const REFUSED: &[&str] = &[
     "onwards",
     "earliest",
     "latest",
+    // Another day is measured from the one said: the eve of it, Friday week.
+    "eve",
+    "following day",
+    "following week",
+    "following month",
+    "following morning",
+    "following evening",
+    "week",
+    "weeks",
+    "fortnight",
+    "전날",
+    "전일",
+    "이튿날",
 ];

@@ -39,7 +39,7 @@ pub struct TimeReading {
     /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
     /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
     /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
-    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `zone_dropped`
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `question_dropped` (`3pm?`), `zone_dropped`
     /// (`3pm in New York time`: the offset is not certain), `number_dropped` (one of something else: `3층 회의실`).
     pub inferred: Vec<&'static str>,
 }
@@ -61,6 +61,9 @@ pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
     let mut inferred = Vec::new();
     if facts.rough {
         inferred.push("roughly_dropped");
+    }
+    if facts.asked {
+        inferred.push("question_dropped");
     }
     if facts.zone_left_out && facts.offset.is_none() && want != Want::Date {
         inferred.push("zone_dropped");

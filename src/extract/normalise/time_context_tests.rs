@@ -109,3 +109,21 @@ fn a_zone_is_kept_where_its_offset_is_certain_and_else_named() {
     }
     assert_eq!(read("2026-12-03 15:00 -16:00", Want::DateTime), None, "the end of a range");
 }
+
+#[test]
+fn a_bound_is_refused_and_what_is_rough_or_asked_is_named() {
+    for input in ["내일 오후 3시 이내", "내일 오후 3시 내로", "내일 오후 3시 안으로"] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+    for (input, mark) in [
+        ("tomorrow 3pm-ish", "roughly_dropped"),
+        ("tomorrow 3pm ish", "roughly_dropped"),
+        ("내일 오후 3시?", "question_dropped"),
+        ("내일 오후 3시 맞나요?", "question_dropped"),
+        ("tomorrow at 3pm?", "question_dropped"),
+    ] {
+        let reading = read(input, Want::DateTime).expect(input);
+        assert_eq!((reading.value.as_str(), reading.inferred), ("2026-12-01T15:00:00", vec![mark]), "{input}");
+    }
+    assert!(read("Free? tomorrow 3pm", Want::DateTime).is_some_and(|reading| reading.inferred.is_empty()));
+}

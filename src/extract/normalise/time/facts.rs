@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub(super) short_year: bool,
     pub(super) order_inferred: bool,
     pub(super) rough: bool,
+    /// The time is asked for: `3pm?`.
+    pub(super) asked: bool,
     /// A zone is named whose offset is not certain.
     pub(super) zone_left_out: bool,
     /// The n-th is a week: 둘째 주.

@@ -21,6 +21,7 @@ pub(super) fn scan(text: &Text) -> Option<Facts> {
     let mut at = false;
     while place < text.len() {
         let started = place;
+        facts.asked |= text.at(place) == '?' && clause.timed;
         if denial::is_clause_end(text.at(place)) && std::mem::take(&mut clause).denies() {
             return None;
         }
@@ -148,6 +149,8 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         "안에",
         "내에",
         "전까지",
+        "내로",
+        "안으로",
         "직전",
         "직후",
         "지나서",

@@ -124,6 +124,7 @@ pub(super) const ROUGHLY: &[&str] = &[
     "approx.",
     "circa",
     "roughly",
+    "ish",
 ];
 
 /// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
@@ -134,6 +135,7 @@ pub(super) const REFUSED: &[&str] = &[
     "사이",
     "이전",
     "이후",
+    "이내",
     "또는",
     "혹은",
     "매일",

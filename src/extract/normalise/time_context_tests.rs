@@ -127,3 +127,26 @@ fn a_bound_is_refused_and_what_is_rough_or_asked_is_named() {
     }
     assert!(read("Free? tomorrow 3pm", Want::DateTime).is_some_and(|reading| reading.inferred.is_empty()));
 }
+
+#[test]
+fn a_number_of_a_room_or_a_floor_is_no_day() {
+    check(
+        Want::DateTime,
+        &[
+            ("Dec 3 room 5 3pm", "2026-12-03T15:00:00"),
+            ("Dec 3 5pm 3rd floor", "2026-12-03T17:00:00"),
+            ("December 3rd Room 5, 3pm", "2026-12-03T15:00:00"),
+            ("Friday 3rd floor 5pm", "2026-12-04T17:00:00"),
+            ("Friday 2nd team 5pm", "2026-12-04T17:00:00"),
+            ("Friday sixth floor 5pm", "2026-12-04T17:00:00"),
+            ("tomorrow 5pm 3rd floor", "2026-12-01T17:00:00"),
+        ],
+    );
+    for input in ["Dec, room 5, 3pm", "Dec 3 people 3pm", "Dec 3 hours"] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+    check(
+        Want::Date,
+        &[("the 3rd", "2026-12-03"), ("Friday the 4th works", "2026-12-04"), ("3rd of December", "2026-12-03")],
+    );
+}

@@ -43,6 +43,8 @@ pub(super) struct Facts {
     pub(super) zone_left_out: bool,
     /// The n-th is a week: 둘째 주.
     pub(super) nth_week: bool,
+    /// Where an English month's name ends: the number right behind it is its day.
+    pub(super) month_end: Option<usize>,
     /// Words that say nothing about a time.
     pub(super) other_words: usize,
     /// A number that is of something else.

@@ -80,6 +80,9 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     if let Some((word, end)) =
         word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_) | Word::Half(_)))
     {
+        if matches!(word, Word::Month(_)) {
+            facts.month_end = Some(end);
+        }
         return said(facts, word).map(|()| Some(end));
     }
     if !begins {
@@ -216,6 +219,14 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     if let Some(end) = korean_unit(text, place, facts)? {
         return Some(end);
     }
+    // Dec 3 room 5: the number right behind the month is its day, and the unit names the next.
+    if let Some((value, end)) = text.digits(place, 2)
+        && facts.day.is_none()
+        && facts.month_end.is_some_and(|month| text.skip_spaces(month) == place)
+        && other::counted(text, place).is_some_and(|unit| other::names_next(text, unit))
+    {
+        return put(&mut facts.day, value).map(|()| end);
+    }
     if let Some(end) = other::counted(text, place) {
         return other::number(facts, end);
     }
@@ -223,7 +234,7 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     let number = text.digits(from, 4);
     if let Some((value, end)) = number
         && !(end - from == 4 && other::is_named(text, facts, place, end))
-        && let Some(end) = lone_number(text, facts, value, end, end - from == 4, at)?
+        && let Some(end) = lone_number(text, facts, Number { value, place: from, end, four: end - from == 4 }, at)?
     {
         return Some(end);
     }
@@ -231,8 +242,17 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     other::number(facts, end)
 }
 
+/// A number in digits or words, where it stands, and whether it could be a year.
+struct Number {
+    value: i64,
+    place: usize,
+    end: usize,
+    four: bool,
+}
+
 /// A number without a Korean unit: an hour, a day beside a month, a year; `Some(None)` where it is neither.
-fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<Option<usize>> {
+fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Option<Option<usize>> {
+    let Number { value, place, end, four } = number;
     let loose = text.skip_spaces(end);
     let meridiem = match word(text, loose) {
         Some((Word::Part(_) | Word::Half(_), _)) => true,
@@ -254,10 +274,14 @@ fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: boo
     let after = text.skip_spaces(end);
     let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
     let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
+    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
+    if ordinal.is_some() && !before_month && !behind_month && other::is_noun(text, after) {
+        return other::number(facts, end).map(Some);
+    }
     if before_month || ordinal.is_some() {
         return put(&mut facts.day, value).map(|()| Some(end));
     }
-    if facts.month.is_some() && facts.day.is_none() {
+    if facts.month.is_some() && facts.day.is_none() && !other::is_named(text, facts, place, end) {
         facts.day = Some(value);
         return Some(Some(end));
     }
@@ -328,6 +352,10 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
         return Some(None);
     };
     let Some(value) = words.value.small() else { return Some(None) };
+    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
+    if words.ordinal && !behind_month && other::is_noun(text, text.skip_spaces(words.end)) {
+        return other::number(facts, words.end).map(Some);
+    }
     if words.ordinal && facts.day.is_none() && (1..=31).contains(&value) {
         facts.day = Some(value);
         return Some(Some(words.end));
@@ -337,7 +365,7 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
     if let Some(end) = other::counted(text, place) {
         return other::number(facts, end).map(Some);
     }
-    match lone_number(text, facts, value, words.end, four, at)? {
+    match lone_number(text, facts, Number { value, place, end: words.end, four }, at)? {
         Some(end) => Some(Some(end)),
         // The one on Friday is a word.
         None if value == 1 && words.words == 1 => Some(None),

@@ -150,3 +150,20 @@ fn a_number_of_a_room_or_a_floor_is_no_day() {
         &[("the 3rd", "2026-12-03"), ("Friday the 4th works", "2026-12-04"), ("3rd of December", "2026-12-03")],
     );
 }
+
+#[test]
+fn an_hour_that_its_part_of_the_day_does_not_have_is_refused() {
+    for input in ["내일 새벽 11시", "내일 낮 9시", "내일 저녁 12시", "내일 저녁 3시", "내일 밤 5시"]
+    {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+    check(
+        Want::DateTime,
+        &[
+            ("내일 새벽 5시", "2026-12-01T05:00:00"),
+            ("내일 낮 2시", "2026-12-01T14:00:00"),
+            ("내일 저녁 6시", "2026-12-01T18:00:00"),
+            ("2 in the morning tomorrow", "2026-12-01T02:00:00"),
+        ],
+    );
+}

@@ -127,6 +127,8 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
         (None, None) => (hour, of_12 && !facts.of_24),
         (Some(part), _) if of_day => (is_in(hour, part).then_some(hour)?, false),
         (None, Some(_)) if of_day => (hour, false),
+        // 새벽 11시 contradicts itself.
+        (Some(part), _) if !has_of_12(twelve, part) => return None,
         (None, Some(Half::Am)) | (Some(Part::Dawn | Part::Morning), _) => (twelve, false),
         (None, Some(Half::Pm)) | (Some(Part::Evening), _) => (twelve + 12, false),
         (Some(Part::Midday), _) if twelve >= 10 => (twelve, false),
@@ -144,6 +146,17 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
     agrees.then_some(())?;
     let seconds = hour * 3600 + minute * 60 + second - facts.minutes_to.unwrap_or(0) * 60;
     Some(Some(Clock { seconds, ambiguous, noon: ambiguous && hour == 12 }))
+}
+
+/// Whether a part of the day has this hour of twelve, of which 0 is the first.
+fn has_of_12(hour: i64, part: Part) -> bool {
+    match part {
+        Part::Dawn => hour < 9,
+        Part::Morning => true,
+        Part::Midday => !(6..10).contains(&hour),
+        Part::Evening => hour >= 4,
+        Part::Night => hour != 5,
+    }
 }
 
 /// Whether a part of the day has this hour of its 24.

@@ -167,3 +167,18 @@ fn an_hour_that_its_part_of_the_day_does_not_have_is_refused() {
         ],
     );
 }
+
+#[test]
+fn iso_without_separators_and_points_beside_a_weekday_are_dates() {
+    check(
+        Want::DateTime,
+        &[
+            ("20261203T150000", "2026-12-03T15:00:00"),
+            ("20261203T1500+0900", "2026-12-03T15:00:00+09:00"),
+            ("12.3(목) 15:00", "2026-12-03T15:00:00"),
+        ],
+    );
+    for input in ["12.3(금) 15:00", "12.3 15:00", "20261203T15", "20261203T150000x", "20261303T150000"] {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+}

@@ -195,6 +195,16 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
         facts.of_24 |= clock.of_24;
         return Some(clock.end);
     }
+    if let Some((date, clock)) = written::packed(text, place) {
+        put(&mut facts.year, date.year?)?;
+        put(&mut facts.month, date.month)?;
+        put(&mut facts.day, date.day)?;
+        put(&mut facts.hour, clock.hour)?;
+        put(&mut facts.minute, clock.minute)?;
+        put(&mut facts.second, clock.second.unwrap_or(0))?;
+        facts.of_24 = true;
+        return Some(clock.end);
+    }
     // Before dates in digits, of which 3.1절 looks like one.
     if let Some((word, end)) = word(text, place) {
         return said(facts, word).map(|()| end);

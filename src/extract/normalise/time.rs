@@ -5,6 +5,7 @@ mod english_words;
 mod facts;
 mod korean_words;
 mod other;
+mod refused;
 mod resolve;
 mod scan;
 mod span;
@@ -15,6 +16,7 @@ mod zones;
 use jiff::civil::DateTime;
 
 use self::facts::Facts;
+pub(in crate::extract) use self::refused::why_no_day;
 use super::text::Text;
 
 /// The form that the schema asks for.

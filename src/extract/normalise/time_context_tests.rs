@@ -182,3 +182,20 @@ fn iso_without_separators_and_points_beside_a_weekday_are_dates() {
         assert_eq!(read(input, Want::DateTime), None, "{input}");
     }
 }
+
+#[test]
+fn a_refused_day_is_told_why() {
+    for (input, why) in [
+        ("Wednesday, 1 December 2026", Some("2026-12-01 is a Tuesday, not a Wednesday")),
+        ("12월 3일 (금)", Some("2026-12-03 is a Thursday, not a Friday")),
+        ("2월 30일", Some("February 2026 has 28 days")),
+        ("2028-02-30", Some("February 2028 has 29 days")),
+        ("12월 3일부터 5일까지", Some("a text with \"부터\" is not read as one day or time")),
+        ("before Dec 3", Some("a text with \"before\" is not read as one day or time")),
+        ("soon", None),
+        ("서울까지", None),
+        ("", None),
+    ] {
+        assert_eq!(why_no_day(input, NOW.parse().expect("a time")).as_deref(), why, "{input}");
+    }
+}

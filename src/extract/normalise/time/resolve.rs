@@ -385,6 +385,6 @@ fn monday_zero(weekday: Weekday) -> i64 {
     i64::from(weekday.to_monday_zero_offset())
 }
 
-fn to_weekday(monday_zero: i8) -> Option<Weekday> {
+pub(super) fn to_weekday(monday_zero: i8) -> Option<Weekday> {
     Weekday::from_monday_zero_offset(monday_zero).ok()
 }

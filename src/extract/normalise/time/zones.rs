@@ -84,6 +84,9 @@ const LETTERS: &[&str] = &[
 /// Letters and words that are a zone only behind a clock.
 const BEHIND_A_CLOCK: &[&str] = &["et", "ct", "mt", "pt", "eastern", "central", "mountain", "pacific"];
 
+/// Make a zone of `time` behind them.
+const SPOKEN: &[&str] = &["local", "standard", "daylight", "summer", "eastern", "central", "mountain", "pacific"];
+
 /// The first parts of the names in the IANA's database: `America/New_York`.
 const AREAS: &[&str] = &[
     "africa",
@@ -211,7 +214,7 @@ pub(super) fn is_left_out(text: &Text, facts: &Facts, place: usize) -> bool {
     }
     // 3pm Lisbon time, 3pm local time.
     let spoken = text.eat(text.skip_spaces(end), "time").is_some();
-    if spoken && facts.has_clock() && (capital || word == "local") {
+    if spoken && facts.has_clock() && (capital || SPOKEN.contains(&word.as_str())) {
         return true;
     }
     text.longest(place, PLACES).is_some_and(|(_, end)| {

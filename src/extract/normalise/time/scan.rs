@@ -104,7 +104,15 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
         facts.minute = Some(30);
         return Some(Some(end));
     }
-    if let Some((_, end)) = text.longest(place, ROUGHLY) {
+    // 약속 and 경기장 are words of their own, 약 세 시 and 3시경 are rough.
+    let rough = |&(_, end): &(usize, usize)| {
+        let glued = is_hangul(text.before(place)) || text.is_digit(place.saturating_sub(1));
+        let ends = !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+        glued
+            || ends
+            || text.at(place) == '약' && korean_unit(text, end, &mut Facts::default()).is_none_or(|unit| unit.is_some())
+    };
+    if let Some((_, end)) = text.longest(place, ROUGHLY).filter(rough) {
         facts.rough = true;
         return Some(Some(end));
     }

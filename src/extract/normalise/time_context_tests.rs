@@ -30,6 +30,9 @@ fn a_day_measured_from_another_is_not_that_other() {
         "2026-12-10 이튿날",
         "eve of 2026-12-10",
         "Dec 10, the following day",
+        "the Friday following Dec 11",
+        "the previous Friday",
+        "the following Tuesday",
         "12월 둘째 주",
     ] {
         assert_eq!(read(input, Want::Date), None, "{input}");
@@ -54,6 +57,8 @@ fn next_week_has_several_names_in_korean() {
         &[
             ("내주 화요일", "2026-12-08"),
             ("차주 화요일", "2026-12-08"),
+            ("익주 화요일", "2026-12-08"),
+            ("익월 8일", "2026-12-08"),
             ("다담주 화요일", "2026-12-15"),
             ("차차주 화요일", "2026-12-15"),
             ("12월 3일에 내주세요", "2026-12-03"),
@@ -77,6 +82,7 @@ fn a_zone_is_kept_where_its_offset_is_certain_and_else_named() {
         "2026-12-03 3pm New York time",
         "2026-12-03 3pm local time",
         "2026-12-03 3pm Lisbon time",
+        "2026-12-03 3pm eastern standard time",
         "2026-12-03 15:00 ET",
         "2026-12-03 15:00 PT",
         "2026-12-03 15:00 IST",
@@ -112,18 +118,43 @@ fn a_zone_is_kept_where_its_offset_is_certain_and_else_named() {
 
 #[test]
 fn a_bound_is_refused_and_what_is_rough_or_asked_is_named() {
-    for input in ["내일 오후 3시 이내", "내일 오후 3시 내로", "내일 오후 3시 안으로"] {
+    for input in [
+        "내일 오후 3시 이내",
+        "내일 오후 3시 내",
+        "내일 오후 3시 안으로",
+        "내일 오후 3시 지나",
+        "Dec 3 within 3pm",
+        "Dec 3 >3pm",
+        "<= Dec 3 3pm",
+        "Dec 3 3pm+",
+        "Fridays at 3pm",
+        "격주 금요일 오후 3시",
+    ] {
         assert_eq!(read(input, Want::DateTime), None, "{input}");
     }
     for (input, mark) in [
         ("tomorrow 3pm-ish", "roughly_dropped"),
         ("tomorrow 3pm ish", "roughly_dropped"),
+        ("내일 오후 3시 전후", "roughly_dropped"),
+        ("내일 약 15시", "roughly_dropped"),
+        ("maybe tomorrow 3pm", "roughly_dropped"),
+        ("아마 내일 오후 3시", "roughly_dropped"),
         ("내일 오후 3시?", "question_dropped"),
         ("내일 오후 3시 맞나요?", "question_dropped"),
         ("tomorrow at 3pm?", "question_dropped"),
     ] {
         let reading = read(input, Want::DateTime).expect(input);
         assert_eq!((reading.value.as_str(), reading.inferred), ("2026-12-01T15:00:00", vec![mark]), "{input}");
+    }
+    for input in [
+        "내 생일 파티 내일 오후 3시",
+        "내일 오후 3시 내 방",
+        "약속: 내일 오후 3시",
+        "내일 오후 3시 경기장",
+        "아마존 배송 내일 오후 3시",
+        "meeting => tomorrow 3pm",
+    ] {
+        assert!(read(input, Want::DateTime).is_some_and(|reading| reading.inferred.is_empty()), "{input}");
     }
     assert!(read("Free? tomorrow 3pm", Want::DateTime).is_some_and(|reading| reading.inferred.is_empty()));
 }

@@ -43,6 +43,8 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("다음 달", Months(1)),
     ("담달", Months(1)),
     ("내달", Months(1)),
+    ("익월", Months(1)),
+    ("당월", Months(0)),
     ("다다음달", Months(2)),
     ("다다음 달", Months(2)),
     ("지난달", Months(-1)),
@@ -66,6 +68,7 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("차주", Word::Week(Week::Offset(1))),
     // With its space: 내주다 is to hand out.
     ("내주 ", Word::Week(Week::Offset(1))),
+    ("익주", Word::Week(Week::Offset(1))),
     ("다담주", Word::Week(Week::Offset(2))),
     ("차차주", Word::Week(Week::Offset(2))),
     ("다다음주", Word::Week(Week::Offset(2))),

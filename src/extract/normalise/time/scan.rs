@@ -131,7 +131,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return Some(end);
     }
     if !character.is_alphanumeric() {
-        return (character != '~').then_some(place + 1);
+        return (!is_bound_sign(text, place)).then_some(place + 1);
     }
     if place > 0 && text.before(place).is_alphanumeric() {
         return None;
@@ -142,6 +142,11 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return None;
     }
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
+        return None;
+    }
+    // The Friday following Dec 11 is not the 11th.
+    let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));
+    if beside.is_some_and(|next| text.is_digit(next) || word(text, next).is_some()) {
         return None;
     }
     let mut end = place;
@@ -164,6 +169,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         "안으로",
         "직전",
         "직후",
+        "지나",
         "지나서",
         "넘어",
         "넘어서",
@@ -182,7 +188,20 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     facts.other_numbers |= numbered;
     let refused =
         numbered && !other::is_label(text, place) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
-    (!refused).then_some(end)
+    // 3시 내 is a bound, 내 생일 is one's own.
+    let within = word == "내" && place > 0 && text.at(end) != ' ';
+    (!refused && !within).then_some(end)
+}
+
+/// `~`, `>3pm`, `<= Dec 3`, `3pm+`; an arrow or a tag is none.
+fn is_bound_sign(text: &Text, place: usize) -> bool {
+    let (before, next) = (text.before(place), text.at(place + 1));
+    match text.at(place) {
+        '~' | '≤' | '≥' | '≦' | '≧' => true,
+        '<' | '>' => before == ' ' && (next == '=' || text.is_digit(text.skip_spaces(place + 1))),
+        '+' => before.is_alphanumeric() && !next.is_alphanumeric(),
+        _ => false,
+    }
 }
 
 /// What begins with a digit: it must be understood.

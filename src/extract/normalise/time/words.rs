@@ -106,7 +106,7 @@ pub(super) const FILLERS: &[&str] = &[
     "from",
 ];
 
-/// Says that the time is rough.
+/// Says that the time is rough or not settled.
 pub(super) const ROUGHLY: &[&str] = &[
     "쯤",
     "쯤에",
@@ -125,6 +125,17 @@ pub(super) const ROUGHLY: &[&str] = &[
     "circa",
     "roughly",
     "ish",
+    "maybe",
+    "perhaps",
+    "possibly",
+    "probably",
+    "tentative",
+    "tentatively",
+    "tbc",
+    "전후",
+    "언저리",
+    "아마",
+    "아마도",
 ];
 
 /// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
@@ -169,6 +180,15 @@ pub(super) const REFUSED: &[&str] = &[
     "or",
     "by",
     "through",
+    "within",
+    "mondays",
+    "tuesdays",
+    "wednesdays",
+    "thursdays",
+    "fridays",
+    "saturdays",
+    "sundays",
+    "격주",
     "onward",
     "onwards",
     "earliest",
@@ -176,10 +196,9 @@ pub(super) const REFUSED: &[&str] = &[
     // Another day is measured from the one said: the eve of it, Friday week.
     "eve",
     "following day",
-    "following week",
-    "following month",
     "following morning",
     "following evening",
+    "following night",
     "week",
     "weeks",
     "fortnight",

@@ -32,6 +32,8 @@ fn a_day_measured_from_another_is_not_that_other() {
         "Dec 10, the following day",
         "the Friday following Dec 11",
         "the previous Friday",
+        "10 days prior to Dec 10",
+        "the weekend of Dec 5",
         "the following Tuesday",
         "12월 둘째 주",
     ] {
@@ -46,6 +48,7 @@ fn a_day_measured_from_another_is_not_that_other() {
             ("12월 둘째 주 금요일", "2026-12-11"),
             ("this week Friday", "2026-12-04"),
             ("tmrw", "2026-12-01"),
+            ("내일모래", "2026-12-02"),
         ],
     );
 }

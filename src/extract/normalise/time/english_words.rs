@@ -11,6 +11,7 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("tomorrow", Days(1)),
     ("tmrw", Days(1)),
     ("tmr", Days(1)),
+    ("tmw", Days(1)),
     ("the day after tomorrow", Days(2)),
     ("day after tomorrow", Days(2)),
     ("yesterday", Days(-1)),

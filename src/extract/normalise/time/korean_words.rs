@@ -17,6 +17,7 @@ pub(super) const WORDS: &[(&str, Word)] = &[
     ("내일모레", Days(2)),
     ("내일 모레", Days(2)),
     ("낼모레", Days(2)),
+    ("내일모래", Days(2)),
     ("글피", Days(3)),
     ("그글피", Days(4)),
     ("어제", Days(-1)),

@@ -195,6 +195,9 @@ pub(super) const REFUSED: &[&str] = &[
     "latest",
     // Another day is measured from the one said: the eve of it, Friday week.
     "eve",
+    "prior to",
+    "ahead of",
+    "weekend of",
     "following day",
     "following morning",
     "following evening",

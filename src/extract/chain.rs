@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::coerce::coerce;
-use super::normalise::normalise;
+use super::normalise::{normalise, why_no_day};
 use super::parse::cues;
 use super::parse::{self, Candidate};
 use super::schema::node::Node;
 use super::schema::{Kind, Kinds, Schema};
-use super::validate::{excerpt, validate};
+use super::validate::{asks_for_a_day, excerpt, validate};
 use super::{plain, repair};
 use crate::units::beginning;
 
@@ -269,6 +269,14 @@ impl Chain<'_> {
                 if !made.changes.is_empty() {
                     normalised = step(Stage::Normalise, kept(&value), Vec::new(), made.changes, begun);
                     faults = validate(&value, schema);
+                }
+            }
+            if self.reading == Reading::Whole {
+                for fault in faults.iter_mut().filter(|fault| asks_for_a_day(fault)) {
+                    let text = value.pointer(&fault.path).and_then(Value::as_str);
+                    if let Some(why) = text.and_then(|text| why_no_day(text, self.now)) {
+                        fault.found = format!("{}: {why}", fault.found);
+                    }
                 }
             }
             if !faults.is_empty() {

@@ -92,7 +92,11 @@ impl Rows {
         })?;
         let row: Value = serde_json::from_str(text).map_err(|e| {
             let what = e.to_string();
-            (Value::Null, at(e.column(), what.split(" at line ").next().unwrap_or_default()))
+            let what = match text.trim_start().starts_with('{') {
+                true => what.split(" at line ").next().unwrap_or_default(),
+                false => "expected an object {…}",
+            };
+            (Value::Null, at(e.column(), what))
         })?;
         let Value::Object(mut fields) = row else {
             return Err((Value::Null, at(1, &format!("expected an object, found {}", in_words(&row)))));
@@ -168,6 +172,8 @@ mod tests {
     fn a_row_that_cannot_be_read_is_answered_with_file_and_line() {
         for (line, says) in [
             ("nonsense", "rows.jsonl:7:2: no row"),
+            ("not json", "\"now\"?}: expected an object {…}"),
+            (r#"{"id": 1,}"#, "trailing comma"),
             (r#"{"id": 1}"#, "the field input is not there"),
             (r#"{"id": 1, "input": "1", "schema": {"type": "int"}}"#, "rows.jsonl:7: the schema at \"/type\""),
             (

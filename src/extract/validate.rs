@@ -275,6 +275,11 @@ fn format_in_words(format: &str) -> &str {
     }
 }
 
+/// Whether a fault is that a text is no day, so that its reader may know why.
+pub(super) fn asks_for_a_day(fault: &Fault) -> bool {
+    ["date", "date-time"].into_iter().any(|format| fault.expected.contains(format_in_words(format)))
+}
+
 fn one_of<'v>(choices: impl Iterator<Item = &'v Value>) -> String {
     let words: Vec<String> = choices.map(excerpt).collect();
     match words.as_slice() {

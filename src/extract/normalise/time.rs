@@ -5,15 +5,18 @@ mod english_words;
 mod facts;
 mod korean_words;
 mod other;
+mod refused;
 mod resolve;
 mod scan;
 mod span;
 mod words;
 mod written;
+mod zones;
 
 use jiff::civil::DateTime;
 
 use self::facts::Facts;
+pub(in crate::extract) use self::refused::why_no_day;
 use super::text::Text;
 
 /// The form that the schema asks for.
@@ -38,7 +41,8 @@ pub struct TimeReading {
     /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
     /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
     /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
-    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `number_dropped` (one of something else: `3층 회의실`).
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `question_dropped` (`3pm?`), `zone_dropped`
+    /// (`3pm in New York time`: the offset is not certain), `number_dropped` (one of something else: `3층 회의실`).
     pub inferred: Vec<&'static str>,
 }
 
@@ -59,6 +63,12 @@ pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
     let mut inferred = Vec::new();
     if facts.rough {
         inferred.push("roughly_dropped");
+    }
+    if facts.asked {
+        inferred.push("question_dropped");
+    }
+    if facts.zone_left_out && facts.offset.is_none() && want != Want::Date {
+        inferred.push("zone_dropped");
     }
     if facts.other_numbers {
         // What is left out may be what was asked for, unless nothing is missing without it.
@@ -151,3 +161,7 @@ fn duration(text: &Text) -> Option<TimeReading> {
 #[cfg(test)]
 #[path = "time_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "time_context_tests.rs"]
+mod context_tests;

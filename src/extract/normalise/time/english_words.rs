@@ -9,6 +9,9 @@ use super::words::{Half, Week};
 pub(super) const WORDS: &[(&str, Word)] = &[
     ("today", Days(0)),
     ("tomorrow", Days(1)),
+    ("tmrw", Days(1)),
+    ("tmr", Days(1)),
+    ("tmw", Days(1)),
     ("the day after tomorrow", Days(2)),
     ("day after tomorrow", Days(2)),
     ("yesterday", Days(-1)),

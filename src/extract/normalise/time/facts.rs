@@ -37,6 +37,14 @@ pub(super) struct Facts {
     pub(super) short_year: bool,
     pub(super) order_inferred: bool,
     pub(super) rough: bool,
+    /// The time is asked for: `3pm?`.
+    pub(super) asked: bool,
+    /// A zone is named whose offset is not certain.
+    pub(super) zone_left_out: bool,
+    /// The n-th is a week: 둘째 주.
+    pub(super) nth_week: bool,
+    /// Where an English month's name ends: the number right behind it is its day.
+    pub(super) month_end: Option<usize>,
     /// Words that say nothing about a time.
     pub(super) other_words: usize,
     /// A number that is of something else.

@@ -4,7 +4,7 @@
 use super::super::phrase::phrase_at;
 use super::super::text::{Text, is_hangul};
 use super::facts::Facts;
-use super::words::{Word, word};
+use super::words::{FILLERS, Word, word};
 
 /// Words that lead to another time rather than name what a number is of.
 const LINKS: &[&str] = &[
@@ -96,6 +96,22 @@ pub(super) fn is_named(text: &Text, facts: &Facts, place: usize, end: usize) -> 
 pub(super) fn named(text: &Text, facts: &Facts, place: usize) -> Option<usize> {
     let end = word_end(text, place);
     (end > place && (text.before(place) == '#' || is_named(text, facts, place, end))).then_some(end)
+}
+
+/// Whether a number that is no hour stands behind a word that ends here: `room 5`.
+pub(super) fn names_next(text: &Text, end: usize) -> bool {
+    let place = text.skip_spaces(end);
+    let Some((_, after)) = text.digits(place, 4) else { return false };
+    let part = matches!(word(text, text.skip_spaces(after)), Some((Word::Part(_) | Word::Half(_), _)));
+    !part && matches!(text.at(after), ' ' | ',' | '\0')
+}
+
+/// Whether a word stands there that an ordinal before it counts: `3rd floor`, `2nd team`.
+pub(super) fn is_noun(text: &Text, place: usize) -> bool {
+    const VERBS: &[&str] = &["is", "was", "will", "would", "works", "for", "with", "please", "if", "then"];
+    let (said, _) = text.word(place);
+    let other = said.chars().next().is_some_and(char::is_alphabetic) && !VERBS.contains(&said.as_str());
+    other && word(text, place).is_none() && text.longest(place, FILLERS).is_none()
 }
 
 /// `A101`, `B2`: a name with a number in it. A word of a time that is glued to one (`Nov5`) is none.

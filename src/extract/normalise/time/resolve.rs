@@ -127,6 +127,8 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
         (None, None) => (hour, of_12 && !facts.of_24),
         (Some(part), _) if of_day => (is_in(hour, part).then_some(hour)?, false),
         (None, Some(_)) if of_day => (hour, false),
+        // 새벽 11시 contradicts itself.
+        (Some(part), _) if !has_of_12(twelve, part) => return None,
         (None, Some(Half::Am)) | (Some(Part::Dawn | Part::Morning), _) => (twelve, false),
         (None, Some(Half::Pm)) | (Some(Part::Evening), _) => (twelve + 12, false),
         (Some(Part::Midday), _) if twelve >= 10 => (twelve, false),
@@ -144,6 +146,17 @@ fn clock(facts: &Facts) -> Option<Option<Clock>> {
     agrees.then_some(())?;
     let seconds = hour * 3600 + minute * 60 + second - facts.minutes_to.unwrap_or(0) * 60;
     Some(Some(Clock { seconds, ambiguous, noon: ambiguous && hour == 12 }))
+}
+
+/// Whether a part of the day has this hour of twelve, of which 0 is the first.
+fn has_of_12(hour: i64, part: Part) -> bool {
+    match part {
+        Part::Dawn => hour < 9,
+        Part::Morning => true,
+        Part::Midday => !(6..10).contains(&hour),
+        Part::Evening => hour >= 4,
+        Part::Night => hour != 5,
+    }
 }
 
 /// Whether a part of the day has this hour of its 24.
@@ -271,7 +284,7 @@ fn of_month(facts: &Facts, today: Date, inferred: &mut Inferred) -> Option<(Date
     let date = match (nth, facts.weekday, facts.day, facts.last_day) {
         (Some(nth), Some(weekday), None, false) => first.nth_weekday_of_month(nth, to_weekday(weekday)?).ok()?,
         // November third: an ordinal without a weekday is the day.
-        (Some(nth), None, None, false) if nth > 0 => day_of(first, i64::from(nth))?,
+        (Some(nth), None, None, false) if nth > 0 && !facts.nth_week => day_of(first, i64::from(nth))?,
         (None, _, Some(day), false) => day_of(first, day)?,
         (None, _, None, true) => first.last_of_month(),
         _ => return None,
@@ -372,6 +385,6 @@ fn monday_zero(weekday: Weekday) -> i64 {
     i64::from(weekday.to_monday_zero_offset())
 }
 
-fn to_weekday(monday_zero: i8) -> Option<Weekday> {
+pub(super) fn to_weekday(monday_zero: i8) -> Option<Weekday> {
     Weekday::from_monday_zero_offset(monday_zero).ok()
 }

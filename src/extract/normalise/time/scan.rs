@@ -6,8 +6,8 @@ use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, ZONES, word};
-use super::written;
+use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, word};
+use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
 const MOST_OTHER_WORDS: usize = 24;
@@ -21,6 +21,7 @@ pub(super) fn scan(text: &Text) -> Option<Facts> {
     let mut at = false;
     while place < text.len() {
         let started = place;
+        facts.asked |= text.at(place) == '?' && clause.timed;
         if denial::is_clause_end(text.at(place)) && std::mem::take(&mut clause).denies() {
             return None;
         }
@@ -68,7 +69,7 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     }
     let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
     let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
-    if let Some((minutes, end)) = zone(text, place).filter(|_| tight) {
+    if let Some((minutes, end)) = zones::zone(text, place).filter(|_| tight) {
         put(&mut facts.offset, minutes)?;
         return Some(Some(end));
     }
@@ -79,6 +80,9 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     if let Some((word, end)) =
         word(text, place).filter(|(word, _)| begins || matches!(word, Word::Part(_) | Word::Half(_)))
     {
+        if matches!(word, Word::Month(_)) {
+            facts.month_end = Some(end);
+        }
         return said(facts, word).map(|()| Some(end));
     }
     if !begins {
@@ -100,7 +104,15 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
         facts.minute = Some(30);
         return Some(Some(end));
     }
-    if let Some((_, end)) = text.longest(place, ROUGHLY) {
+    // 약속 and 경기장 are words of their own, 약 세 시 and 3시경 are rough.
+    let rough = |&(_, end): &(usize, usize)| {
+        let glued = is_hangul(text.before(place)) || text.is_digit(place.saturating_sub(1));
+        let ends = !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+        glued
+            || ends
+            || text.at(place) == '약' && korean_unit(text, end, &mut Facts::default()).is_none_or(|unit| unit.is_some())
+    };
+    if let Some((_, end)) = text.longest(place, ROUGHLY).filter(rough) {
         facts.rough = true;
         return Some(Some(end));
     }
@@ -115,10 +127,11 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     let whole = |end: usize| !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
     let may_fill = |end| glued || !is_hangul(character) || (matches!(character, '주' | '정') && whole(end));
     if let Some((_, end)) = text.longest(place, FILLERS).filter(|&(_, end)| may_fill(end)) {
+        facts.nth_week |= character == '주' && facts.nth.is_some();
         return Some(end);
     }
     if !character.is_alphanumeric() {
-        return (character != '~').then_some(place + 1);
+        return (!is_bound_sign(text, place)).then_some(place + 1);
     }
     if place > 0 && text.before(place).is_alphanumeric() {
         return None;
@@ -129,6 +142,11 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return None;
     }
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
+        return None;
+    }
+    // The Friday following Dec 11 is not the 11th.
+    let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));
+    if beside.is_some_and(|next| text.is_digit(next) || word(text, next).is_some()) {
         return None;
     }
     let mut end = place;
@@ -147,8 +165,11 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         "안에",
         "내에",
         "전까지",
+        "내로",
+        "안으로",
         "직전",
         "직후",
+        "지나",
         "지나서",
         "넘어",
         "넘어서",
@@ -161,12 +182,26 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     } else {
         clause.others = true;
     }
+    facts.zone_left_out |= zones::is_left_out(text, facts, place);
     other::named_by(facts, &word, end);
     let numbered = text.has_digit(place, end);
     facts.other_numbers |= numbered;
     let refused =
         numbered && !other::is_label(text, place) || text.longest(place, &bound).is_some_and(|(_, after)| after == end);
-    (!refused).then_some(end)
+    // 3시 내 is a bound, 내 생일 is one's own.
+    let within = word == "내" && place > 0 && text.at(end) != ' ';
+    (!refused && !within).then_some(end)
+}
+
+/// `~`, `>3pm`, `<= Dec 3`, `3pm+`; an arrow or a tag is none.
+fn is_bound_sign(text: &Text, place: usize) -> bool {
+    let (before, next) = (text.before(place), text.at(place + 1));
+    match text.at(place) {
+        '~' | '≤' | '≥' | '≦' | '≧' => true,
+        '<' | '>' => before == ' ' && (next == '=' || text.is_digit(text.skip_spaces(place + 1))),
+        '+' => before.is_alphanumeric() && !next.is_alphanumeric(),
+        _ => false,
+    }
 }
 
 /// What begins with a digit: it must be understood.
@@ -185,6 +220,16 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
             put(&mut facts.second, second)?;
         }
         facts.of_24 |= clock.of_24;
+        return Some(clock.end);
+    }
+    if let Some((date, clock)) = written::packed(text, place) {
+        put(&mut facts.year, date.year?)?;
+        put(&mut facts.month, date.month)?;
+        put(&mut facts.day, date.day)?;
+        put(&mut facts.hour, clock.hour)?;
+        put(&mut facts.minute, clock.minute)?;
+        put(&mut facts.second, clock.second.unwrap_or(0))?;
+        facts.of_24 = true;
         return Some(clock.end);
     }
     // Before dates in digits, of which 3.1절 looks like one.
@@ -211,6 +256,14 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     if let Some(end) = korean_unit(text, place, facts)? {
         return Some(end);
     }
+    // Dec 3 room 5: the number right behind the month is its day, and the unit names the next.
+    if let Some((value, end)) = text.digits(place, 2)
+        && facts.day.is_none()
+        && facts.month_end.is_some_and(|month| text.skip_spaces(month) == place)
+        && other::counted(text, place).is_some_and(|unit| other::names_next(text, unit))
+    {
+        return put(&mut facts.day, value).map(|()| end);
+    }
     if let Some(end) = other::counted(text, place) {
         return other::number(facts, end);
     }
@@ -218,7 +271,7 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     let number = text.digits(from, 4);
     if let Some((value, end)) = number
         && !(end - from == 4 && other::is_named(text, facts, place, end))
-        && let Some(end) = lone_number(text, facts, value, end, end - from == 4, at)?
+        && let Some(end) = lone_number(text, facts, Number { value, place: from, end, four: end - from == 4 }, at)?
     {
         return Some(end);
     }
@@ -226,8 +279,17 @@ fn digits(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<usiz
     other::number(facts, end)
 }
 
+/// A number in digits or words, where it stands, and whether it could be a year.
+struct Number {
+    value: i64,
+    place: usize,
+    end: usize,
+    four: bool,
+}
+
 /// A number without a Korean unit: an hour, a day beside a month, a year; `Some(None)` where it is neither.
-fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: bool, at: bool) -> Option<Option<usize>> {
+fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Option<Option<usize>> {
+    let Number { value, place, end, four } = number;
     let loose = text.skip_spaces(end);
     let meridiem = match word(text, loose) {
         Some((Word::Part(_) | Word::Half(_), _)) => true,
@@ -249,10 +311,14 @@ fn lone_number(text: &Text, facts: &mut Facts, value: i64, end: usize, four: boo
     let after = text.skip_spaces(end);
     let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
     let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
+    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
+    if ordinal.is_some() && !before_month && !behind_month && other::is_noun(text, after) {
+        return other::number(facts, end).map(Some);
+    }
     if before_month || ordinal.is_some() {
         return put(&mut facts.day, value).map(|()| Some(end));
     }
-    if facts.month.is_some() && facts.day.is_none() {
+    if facts.month.is_some() && facts.day.is_none() && !other::is_named(text, facts, place, end) {
         facts.day = Some(value);
         return Some(Some(end));
     }
@@ -323,6 +389,10 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
         return Some(None);
     };
     let Some(value) = words.value.small() else { return Some(None) };
+    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
+    if words.ordinal && !behind_month && other::is_noun(text, text.skip_spaces(words.end)) {
+        return other::number(facts, words.end).map(Some);
+    }
     if words.ordinal && facts.day.is_none() && (1..=31).contains(&value) {
         facts.day = Some(value);
         return Some(Some(words.end));
@@ -332,7 +402,7 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
     if let Some(end) = other::counted(text, place) {
         return other::number(facts, end).map(Some);
     }
-    match lone_number(text, facts, value, words.end, four, at)? {
+    match lone_number(text, facts, Number { value, place, end: words.end, four }, at)? {
         Some(end) => Some(Some(end)),
         // The one on Friday is a word.
         None if value == 1 && words.words == 1 => Some(None),
@@ -340,35 +410,11 @@ fn english_number(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Opt
     }
 }
 
-fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
-    let named = text.meaning(place, ZONES);
-    let from = match named {
-        Some((0, end)) => end,
-        Some(named) => return Some(named),
-        None if text.at(place) == 'z' && !text.at(place + 1).is_alphanumeric() => return Some((0, place + 1)),
-        // The plain offset stands right after the clock.
-        None if text.is_digit(place.saturating_sub(1)) => place,
-        None => match text.longest(place, &["utc+", "utc-", "gmt+", "gmt-"]) {
-            Some((_, end)) => end - 1,
-            None => return None,
-        },
-    };
-    let sign = match text.at(from) {
-        '+' => 1,
-        '-' => -1,
-        _ => return named,
-    };
-    let (hours, mut end) = text.digits(from + 1, 4)?;
-    let (hours, mut minutes) = if end - from > 3 { (hours / 100, hours % 100) } else { (hours, 0) };
-    if text.at(end) == ':' {
-        (minutes, end) = text.digits(end + 1, 2)?;
-    }
-    let whole = (hours <= 14 && minutes < 60).then_some(hours * 60 + minutes)?;
-    Some((sign * i32::try_from(whole).ok()?, end))
-}
-
 /// 전 after an hour takes minutes from it; else a length leads away from now.
 fn shifted(facts: &mut Facts, shift: Shift) -> Option<()> {
+    if shift.elsewhere {
+        return None;
+    }
     let minutes = shift.length.minutes;
     let only_minutes = shift.length.hours == 0 && shift.length.days == 0 && shift.length.months == 0;
     if facts.hour.is_some() && facts.minute.is_none() && shift.back && only_minutes && (1..60).contains(&minutes) {

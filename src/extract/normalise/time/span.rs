@@ -4,6 +4,7 @@
 use super::super::decimal::Decimal;
 use super::super::text::Text;
 use super::super::{english, korean};
+use super::words::word;
 
 /// A length of time in its parts as said, all of one sign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -248,6 +249,8 @@ pub(super) struct Shift {
     pub(super) back: bool,
     /// Said as a limit (`안에`, `within`): its end is taken.
     pub(super) within: bool,
+    /// Measured from another time than now: `two weeks from Friday`.
+    pub(super) elsewhere: bool,
 }
 
 /// A length with a direction: `3일 후`, `한시간반 안에`, `in 2 days`, `two weeks ago`.
@@ -283,8 +286,21 @@ pub(super) fn shift(text: &Text, place: usize) -> Option<(Shift, usize)> {
     let loose = text.skip_spaces(end);
     let loose = text.longest(loose, &["정도", "쯤"]).map_or(loose, |(_, end)| text.skip_spaces(end));
     match (text.meaning(loose, AFTER), before) {
-        (Some(((back, within), end)), _) => Some((Shift { length, back, within }, end)),
-        (None, Some((within, _))) if !text.has_hangul() => Some((Shift { length, back: false, within }, end)),
+        (Some(((back, within), end)), _) => Some((Shift { length, back, within, elsewhere: false }, end)),
+        (None, _) if is_from_a_time(text, loose) => {
+            Some((Shift { length, back: false, within: false, elsewhere: true }, loose))
+        }
+        (None, Some((within, _))) if !text.has_hangul() => {
+            Some((Shift { length, back: false, within, elsewhere: false }, end))
+        }
         _ => None,
     }
+}
+
+/// `from Friday`, `from the 3rd`.
+fn is_from_a_time(text: &Text, place: usize) -> bool {
+    let Some(end) = text.eat(place, "from") else { return false };
+    let at = text.skip_spaces(end);
+    let at = text.eat(at, "the").map_or(at, |end| text.skip_spaces(end));
+    text.is_digit(at) || word(text, at).is_some()
 }

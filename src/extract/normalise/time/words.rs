@@ -106,7 +106,7 @@ pub(super) const FILLERS: &[&str] = &[
     "from",
 ];
 
-/// Says that the time is rough.
+/// Says that the time is rough or not settled.
 pub(super) const ROUGHLY: &[&str] = &[
     "쯤",
     "쯤에",
@@ -124,15 +124,29 @@ pub(super) const ROUGHLY: &[&str] = &[
     "approx.",
     "circa",
     "roughly",
+    "ish",
+    "maybe",
+    "perhaps",
+    "possibly",
+    "probably",
+    "tentative",
+    "tentatively",
+    "tbc",
+    "전후",
+    "언저리",
+    "아마",
+    "아마도",
 ];
 
-/// Says that the time is a bound, a range or a repetition (that it is not the one is told in `denial`); and moving holidays, which no table knows.
+/// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
+/// moving holidays, which no table knows.
 pub(super) const REFUSED: &[&str] = &[
     "부터",
     "까지",
     "사이",
     "이전",
     "이후",
+    "이내",
     "또는",
     "혹은",
     "매일",
@@ -166,28 +180,32 @@ pub(super) const REFUSED: &[&str] = &[
     "or",
     "by",
     "through",
+    "within",
+    "mondays",
+    "tuesdays",
+    "wednesdays",
+    "thursdays",
+    "fridays",
+    "saturdays",
+    "sundays",
+    "격주",
     "onward",
     "onwards",
     "earliest",
     "latest",
-];
-
-/// Zones without a second meaning in common use, in minutes east of UTC.
-pub(super) const ZONES: &[(&str, i32)] = &[
-    ("kst", 540),
-    ("한국시간", 540),
-    ("한국 시간", 540),
-    ("jst", 540),
-    ("utc", 0),
-    ("gmt", 0),
-    ("cet", 60),
-    ("cest", 120),
-    ("bst", 60),
-    ("est", -300),
-    ("edt", -240),
-    ("cdt", -300),
-    ("mst", -420),
-    ("mdt", -360),
-    ("pst", -480),
-    ("pdt", -420),
+    // Another day is measured from the one said: the eve of it, Friday week.
+    "eve",
+    "prior to",
+    "ahead of",
+    "weekend of",
+    "following day",
+    "following morning",
+    "following evening",
+    "following night",
+    "week",
+    "weeks",
+    "fortnight",
+    "전날",
+    "전일",
+    "이튿날",
 ];

@@ -37,6 +37,12 @@ pub(super) fn date(text: &Text, place: usize) -> Option<Written> {
     let (second, after_second, second_width) = next(after + 1, 2)?;
     if text.at(after_second) != separator || next(after_second + 1, 4).is_none() {
         // A month and a day, of which only the stroke is used so; 2.15 is a decimal, 2-15 a range.
+        let is_korean =
+            separator == '.' && width <= 2 && text.at(after_second) == '(' && text.at(after_second + 2) == ')';
+        if is_korean && "월화수목금토일".contains(text.at(after_second + 1)) {
+            // 12.3(목): the weekday tells that it is no decimal.
+            return good(None, false, first, second, false, after_second);
+        }
         let is_pair = width <= 2 && separator == '/' && !text.is_digit(after_second);
         return if is_pair { month_and_day(first, second, None, after_second) } else { None };
     }
@@ -82,6 +88,21 @@ pub(super) struct Clock {
     /// Written in a way that only the 24-hour clock uses: 03:20, 15:30.
     pub(super) of_24: bool,
     pub(super) end: usize,
+}
+
+/// ISO 8601 without separators: `20261105T143000`, `20261105T1430`.
+pub(super) fn packed(text: &Text, place: usize) -> Option<(Written, Clock)> {
+    let (date, after) = text.digits(place, 8)?;
+    let (clock, end) = text.digits(after + 1, 6)?;
+    let clock = match end - after - 1 {
+        4 => clock * 100,
+        6 => clock,
+        _ => return None,
+    };
+    (after == place + 8 && text.at(after) == 't').then_some(())?;
+    let date = good(Some(date / 10_000), false, date / 100 % 100, date % 100, false, after)?;
+    let (hour, minute, second) = (clock / 10_000, clock / 100 % 100, Some(clock % 100));
+    Some((date, Clock { hour, minute, second, of_24: true, end }))
 }
 
 /// The clock in digits at `place`.

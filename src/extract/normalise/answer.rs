@@ -90,16 +90,18 @@ pub(super) fn answer(text: &str) -> Option<Answer> {
     if led && end == place + 1 && text.at(place).is_ascii_alphabetic() {
         return None;
     }
+    // `Yes?` asks.
+    let asked = (end..text.len()).any(|place| text.at(place) == '?');
     let rest = skip_marks(&text, end);
     if rest >= text.len() {
-        return Some(Answer { is_yes, left_over: false });
+        return Some(Answer { is_yes, left_over: asked });
     }
     let marked = matches!(text.at(end), ',' | '.' | '!' | ';' | ':' | '。' | '*' | '"')
         || text.at(end) == ' ' && matches!(text.at(text.skip_spaces(end)), '(' | '-');
     if !marked {
         return None;
     }
-    let mut left_over = false;
+    let mut left_over = asked;
     let mut place = rest;
     while place < text.len() {
         let (word, end) = text.word(place);
@@ -170,6 +172,9 @@ mod tests {
             ("Yes\n\nIt says so.", true),
             ("Answer: No\nReason: it was paid.", false),
             ("No, it isn't sold.", false),
+            ("Yes?", true),
+            ("네?", true),
+            ("No, is it?", false),
         ] {
             assert_eq!(answer(text), Some(Answer { is_yes, left_over: true }), "{text}");
         }

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use super::counters::{
-    CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
-    SIZED_WON, SPACED, WORDS,
+    CODES, COUNTERS, CURRENCIES, DOZENS, LIMITS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE,
+    SIGNS, SIZED_WON, SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
@@ -276,6 +276,8 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         .among(unit, &COUNTED)
         .and_then(|(_, end)| closed(end))
         .filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
+    // Of 25 초과 the 초 is no second: it is more than 25.
+    let counter = counter.filter(|&end| text.longest(unit, LIMITS).is_none_or(|(_, bound)| bound <= end));
     // 서점 and 너도 are words, 서 말 and 너 되 measures; 공개 is open, not none.
     let glued = after == core.end && core.words == 1 && !core.digits;
     let counter = counter.filter(|_| !(glued && matches!(text.before(after), '서' | '너' | '공' | '빵')));

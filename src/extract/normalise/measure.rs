@@ -55,6 +55,105 @@ pub(super) fn is_anothers(text: &str, about: &str) -> bool {
         .any(|units| (any || of_any(units, false)) && units.iter().any(|unit| said(unit) && !named(unit, false)))
 }
 
+/// Nouns of the kinds of measure, in their order, which tell the kind and leave the unit open.
+const NOUNS: [&[&str]; MEASURES.len()] = [
+    &["weight", "mass", "무게", "중량", "체중", "몸무게"],
+    &["height", "length", "width", "depth", "distance", "키", "길이", "거리", "높이", "너비", "신장"],
+    &["area", "면적"],
+    &["volume", "용량"],
+    &["storage", "memory", "용량"],
+    &["duration", "기간"],
+    &["temperature", "temp", "온도", "기온", "체온"],
+];
+
+/// Kinds that are no measures: what tells of them, and their units. What is counted may be people.
+const COUNTS: &[(&[&str], &[&str])] = &[
+    (
+        &["quantity", "qty", "count", "number of", "수량", "개수", "갯수"],
+        &["개", "piece", "pcs", "item", "unit", "ea", "권", "병", "잔", "마리", "박스", "상자", "대"],
+    ),
+    (
+        &["people", "person", "guest", "quantity", "qty", "count", "number of", "수량", "인원", "인원수", "명수"],
+        &["명", "people", "person", "guest"],
+    ),
+    (&["floor", "story", "level", "층", "층수"], &["층", "floor"]),
+    (
+        &[
+            "temperature",
+            "temp",
+            "온도",
+            "기온",
+            "체온",
+            "celsius",
+            "섭씨",
+            "°c",
+            "℃",
+            "fahrenheit",
+            "화씨",
+            "°f",
+            "℉",
+            "angle",
+            "latitude",
+            "longitude",
+            "degree",
+            "각도",
+            "위도",
+            "경도",
+            "도수",
+        ],
+        &["도", "degree"],
+    ),
+    (PERCENTAGES, &[]),
+];
+const PERCENTAGES: &[&str] = &["percent", "percentage", "pct", "%", "퍼센트", "할인율", "이자율"];
+
+/// Whether a field's names tell of a percentage.
+pub(super) fn is_percentage(about: &str) -> bool {
+    let about = about.to_lowercase();
+    PERCENTAGES.iter().any(|name| has_word(&about, name))
+}
+
+/// Whether the unit in `text` is of a kind that `about` does not tell of, where it tells of any: 25층 is no age, and 500g no quantity.
+/// `pays` are whether the text gives money, and whether the names tell of money.
+pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) -> bool {
+    let said_of = |units: &[&str]| units.iter().any(|name| stands_behind_number(text, name));
+    let measures: Vec<bool> = MEASURES.iter().map(|units| units.iter().any(|unit| said_of(unit))).collect();
+    let counts: Vec<bool> = COUNTS.iter().map(|(_, units)| said_of(units)).collect();
+    if !pays.0 && !measures.contains(&true) && !counts.contains(&true) {
+        return false;
+    }
+    // An amount per day is no time.
+    let mut last = "";
+    let about: Vec<&str> =
+        about.split_whitespace().filter(|word| !is_per(std::mem::replace(&mut last, word))).collect();
+    let about = about.join(" ");
+    let told_of = |names: &[&str]| names.iter().any(|name| (name.len() > 1 || *name == "%") && has_word(&about, name));
+    let told_measures =
+        MEASURES.iter().zip(NOUNS).map(|(units, nouns)| told_of(nouns) || units.iter().any(|unit| told_of(unit)));
+    let told_counts = COUNTS.iter().map(|(names, _)| told_of(names));
+    let kinds: Vec<(bool, bool)> = std::iter::once(pays)
+        .chain(measures.into_iter().zip(told_measures))
+        .chain(counts.into_iter().zip(told_counts))
+        .collect();
+    // One word may be a unit of two kinds.
+    kinds.iter().any(|(_, told)| *told)
+        && kinds.iter().any(|(said, _)| *said)
+        && !kinds.iter().any(|(said, told)| *said && *told)
+}
+
+fn is_per(word: &str) -> bool {
+    matches!(word, "per" | "each" | "every" | "a")
+}
+
+/// As [`counted_in`]; the 일 of 이십일 and the 개 of 2개월 are no units.
+fn stands_behind_number(text: &str, name: &str) -> bool {
+    const LONGER: [&str; 6] = ["개월", "개국", "개소", "주택", "도시", "세대"];
+    let in_longer =
+        || LONGER.iter().any(|longer| *longer != name && longer.starts_with(name) && counted_in(text, longer));
+    let numeral = || name == "일" && !text.contains(|c: char| c.is_numeric());
+    counted_in(text, name) && !in_longer() && !numeral()
+}
+
 /// Whether a unit stands right behind a number, in digits or words.
 fn counted_in(text: &str, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "일이삼사오육칠팔구십백천만반한두세네섯곱덟홉열무".contains(c);
@@ -70,7 +169,7 @@ fn counted_in(text: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_anothers;
+    use super::{is_anothers, is_of_another_kind};
 
     #[test]
     fn a_unit_that_the_field_does_not_name_is_anothers() {
@@ -107,5 +206,42 @@ mod tests {
         ] {
             assert!(!is_anothers(text, about), "{text}, {about}");
         }
+    }
+    #[test]
+    fn a_unit_of_a_kind_that_the_field_does_not_tell_of_is_of_another() {
+        for (text, about) in [
+            ("25개", "age"),
+            ("25도", "age"),
+            ("25층", "age"),
+            ("500g", "quantity"),
+            ("2개월", "quantity"),
+            ("2024년", "number of items"),
+            ("3명", "weight"),
+            ("3명", "floor"),
+            ("3일", "people"),
+            ("25개", "temperature"),
+            ("3개", "discount percent"),
+            ("3층", "수량"),
+        ] {
+            assert!(is_of_another_kind(text, about, (false, false)), "{text}, {about}");
+        }
+        for (text, about) in [
+            ("25살", "age"),
+            ("25", "age"),
+            ("이십일", "age"),
+            ("3명", "quantity"),
+            ("2개월", "duration"),
+            ("3층", "floor"),
+            ("25도", "temperature (°c)"),
+            ("3 days", "number of days"),
+            ("500g", "weight"),
+            ("25개", "size"),
+            ("3개", "cost per day"),
+        ] {
+            assert!(!is_of_another_kind(text, about, (false, false)), "{text}, {about}");
+        }
+        assert!(is_of_another_kind("25원", "age", (true, false)) && is_of_another_kind("2만원", "수량", (true, false)));
+        assert!(!is_of_another_kind("25원", "pay per hour", (true, false)));
+        assert!(!is_of_another_kind("25원", "price of a count", (true, true)));
     }
 }

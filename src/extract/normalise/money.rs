@@ -25,6 +25,13 @@ const CURRENCIES: [(&str, &[&str]); 14] = [
 const WON: &[&str] = &["원", "₩", "krw", "won"];
 const MONEY: &[&str] =
     &["price", "가격", "cost", "amount", "금액", "won", "원", "krw", "요금", "비용", "fee", "salary", "월급", "연봉"];
+/// Tell of money as well; not so surely that a number with a unit is none.
+#[rustfmt::skip]
+const FUNDS: &[&str] = &[
+    "rent", "deposit", "budget", "income", "revenue", "sales", "payment", "balance", "total", "value", "worth", "charge", "tax", "bill",
+    "wage", "pay", "cash", "rate", "월세", "전세", "보증금", "예산", "수입", "매출", "잔액", "합계", "총액", "세금", "임금", "시급", "수수료",
+    "관리비", "돈",
+];
 const RATES: &[&str] = &[
     "월",
     "개월",
@@ -130,7 +137,10 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     if kind == "number_with_unit" && named.money && !money {
         lost.push("unit_dropped");
     }
-    if !money && super::measure::is_anothers(&text, &about) {
+    let named_money = named.money || named.won || named.currencies.contains(&true);
+    let of_money = money && (named_money || FUNDS.iter().any(|name| has_word(&about, name)));
+    let another = || super::measure::is_of_another_kind(&text, &about, (money, named_money || of_money));
+    if lost.is_empty() && (!money && super::measure::is_anothers(&text, &about) || another()) {
         lost.push("unit_dropped");
     }
     if (money || named.money) && said.rate && !named.rate {

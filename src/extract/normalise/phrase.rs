@@ -58,7 +58,7 @@ pub(super) struct Core {
     words: usize,
     /// Only digits, so that `k` and `/4` may follow.
     pub(super) literal: bool,
-    /// Another reading of its marks is left: `350.000원`, `3 M`.
+    /// Another reading of its marks is left: `350.000원`, `10.000`, `3 M`.
     guessed: bool,
 }
 
@@ -318,7 +318,9 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
 /// Whether 20대 may be somebody's twenties rather than twenty machines.
 fn is_decade(text: &Text, core: &Core) -> bool {
     let tens = core.value.small().is_some_and(|value| (10..100).contains(&value) && value % 10 == 0);
-    tens && text.eat(core.end, "대").is_some()
+    // 이십 대 are somebody's twenties, and 스무 대 machines.
+    let place = if core.digits || core.determiner != Determiner::No { core.end } else { text.skip_spaces(core.end) };
+    tens && text.eat(place, "대").is_some()
 }
 
 /// `k`, `M`, `B`, `bn` right after the digits: how many zeros. Small letters that are units too count only beside a currency.

@@ -9,7 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, schema::Choice};
 use super::choose::with_value;
-use super::{Want, answer, choose, money, number, time};
+use super::{Want, answer, choose, measure, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,7 +230,14 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     }
     let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
     let about: Vec<String> = about.into_iter().flatten().collect();
-    let open = money::lost(text, &about.join(" "), reading.kind);
+    let about = about.join(" ");
+    let mut open = money::lost(text, &about, reading.kind);
+    // Of a percentage a half is 50, as likely as 0.5.
+    let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
+    if share && matches!(reading.kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(&about)
+    {
+        open.push("share_for_percent");
+    }
     Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
 }
 

@@ -238,6 +238,7 @@ pub(super) const NOUNS: &[&str] = &[
     "pieces",
     "piece",
     "pcs",
+    "ea",
     "units",
     "unit",
     "points",

@@ -51,15 +51,19 @@ pub fn number(text: &str) -> Option<NumberReading> {
     in_sentence(&text).or_else(|| with_remark(&text, start))
 }
 
-/// A bare number with a remark in brackets behind it: `7 (seven)`, `42 (including tax)`. A remark that gives another number or a bound, or
+/// A bare number with a remark in brackets behind it: `7 (seven)`, `seven (7)`, `42 (including tax)`. A remark that gives another number or a bound, or
 /// denies, leaves none.
 fn with_remark(text: &Text, start: usize) -> Option<NumberReading> {
     let phrase = phrase_at(text, start)?;
     let (from, to) = remark(text, phrase.end)?;
-    if !phrase.digits || text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
+    if text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
         return None;
     }
     let same = phrase_at(text, from).filter(|inner| inner.end == to);
+    // Words are a number for sure where the digits behind say the same.
+    if !phrase.digits && !same.is_some_and(|same| same.digits) {
+        return None;
+    }
     if text.has_digit(from, to) && same.is_none() || same.is_some_and(|same| same.amount != phrase.amount) {
         return None;
     }

@@ -148,6 +148,11 @@ impl Prefix {
             (prefix.end, prefix.money) = (text.skip_spaces(end), true);
             signed = signed || prefix.sign(text);
         }
+        // No. 3 and №3 are the third.
+        let third = text.longest(prefix.end, &["no.", "№"]).map(|(_, end)| text.skip_spaces(end));
+        if let Some(number) = third.filter(|&number| !signed && !prefix.money && text.is_digit(number)) {
+            (prefix.end, prefix.ordinal) = (number, true);
+        }
         if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
             let number = text.skip_spaces(end);
             // 제일 is most, not number one.
@@ -239,7 +244,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     let after = text.skip_spaces(core.end);
     // 350000 (won): a unit in brackets is one.
-    let bracket = (text.at(after) == '(').then(|| text.skip_spaces(after + 1));
+    let bracket = matches!(text.at(after), '(' | '[').then(|| text.skip_spaces(after + 1));
     // 제3조 is the third article, and not three trillion.
     if prefix.ordinal && core.words > 0 && core.digits && text.before(core.end) == '조' {
         return None;
@@ -247,7 +252,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let unit = bracket.unwrap_or(after);
     let closed = |end: usize| {
         let close = text.skip_spaces(end);
-        if bracket.is_none() { Some(end) } else { (text.at(close) == ')').then_some(close + 1) }
+        if bracket.is_none() { Some(end) } else { matches!(text.at(close), ')' | ']').then_some(close + 1) }
     };
     let loose = |table: &[&str]| text.longest(unit, table).and_then(|(_, end)| closed(end));
     let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";

@@ -70,23 +70,22 @@ pub(super) struct Answer {
     pub(super) left_over: bool,
 }
 
+const SIGNS: [(char, bool); 6] = [('✅', true), ('✔', true), ('✓', true), ('❌', false), ('✗', false), ('✘', false)];
+
 /// A sign alone. An X ticks a box as well as it denies, and an O may be a zero.
 fn sign(text: &str) -> Option<Answer> {
-    const SIGNS: [(&str, bool, bool); 9] = [
-        ("✅", true, false),
-        ("✔", true, false),
-        ("✓", true, false),
-        ("❌", false, false),
-        ("✗", false, false),
-        ("✘", false, false),
-        ("O", true, true),
-        ("○", true, true),
-        ("X", false, true),
-    ];
     // Without the mark that asks for a coloured picture.
     let text = text.trim().trim_end_matches('\u{fe0f}');
-    let known = SIGNS.iter().find(|(sign, _, _)| *sign == text);
-    known.map(|&(_, is_yes, left_over)| Answer { is_yes, left_over })
+    let mut characters = text.chars();
+    let alone = characters.next().filter(|_| characters.next().is_none())?;
+    match alone {
+        'O' | '○' => Some(Answer { is_yes: true, left_over: true }),
+        'X' => Some(Answer { is_yes: false, left_over: true }),
+        _ => {
+            let known = SIGNS.iter().find(|(sign, _)| *sign == alone);
+            known.map(|&(_, is_yes)| Answer { is_yes, left_over: false })
+        }
+    }
 }
 
 /// Reads `text` as a yes or a no. None for one that says both, takes back what it says, or goes on without a mark: `no way`, 네 개, 예약.
@@ -111,6 +110,10 @@ pub(super) fn answer(text: &str) -> Option<Answer> {
     };
     // A lone letter that other words lead to may be one of a list.
     if led && end == place + 1 && text.at(place).is_ascii_alphabetic() {
+        return None;
+    }
+    // A cross beside a yes says both.
+    if SIGNS.iter().any(|(sign, says)| *says != is_yes && (0..text.len()).any(|place| text.at(place) == *sign)) {
         return None;
     }
     // `Yes?` asks.
@@ -237,6 +240,8 @@ mod tests {
             "No. 5",
             "No (2) 5",
             "Yes, 3 of them",
+            "❌ Yes",
+            "No ✅",
             "x",
             "o",
             "N/A",

@@ -294,6 +294,11 @@ fn is_joined(words: &[Word], place: usize) -> bool {
     const SIGNS: [char; 10] = ['/', '&', '+', '~', '|', '·', '±', '×', '\\', '%'];
     let word = &words[place];
     let before = word.lead.trim_end().chars().next_back();
+    // `X L` may be an XL.
+    let capital = |word: &Word| matches!(word.written.as_bytes(), [b'B'..=b'H' | b'J'..=b'Z']);
+    if place > 0 && word.lead == " " && capital(&words[place - 1]) {
+        return true;
+    }
     let opens = |c: char| c.is_whitespace() || "([{<\"'“‘`*:=#>→.,;!?_".contains(c);
     let glued = word.lead.chars().next_back().is_some_and(|c| !opens(c));
     let apostrophe = place > 0 && matches!(word.lead.as_str(), "'" | "’");
@@ -322,7 +327,12 @@ fn has_another_letter(words: &[Word], one: &Match, choices: &[Choice]) -> bool {
         // `I think` says who, and no Roman one.
         let small = |word: &Word| word.written.starts_with(char::is_lowercase);
         let pronoun = word.written == "I" && word.gap == " " && words.get(place + 1).is_some_and(small);
-        !within && !apostrophe && !pronoun && others.contains(&word.written)
+        // A보다 B names both.
+        let is_other = |other: &String| {
+            let ending = word.written.strip_prefix(other.as_str());
+            ending.is_some_and(|ending| ending.is_empty() || other.is_ascii() && ending.starts_with(is_hangul))
+        };
+        !within && !apostrophe && !pronoun && others.iter().any(is_other)
     })
 }
 

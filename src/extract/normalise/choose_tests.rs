@@ -89,13 +89,14 @@ fn of_two_letters_none_is_chosen_nor_a_part_of_something_else() {
     {
         assert_eq!(pick(text, &blood), None, "{text}");
     }
-    for text in ["B+", "B-", "N/A", "N / B", "A이상", "B보다 위", "that's B/C"] {
+    for text in ["B+", "B-", "N/A", "N / B", "A이상", "B보다 위", "A보다 B", "that's B/C"] {
         assert_eq!(pick(text, &blood), None, "{text}");
     }
     for text in ["-1", "+1", "1/2", "1.5", "1, 2", "1~2", "2%", "3-1"] {
         assert_eq!(pick(text, &["1", "2", "3"]), None, "{text}");
     }
     assert_eq!((pick("n/a", &["a", "b"]), pick("M/L", &["S", "M", "L"])), (None, None));
+    assert_eq!(pick("X L", &["M", "L", "XL"]), None);
     for (text, name) in [("B형", "B"), ("Type B", "B"), ("(B)", "B"), ("Answer → B", "B"), ("A형입니다", "A")] {
         assert_eq!(pick(text, &blood), Some(name), "{text}");
     }

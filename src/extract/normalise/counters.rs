@@ -401,6 +401,8 @@ pub(super) const LIMITS: &[&str] = &[
     "안쪽",
     "한도",
     "시작가",
+    "의 절반",
+    "within",
     "between",
     "at least",
     "at most",
@@ -447,7 +449,8 @@ pub(super) const LIMITS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const GUESSES: &[&str] = &[
     "?", "아마", "같아", "같습", "추정", "예상", "maybe", "perhaps", "probably", "possibly", "likely", "i think", "i guess",
-    "est", "estimate", "estimated", "approx", "approximately", "roughly", "ballpark", "평균", "average", "avg",
+    "est", "estimate", "estimated", "approx", "approximately", "roughly", "ballpark", "평균", "average", "avg", "최저",
+    "최고", "lowest", "highest",
 ];
 
 /// Bounds that are words of their own behind the number.
@@ -472,4 +475,4 @@ pub(super) const WORDS: &[&str] = &[
 
 /// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
 pub(super) const CHANGES: &[&str] =
-    &["마이너스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];
+    &["마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];

@@ -74,7 +74,7 @@ const COUNTS: &[(&[&str], &[&str])] = &[
     ),
     (
         &["people", "person", "guest", "quantity", "qty", "count", "number of", "수량", "인원", "인원수", "명수"],
-        &["명", "people", "person", "guest"],
+        &["명", "분", "people", "person", "guest"],
     ),
     (&["floor", "story", "level", "층", "층수"], &["층", "floor"]),
     (
@@ -116,6 +116,9 @@ pub(super) fn is_percentage(about: &str) -> bool {
 /// Whether the unit in `text` is of a kind that `about` does not tell of, where it tells of any: 25층 is no age, and 500g no quantity.
 /// `pays` are whether the text gives money, and whether the names tell of money.
 pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) -> bool {
+    if about.trim().is_empty() {
+        return false;
+    }
     let said_of = |units: &[&str]| units.iter().any(|name| stands_behind_number(text, name));
     let measures: Vec<bool> = MEASURES.iter().map(|units| units.iter().any(|unit| said_of(unit))).collect();
     let counts: Vec<bool> = COUNTS.iter().map(|(_, units)| said_of(units)).collect();
@@ -230,6 +233,7 @@ mod tests {
             ("25", "age"),
             ("이십일", "age"),
             ("3명", "quantity"),
+            ("세 분", "인원"),
             ("2개월", "duration"),
             ("3층", "floor"),
             ("25도", "temperature (°c)"),

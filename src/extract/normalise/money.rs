@@ -55,19 +55,42 @@ const RATES: &[&str] = &[
     "/mo",
     "/hr",
     "/day",
+    "a day",
+    "a week",
+    "a year",
+    "an hour",
+    "daily",
+    "weekly",
+    "day rate",
     "하루",
     "매일",
     "매주",
     "한달",
     "한 달",
     "명당",
+    "두당",
     "박당",
     "회당",
     "건당",
     "씩",
 ];
 /// Say that the amount is taken off another one, or that another is made of it.
-const CHANGES: &[&str] = &["save", "saving", "discount", "coupon", "쿠폰", "할인", "double", "twice", "triple"];
+const CHANGES: &[&str] = &[
+    "save",
+    "saving",
+    "discount",
+    "coupon",
+    "refund",
+    "deposit",
+    "cashback",
+    "쿠폰",
+    "환불",
+    "적립",
+    "보증금",
+    "double",
+    "twice",
+    "triple",
+];
 
 /// What a name says.
 #[derive(Clone, Copy)]
@@ -208,6 +231,8 @@ mod tests {
             ("save 20,000 won", "price", vec!["change_dropped"]),
             ("20,000 won discounts", "price", vec!["change_dropped"]),
             ("2만원 쿠폰", "price", vec!["change_dropped"]),
+            ("2만원 환불", "price", vec!["change_dropped"]),
+            ("20,000 won a day", "price", vec!["rate_dropped"]),
             ("double 20,000", "price", vec!["change_dropped"]),
             ("20,000 won discount", "discount", vec![]),
         ] {

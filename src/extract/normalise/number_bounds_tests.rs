@@ -18,6 +18,8 @@ fn more_words_for_a_bound_are_no_number() {
         "25초과",
         "20,000 hundred",
         "from 20,000 won",
+        "within 20,000 won",
+        "2만원의 절반",
         "20,000 won plus tax",
         "20,000 won cap",
     ] {
@@ -40,6 +42,9 @@ fn more_words_for_a_guess_are_told() {
         "2만원 꼴",
         "평균 2만원",
         "2만원 마이너스",
+        "2만원 플러스",
+        "2만원 선에서",
+        "최저 2만원",
         "an average of 20,000 won",
     ] {
         assert!(number(text).is_some_and(|reading| reading.lossy && reading.value == Number::from(20_000)), "{text}");

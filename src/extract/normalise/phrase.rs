@@ -400,7 +400,7 @@ fn finish(
     let loose = text.skip_spaces(end);
     if let Some((_, after)) = text.longest(loose, ROUGHLY_AFTER) {
         let copula = text
-            .longest(after, &["입니다", "이에요", "예요", "이다", "임", "으로", "로", "의", "에"])
+            .longest(after, &["입니다", "이에요", "예요", "이다", "임", "으로", "로", "의", "에", "에서"])
             .map_or(after, |(_, end)| end);
         if !is_hangul(text.at(copula)) {
             (end, rough) = (copula, true);

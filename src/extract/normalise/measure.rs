@@ -47,7 +47,8 @@ const MEASURES: &[&[&[&str]]] = &[
 pub(super) fn is_anothers(text: &str, about: &str) -> bool {
     // A letter alone may be anything but beside its kin: vitamin C, e.g.
     let named = |unit: &[&str], sure: bool| unit.iter().any(|name| !(sure && name.len() == 1) && has_word(about, name));
-    let said = |unit: &[&str]| unit.iter().any(|name| counted_in(text, name));
+    let places = behind_numbers(text);
+    let said = |unit: &[&str]| unit.iter().any(|name| counted_in(text, &places, name));
     let of_any = |units: &[&[&str]], sure| units.iter().any(|unit| named(unit, sure));
     let any = MEASURES.iter().any(|units| of_any(units, true));
     MEASURES
@@ -119,7 +120,8 @@ pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) ->
     if about.trim().is_empty() {
         return false;
     }
-    let said_of = |units: &[&str]| units.iter().any(|name| stands_behind_number(text, name));
+    let places = behind_numbers(text);
+    let said_of = |units: &[&str]| units.iter().any(|name| stands_behind_number(text, &places, name));
     let measures: Vec<bool> = MEASURES.iter().map(|units| units.iter().any(|unit| said_of(unit))).collect();
     let counts: Vec<bool> = COUNTS.iter().map(|(_, units)| said_of(units)).collect();
     if !pays.0 && !measures.contains(&true) && !counts.contains(&true) {
@@ -131,17 +133,13 @@ pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) ->
         about.split_whitespace().filter(|word| !is_per(std::mem::replace(&mut last, word))).collect();
     let about = about.join(" ");
     let told_of = |names: &[&str]| names.iter().any(|name| (name.len() > 1 || *name == "%") && has_word(&about, name));
-    let told_measures =
-        MEASURES.iter().zip(NOUNS).map(|(units, nouns)| told_of(nouns) || units.iter().any(|unit| told_of(unit)));
-    let told_counts = COUNTS.iter().map(|(names, _)| told_of(names));
-    let kinds: Vec<(bool, bool)> = std::iter::once(pays)
-        .chain(measures.into_iter().zip(told_measures))
-        .chain(counts.into_iter().zip(told_counts))
-        .collect();
-    // One word may be a unit of two kinds.
-    kinds.iter().any(|(_, told)| *told)
-        && kinds.iter().any(|(said, _)| *said)
-        && !kinds.iter().any(|(said, told)| *said && *told)
+    let told_measure = |kind: usize| told_of(NOUNS[kind]) || MEASURES[kind].iter().any(|unit| told_of(unit));
+    let told_count = |kind: usize| told_of(COUNTS[kind].0);
+    let of = |said: &[bool]| (0..said.len()).filter(|kind| said[*kind]).collect::<Vec<_>>();
+    // One word may be a unit of two kinds. Mostly the kind is the field's, and the others need not be asked for.
+    let fits =
+        pays == (true, true) || of(&measures).into_iter().any(told_measure) || of(&counts).into_iter().any(told_count);
+    !fits && (pays.1 || (0..MEASURES.len()).any(told_measure) || (0..COUNTS.len()).any(told_count))
 }
 
 fn is_per(word: &str) -> bool {
@@ -149,24 +147,31 @@ fn is_per(word: &str) -> bool {
 }
 
 /// As [`counted_in`]; the 일 of 이십일 and the 개 of 2개월 are no units.
-fn stands_behind_number(text: &str, name: &str) -> bool {
+fn stands_behind_number(text: &str, places: &[usize], name: &str) -> bool {
     const LONGER: [&str; 6] = ["개월", "개국", "개소", "주택", "도시", "세대"];
     let in_longer =
-        || LONGER.iter().any(|longer| *longer != name && longer.starts_with(name) && counted_in(text, longer));
+        || LONGER.iter().any(|longer| *longer != name && longer.starts_with(name) && counted_in(text, places, longer));
     let numeral = || name == "일" && !text.contains(|c: char| c.is_numeric());
-    counted_in(text, name) && !in_longer() && !numeral()
+    counted_in(text, places, name) && !in_longer() && !numeral()
 }
 
-/// Whether a unit stands right behind a number, in digits or words.
-fn counted_in(text: &str, name: &str) -> bool {
+/// The places right behind a number, in digits or words, where its unit would begin.
+fn behind_numbers(text: &str) -> Vec<usize> {
     let number = |c: char| c.is_numeric() || "일이삼사오육칠팔구십백천만반한두세네섯곱덟홉열무".contains(c);
-    text.match_indices(name).any(|(at, _)| {
+    let counts = |at: usize| {
         let before = text[..at].trim_end();
-        let word = before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-        let counts = before.ends_with(number) || before.len() < at && super::is_number_word(word);
-        let rest = &text[at + name.len()..];
+        let word = || before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        before.ends_with(number) || before.len() < at && super::is_number_word(word())
+    };
+    text.char_indices().filter(|(_, c)| !c.is_whitespace()).map(|(at, _)| at).filter(|at| counts(*at)).collect()
+}
+
+/// Whether a unit stands at one of the places behind a number.
+fn counted_in(text: &str, places: &[usize], name: &str) -> bool {
+    places.iter().any(|&at| {
+        let Some(rest) = text[at..].strip_prefix(name) else { return false };
         let rest = if name.is_ascii() && name.len() > 2 { rest.strip_prefix('s').unwrap_or(rest) } else { rest };
-        counts && (!name.is_ascii() || !rest.starts_with(char::is_alphanumeric))
+        !name.is_ascii() || !rest.starts_with(char::is_alphanumeric)
     })
 }
 

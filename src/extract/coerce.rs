@@ -311,7 +311,7 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
                 && !takes(Kind::Number)
                 && let Some(read) = scalars::integer(text)
             {
-                let lossy = !read.exact || scalars::has_leading_zero(text);
+                let lossy = !read.exact || scalars::has_leading_zero(text) || scalars::may_be_grouped(text);
                 return Some((read.value, "string_to_integer", lossy));
             }
             if takes(Kind::Number)

@@ -27,6 +27,11 @@ pub(super) use time::why_no_day;
 pub(super) use walk::marks;
 pub use walk::{Normalised, normalise};
 
+/// Whether a text says no more than yes or no, and the one that `is_yes` tells.
+pub(super) fn answers(text: &str, is_yes: bool) -> bool {
+    answer::answer(text).is_some_and(|answer| answer.is_yes == is_yes && !answer.left_over)
+}
+
 /// Whether a word, in small letters, is an English number's.
 fn is_number_word(word: &str) -> bool {
     text::Text::new(word).is_some_and(|word| english::numbers(&word, 0).iter().any(|read| read.end == word.len()))

@@ -50,7 +50,15 @@ fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
     }
     let joins = |s: &str| s.trim().chars().all(|c| c.is_alphanumeric() || "_- \"'`*.".contains(c));
     let digits = |s: &str| s.chars().any(|c| c.is_numeric());
-    fold(name) == folded && joins(name) && joins(text) && !digits(name)
+    // `A-` is less than an A, and of `A B` each may be one of the list.
+    let is_less = |s: &str| s.trim_end_matches(|c: char| c.is_whitespace() || "\"'`*.".contains(c)).ends_with('-');
+    let of_letters = |s: &str| {
+        let mut pieces = s.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).peekable();
+        let several = pieces.clone().nth(1).is_some();
+        several && pieces.all(|piece| piece.chars().count() == 1)
+    };
+    let alike = is_less(name) == is_less(text) && of_letters(name) == of_letters(text);
+    fold(name) == folded && joins(name) && joins(text) && alike && !digits(name)
 }
 
 /// Without marks around and case.

@@ -47,6 +47,11 @@ pub fn has_leading_zero(text: &str) -> bool {
     digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit() && !text.contains('_')
 }
 
+/// Whether zeros behind a point may be a group of digits: `10.000` is ten, or ten thousand.
+pub fn may_be_grouped(text: &str) -> bool {
+    text.trim().split_once('.').is_some_and(|(_, zeros)| zeros == "000")
+}
+
 /// A number of decimal digits, with an exponent or without; single underscores are passed over. `nan` and `inf`, which JSON cannot
 /// hold, are not taken.
 pub fn number(text: &str) -> Option<Value> {
@@ -126,6 +131,13 @@ mod tests {
     fn zeros_in_front_are_noticed() {
         assert!(
             has_leading_zero("025") && has_leading_zero(" -007") && !has_leading_zero("0") && !has_leading_zero("0.5")
+        );
+    }
+
+    #[test]
+    fn three_zeros_behind_a_point_may_be_a_group() {
+        assert!(
+            may_be_grouped("10.000") && !may_be_grouped("10.00") && !may_be_grouped("10") && !may_be_grouped("1.0001")
         );
     }
 

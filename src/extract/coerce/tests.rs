@@ -261,6 +261,17 @@ fn a_name_with_a_question_mark_is_a_guess() {
 }
 
 #[test]
+fn letters_apart_and_a_grade_with_a_minus_are_no_name() {
+    let schema = json!({"enum": ["A", "AB", "t_shirt"]});
+    for text in ["A B", "A-", "A -"] {
+        assert!(coerced(&json!(text), &schema).changes.is_empty(), "{text}");
+    }
+    for (text, name) in [("a.", "A"), ("ab", "AB"), ("T-Shirt", "t_shirt"), ("- A", "A")] {
+        assert_eq!(coerced(&json!(text), &schema).value, json!(name), "{text}");
+    }
+}
+
+#[test]
 fn a_small_number_of_seconds_for_a_time_is_a_guess() {
     let schema = json!({"type": "string", "format": "time"});
     for (number, guessed) in [(14, true), (1400, true), (50_400, false)] {

@@ -20,6 +20,7 @@ const YES: &[&str] = &[
     "맞아요",
     "맞습니다",
     "그렇습니다",
+    "그렇다",
     "그래요",
 ];
 const NO: &[&str] =
@@ -69,8 +70,29 @@ pub(super) struct Answer {
     pub(super) left_over: bool,
 }
 
+const SIGNS: [(char, bool); 6] = [('✅', true), ('✔', true), ('✓', true), ('❌', false), ('✗', false), ('✘', false)];
+
+/// A sign alone. An X ticks a box as well as it denies, and an O may be a zero.
+fn sign(text: &str) -> Option<Answer> {
+    // Without the mark that asks for a coloured picture.
+    let text = text.trim().trim_end_matches('\u{fe0f}');
+    let mut characters = text.chars();
+    let alone = characters.next().filter(|_| characters.next().is_none())?;
+    match alone {
+        'O' | '○' => Some(Answer { is_yes: true, left_over: true }),
+        'X' => Some(Answer { is_yes: false, left_over: true }),
+        _ => {
+            let known = SIGNS.iter().find(|(sign, _)| *sign == alone);
+            known.map(|&(_, is_yes)| Answer { is_yes, left_over: false })
+        }
+    }
+}
+
 /// Reads `text` as a yes or a no. None for one that says both, takes back what it says, or goes on without a mark: `no way`, 네 개, 예약.
 pub(super) fn answer(text: &str) -> Option<Answer> {
+    if let Some(answer) = sign(text) {
+        return Some(answer);
+    }
     // A line's end ends a sentence.
     let text = Text::new(&text.trim().replace('\n', ". "))?;
     let mut place = skip_marks(&text, 0);
@@ -90,16 +112,24 @@ pub(super) fn answer(text: &str) -> Option<Answer> {
     if led && end == place + 1 && text.at(place).is_ascii_alphabetic() {
         return None;
     }
+    // A cross beside a yes says both.
+    if SIGNS.iter().any(|(sign, says)| *says != is_yes && (0..text.len()).any(|place| text.at(place) == *sign)) {
+        return None;
+    }
+    // `Yes?` asks.
+    let asked = (end..text.len()).any(|place| text.at(place) == '?');
     let rest = skip_marks(&text, end);
     if rest >= text.len() {
-        return Some(Answer { is_yes, left_over: false });
+        return Some(Answer { is_yes, left_over: asked });
     }
     let marked = matches!(text.at(end), ',' | '.' | '!' | ';' | ':' | '。' | '*' | '"')
         || text.at(end) == ' ' && matches!(text.at(text.skip_spaces(end)), '(' | '-');
     if !marked {
         return None;
     }
-    let mut left_over = false;
+    // Digits may be a list's, or what is counted, but not in a remark.
+    let remark = text.at(text.skip_spaces(end)) == '(' && closes_last(&text, end);
+    let mut left_over = asked;
     let mut place = rest;
     while place < text.len() {
         let (word, end) = text.word(place);
@@ -107,7 +137,8 @@ pub(super) fn answer(text: &str) -> Option<Answer> {
             let denied = denial::is_english(&word) || denial::is_korean(&word);
             let other = if is_yes { NO } else { YES };
             let limits = LIMITS.iter().any(|limit| word == *limit || !limit.is_ascii() && word.starts_with(limit));
-            let back = word.ends_with("지만") || word.ends_with("는데") || word.contains(|c: char| c.is_ascii_digit());
+            let counts = !remark && word.contains(|c: char| c.is_ascii_digit());
+            let back = word.ends_with("지만") || word.ends_with("는데") || counts;
             if other.contains(&word.as_str()) || limits || back || is_yes && denied {
                 return None;
             }
@@ -116,6 +147,11 @@ pub(super) fn answer(text: &str) -> Option<Answer> {
         place = end.max(place + 1);
     }
     Some(Answer { is_yes, left_over })
+}
+
+/// Whether the only bracket that closes behind a place ends the text.
+fn closes_last(text: &Text, place: usize) -> bool {
+    (place..text.len()).find(|&at| text.at(at) == ')').is_some_and(|at| skip_marks(text, at) >= text.len())
 }
 
 fn skip_marks(text: &Text, place: usize) -> usize {
@@ -143,6 +179,9 @@ mod tests {
             "Yes, it is.",
             "답: 예",
             "The answer is yes.",
+            "그렇다",
+            "✅",
+            "✔\u{fe0f}",
         ] {
             assert_eq!(answer(text), Some(Answer { is_yes: true, left_over: false }), "{text}");
         }
@@ -156,6 +195,7 @@ mod tests {
             "아니요, 아닙니다.",
             "정답은 아니오",
             "\"no\"",
+            "❌",
         ] {
             assert_eq!(answer(text), Some(Answer { is_yes: false, left_over: false }), "{text}");
         }
@@ -170,6 +210,13 @@ mod tests {
             ("Yes\n\nIt says so.", true),
             ("Answer: No\nReason: it was paid.", false),
             ("No, it isn't sold.", false),
+            ("Yes (since 2020)", true),
+            ("No (2 of them)", false),
+            ("O", true),
+            ("X", false),
+            ("Yes?", true),
+            ("네?", true),
+            ("No, is it?", false),
         ] {
             assert_eq!(answer(text), Some(Answer { is_yes, left_over: true }), "{text}");
         }
@@ -191,6 +238,12 @@ mod tests {
             "Yes, but not now",
             "Yes, no problem",
             "No. 5",
+            "No (2) 5",
+            "Yes, 3 of them",
+            "❌ Yes",
+            "No ✅",
+            "x",
+            "o",
             "N/A",
             "not true",
             "The claim is not true.",

@@ -161,7 +161,8 @@ fn named(words: &[Word], choices: &[Choice], about: &[Word], names_of: &dyn Fn(&
         standing.retain(|one| one.exact);
     }
     let Some(first) = standing.first() else { return Named::None };
-    if standing.iter().any(|one| one.choice != first.choice || negated(words, one)) {
+    let several = has_another_letter(words, first, choices);
+    if several || standing.iter().any(|one| one.choice != first.choice || negated(words, one)) {
         return Named::Several;
     }
     let covered = |place: usize| matches.iter().any(|m| m.choice == first.choice && (m.start..m.end).contains(&place));
@@ -200,6 +201,8 @@ struct Word {
     /// Folded as names are.
     folded: String,
     written: String,
+    /// What stands between the one before, or the start, and it.
+    lead: String,
     /// What stands between it and the next word, or the end.
     gap: String,
 }
@@ -208,9 +211,11 @@ struct Word {
 fn words(text: &str) -> Vec<Word> {
     let mut words: Vec<Word> = Vec::new();
     let mut open = false;
+    let mut lead = String::new();
     for raw in text.chars() {
         let character = names::half_width(raw);
         if !is_alphanumeric(character) {
+            lead.push(character);
             if let Some(last) = words.last_mut() {
                 last.gap.push(character);
             }
@@ -220,7 +225,8 @@ fn words(text: &str) -> Vec<Word> {
         let camel = character.is_uppercase()
             && words.last().is_some_and(|word| word.written.ends_with(|before: char| before.is_lowercase()));
         if !open || camel {
-            words.push(Word { folded: String::new(), written: String::new(), gap: String::new() });
+            let lead = std::mem::take(&mut lead);
+            words.push(Word { folded: String::new(), written: String::new(), lead, gap: String::new() });
             open = true;
         }
         if let Some(word) = words.last_mut() {
@@ -255,13 +261,17 @@ fn match_at(words: &[Word], start: usize, name: &[Word]) -> Option<usize> {
     (rest.is_empty() || (hangul && particles.contains(&rest))).then_some(end)
 }
 
-/// `A` is also an article: as a name it stands alone, at the end, or with the mark of an answer: `A)`, `(A)`, `A:`.
+/// `A` is also an article: as a name it stands alone, at the end, or with the mark of an answer: `A)`, `(A)`, `A:`; never joined to
+/// something else: `N/A`, `A+`, `-1`.
 fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
     let Some(word) = words.get(place) else { return false };
+    if is_joined(words, place) {
+        return false;
+    }
     // 정답은 C입니다, A번이나 B번: no article has a Korean ending.
-    let ending = word.written.strip_prefix(name.written.as_str()).and_then(|ending| ending.chars().next());
-    if ending.is_some_and(|c| ('가'..='힣').contains(&c)) {
-        return true;
+    let ending = word.written.strip_prefix(name.written.as_str()).unwrap_or_default();
+    if ending.starts_with(is_hangul) {
+        return !denial::is_korean(ending) && !NOT_IT_ALONE.iter().any(|other| ending.starts_with(other));
     }
     if word.written != name.written {
         return false;
@@ -272,6 +282,58 @@ fn one_letter(words: &[Word], place: usize, name: &Word) -> bool {
     let announced = place > 0 && words[place - 1].gap.trim_end().ends_with([':', '(', '[', '=', '"', '*']);
     let listed = place > 0 && matches!(words[place - 1].folded.as_str(), "or" | "and" | "vs");
     !listed && (words.len() == 1 || place + 1 == words.len() || marked || announced)
+}
+
+/// Behind a letter these name another beside it, or say that it is more, less or not so: A또는B, A이상, A보다.
+const NOT_IT_ALONE: [&str; 16] = [
+    "또는", "혹은", "이나", "나", "와", "과", "랑", "이랑", "하고", "및", "보다", "이상", "이하", "초과", "미만", "말",
+];
+
+/// Whether a sign makes the word at `place` a part of something else: `N/A`, `A+`, `-1`, `1.5`.
+fn is_joined(words: &[Word], place: usize) -> bool {
+    const SIGNS: [char; 10] = ['/', '&', '+', '~', '|', '·', '±', '×', '\\', '%'];
+    let word = &words[place];
+    let before = word.lead.trim_end().chars().next_back();
+    // `X L` may be an XL.
+    let capital = |word: &Word| matches!(word.written.as_bytes(), [b'B'..=b'H' | b'J'..=b'Z']);
+    if place > 0 && word.lead == " " && capital(&words[place - 1]) {
+        return true;
+    }
+    let opens = |c: char| c.is_whitespace() || "([{<\"'“‘`*:=#>→.,;!?_".contains(c);
+    let glued = word.lead.chars().next_back().is_some_and(|c| !opens(c));
+    let apostrophe = place > 0 && matches!(word.lead.as_str(), "'" | "’");
+    let negative = place == 0 && before == Some('-') && word.written.starts_with(|c: char| c.is_ascii_digit());
+    if glued || apostrophe || negative || before.is_some_and(|c| SIGNS.contains(&c)) {
+        return true;
+    }
+    let closes = |c: char| c.is_whitespace() || ")]}>\"'”’`*:.,;!?=(_。→".contains(c);
+    let next_is_digit = words.get(place + 1).is_some_and(|next| next.written.starts_with(|c: char| c.is_ascii_digit()));
+    let point = next_is_digit && matches!(word.gap.as_str(), "." | ":" | ",");
+    point || word.gap.chars().next().is_some_and(|c| !closes(c)) || word.gap.trim_start().starts_with(SIGNS)
+}
+
+/// Whether another one-letter name of the list stands beside the one found: `A, B`, `A (B)`, `1~2`.
+fn has_another_letter(words: &[Word], one: &Match, choices: &[Choice]) -> bool {
+    let letter = |choice: &Choice| choice.value.as_str().filter(|name| name.chars().count() == 1).map(str::to_string);
+    let others: Vec<String> = choices
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != one.choice)
+        .filter_map(|(_, choice)| letter(choice))
+        .collect();
+    words.iter().enumerate().any(|(place, word)| {
+        let within = (one.start..one.end).contains(&place);
+        let apostrophe = matches!(word.lead.as_str(), "'" | "’");
+        // `I think` says who, and no Roman one.
+        let small = |word: &Word| word.written.starts_with(char::is_lowercase);
+        let pronoun = word.written == "I" && word.gap == " " && words.get(place + 1).is_some_and(small);
+        // A보다 B names both.
+        let is_other = |other: &String| {
+            let ending = word.written.strip_prefix(other.as_str());
+            ending.is_some_and(|ending| ending.is_empty() || other.is_ascii() && ending.starts_with(is_hangul))
+        };
+        !within && !apostrophe && !pronoun && others.iter().any(is_other)
+    })
 }
 
 /// Whether the name is denied, doubted or measured against: by one of up to four words before it in its clause, two Korean ones after it,

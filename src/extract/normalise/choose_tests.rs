@@ -83,6 +83,28 @@ fn a_letter_is_a_name_only_as_an_answer() {
 }
 
 #[test]
+fn of_two_letters_none_is_chosen_nor_a_part_of_something_else() {
+    let blood = ["A", "B", "O", "AB"];
+    for text in ["A/B", "A, B", "A (B)", "A&B", "A~B", "A, AB", "A→B", "A;B", "A + B", "A·B", "A또는B", "A아님"]
+    {
+        assert_eq!(pick(text, &blood), None, "{text}");
+    }
+    for text in ["B+", "B-", "N/A", "N / B", "A이상", "B보다 위", "A보다 B", "that's B/C"] {
+        assert_eq!(pick(text, &blood), None, "{text}");
+    }
+    for text in ["-1", "+1", "1/2", "1.5", "1, 2", "1~2", "2%", "3-1"] {
+        assert_eq!(pick(text, &["1", "2", "3"]), None, "{text}");
+    }
+    assert_eq!((pick("n/a", &["a", "b"]), pick("M/L", &["S", "M", "L"])), (None, None));
+    assert_eq!(pick("X L", &["M", "L", "XL"]), None);
+    for (text, name) in [("B형", "B"), ("Type B", "B"), ("(B)", "B"), ("Answer → B", "B"), ("A형입니다", "A")] {
+        assert_eq!(pick(text, &blood), Some(name), "{text}");
+    }
+    assert_eq!((pick("1번", &["1", "2"]), pick("#2", &["1", "2"])), (Some("1"), Some("2")));
+    assert_eq!(pick("I think it is B", &["A", "B", "I"]), Some("B"));
+}
+
+#[test]
 fn titles_and_descriptions_count_where_no_value_does() {
     let choice = |value: &str, title: &str| Choice {
         value: Value::from(value),

@@ -238,6 +238,7 @@ pub(super) const NOUNS: &[&str] = &[
     "pieces",
     "piece",
     "pcs",
+    "ea",
     "units",
     "unit",
     "points",
@@ -320,8 +321,24 @@ pub(super) const PARTICLES: &[&str] = &[
 ];
 
 /// Of them, and before the number, those that make it a rough one.
-pub(super) const ROUGHLY_AFTER: &[&str] =
-    &["정도", "쯤", "가량", "내외", "안팎", "남짓", "전후", "언저리", "가까이", "or so", "approximately", "approx"];
+pub(super) const ROUGHLY_AFTER: &[&str] = &[
+    "정도",
+    "쯤",
+    "가량",
+    "내외",
+    "안팎",
+    "남짓",
+    "전후",
+    "언저리",
+    "가까이",
+    "선",
+    "꼴",
+    "or so",
+    "approximately",
+    "approx",
+    "ish",
+    "-ish",
+];
 pub(super) const ROUGHLY_BEFORE: &[&str] = &[
     "약",
     "대략",
@@ -338,6 +355,15 @@ pub(super) const ROUGHLY_BEFORE: &[&str] = &[
     "close to",
     "some",
     "circa",
+    "ca.",
+    "ca",
+    "est.",
+    "est",
+    "estimated",
+    "평균",
+    "average",
+    "avg.",
+    "avg",
     "~",
     "≈",
 ];
@@ -372,6 +398,11 @@ pub(super) const LIMITS: &[&str] = &[
     "또는",
     "혹은",
     "넘",
+    "안쪽",
+    "한도",
+    "시작가",
+    "의 절반",
+    "within",
     "between",
     "at least",
     "at most",
@@ -402,15 +433,28 @@ pub(super) const LIMITS: &[&str] = &[
     "≥",
     "≤",
     "±",
+    "starting",
+    "starts at",
+    "and up",
+    "upward",
+    "upwards",
+    "onward",
+    "onwards",
+    "north of",
+    "south of",
+    "as low as",
+    "as high as",
 ];
-/// Say that the number is a guess.
+/// Say that the number is a guess, or one for many.
+#[rustfmt::skip]
 pub(super) const GUESSES: &[&str] = &[
-    "?", "아마", "같아", "같습", "추정", "예상", "maybe", "perhaps", "probably", "possibly", "likely", "i think",
-    "i guess",
+    "?", "아마", "같아", "같습", "추정", "예상", "maybe", "perhaps", "probably", "possibly", "likely", "i think", "i guess",
+    "est", "estimate", "estimated", "approx", "approximately", "roughly", "ballpark", "평균", "average", "avg", "최저",
+    "최고", "lowest", "highest",
 ];
 
 /// Bounds that are words of their own behind the number.
-pub(super) const LIMITS_ALONE: &[&str] = &["위", "위로", "밑", "밑으로"];
+pub(super) const LIMITS_ALONE: &[&str] = &["위", "위로", "밑", "밑으로", "plus", "cap", "limit"];
 
 /// Words that are written like a numeral with its unit, or like two numerals, and mostly mean something else. What is said as often of
 /// things that are counted (일등, 이층, 백일) is not among them.
@@ -430,4 +474,5 @@ pub(super) const WORDS: &[&str] = &[
 ];
 
 /// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
-pub(super) const CHANGES: &[&str] = &["할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];
+pub(super) const CHANGES: &[&str] =
+    &["마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];

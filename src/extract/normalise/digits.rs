@@ -11,7 +11,7 @@ pub(super) struct Literal {
     pub(super) end: usize,
     /// Written in groups: `1,200,000`.
     pub(super) grouped: bool,
-    /// One point was taken to group, since the currency beside it has no decimals: `350.000원`.
+    /// A point may group or not: one was taken to, since the currency beside it has no decimals (`350.000원`), or three zeros follow it.
     pub(super) pointed: bool,
 }
 
@@ -59,6 +59,8 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
         value = value.shifted(exponent)?;
         end = after;
     }
+    // 10.000명 may be ten with decimals or ten thousand; of dollars the decimals are cents.
+    pointed |= fraction == "000" && !matches!(text.before(place), '$' | '€' | '£');
     Some(Literal { value, end, grouped, pointed })
 }
 

@@ -7,7 +7,20 @@ use super::korean::numerals;
 use super::phrase::{Amount, Core};
 use super::text::Text;
 
-/// `분의`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
+/// Fractions that are one sign, over and under.
+const VULGAR: [(char, i64, i64); 9] = [
+    ('½', 1, 2),
+    ('⅓', 1, 3),
+    ('⅔', 2, 3),
+    ('¼', 1, 4),
+    ('¾', 3, 4),
+    ('⅛', 1, 8),
+    ('⅜', 3, 8),
+    ('⅝', 5, 8),
+    ('⅞', 7, 8),
+];
+
+/// `분의`, `3½`, `1/4`, `2 1/4`, `일과 사분의 일`, `3과 1/5`.
 pub(super) fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
     if let Some(end) = text.eat(text.skip_spaces(core.end), "분의") {
         let over = numerals(text, text.skip_spaces(end)).pop()?;
@@ -30,6 +43,11 @@ pub(super) fn fraction(text: &Text, core: &Core) -> Option<(Amount, usize)> {
     }
     if !core.literal || !core.value.is_whole() {
         return None;
+    }
+    let sign = VULGAR.iter().find(|(sign, _, _)| *sign == text.at(text.skip_spaces(core.end)));
+    if let Some(&(_, over, under)) = sign {
+        let part = quotient(Decimal::whole(over), Decimal::whole(under))?;
+        return Some((sum(core.value, part)?, text.skip_spaces(core.end) + 1));
     }
     if let Some((under, end)) = denominator(text, core.end) {
         return is_fraction(core.value, under).then_some((quotient(core.value, under)?, end));

@@ -21,7 +21,7 @@ pub(super) struct Numeral {
     pub(super) digits: bool,
     /// Digits in groups take part.
     pub(super) grouped: bool,
-    /// Of these, groups that only their currency shows to be such: `350.000원`.
+    /// Groups that only their currency shows to be such (`350.000원`), or decimals that could be a group (`10.000`).
     pub(super) pointed: bool,
     /// It ends in a form that stands before a counter: `한`, `두`, `스무`, or that needs one: `석`, `넉`.
     pub(super) determiner: Determiner,

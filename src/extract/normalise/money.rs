@@ -25,6 +25,13 @@ const CURRENCIES: [(&str, &[&str]); 14] = [
 const WON: &[&str] = &["원", "₩", "krw", "won"];
 const MONEY: &[&str] =
     &["price", "가격", "cost", "amount", "금액", "won", "원", "krw", "요금", "비용", "fee", "salary", "월급", "연봉"];
+/// Tell of money as well; not so surely that a number with a unit is none.
+#[rustfmt::skip]
+const FUNDS: &[&str] = &[
+    "rent", "deposit", "budget", "income", "revenue", "sales", "payment", "balance", "total", "value", "worth", "charge", "tax", "bill",
+    "wage", "pay", "cash", "rate", "월세", "전세", "보증금", "예산", "수입", "매출", "잔액", "합계", "총액", "세금", "임금", "시급", "수수료",
+    "관리비", "돈",
+];
 const RATES: &[&str] = &[
     "월",
     "개월",
@@ -48,6 +55,41 @@ const RATES: &[&str] = &[
     "/mo",
     "/hr",
     "/day",
+    "a day",
+    "a week",
+    "a year",
+    "an hour",
+    "daily",
+    "weekly",
+    "day rate",
+    "하루",
+    "매일",
+    "매주",
+    "한달",
+    "한 달",
+    "명당",
+    "두당",
+    "박당",
+    "회당",
+    "건당",
+    "씩",
+];
+/// Say that the amount is taken off another one, or that another is made of it.
+const CHANGES: &[&str] = &[
+    "save",
+    "saving",
+    "discount",
+    "coupon",
+    "refund",
+    "deposit",
+    "cashback",
+    "쿠폰",
+    "환불",
+    "적립",
+    "보증금",
+    "double",
+    "twice",
+    "triple",
 ];
 
 /// What a name says.
@@ -58,13 +100,15 @@ enum Name {
     Won,
     Money,
     Rate,
+    Change,
 }
 
 static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
     let currencies = CURRENCIES.iter().enumerate();
     let currencies = currencies.flat_map(|(at, (_, names))| names.iter().map(move |name| (*name, Name::Currency(at))));
     let of = |names: &'static [&str], says: Name| names.iter().map(move |name| (*name, says));
-    Index::new(currencies.chain(of(WON, Name::Won)).chain(of(MONEY, Name::Money)).chain(of(RATES, Name::Rate)))
+    let of_money = of(WON, Name::Won).chain(of(MONEY, Name::Money));
+    Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)))
 });
 
 /// Which names a text has.
@@ -74,6 +118,7 @@ struct Said {
     won: bool,
     money: bool,
     rate: bool,
+    change: bool,
 }
 
 impl Said {
@@ -88,6 +133,7 @@ impl Said {
                     Name::Won => said.won = true,
                     Name::Money => said.money = true,
                     Name::Rate => said.rate = true,
+                    Name::Change => said.change = true,
                 }
             }
         }
@@ -100,7 +146,8 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     let (text, about) = (text.to_lowercase(), about.to_lowercase());
     let said = Said::of(&text, |says, at, name| match says {
         Name::Currency(_) | Name::Won => is_beside_number(&text, at, name),
-        Name::Money | Name::Rate => is_word(&text, at, name),
+        Name::Money | Name::Change => is_word(&text, at, name),
+        Name::Rate => is_word(&text, at, name) || is_rate_behind(&text, at, name),
     });
     let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
@@ -113,11 +160,17 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     if kind == "number_with_unit" && named.money && !money {
         lost.push("unit_dropped");
     }
-    if !money && super::measure::is_anothers(&text, &about) {
+    let named_money = named.money || named.won || named.currencies.contains(&true);
+    let of_money = money && (named_money || FUNDS.iter().any(|name| has_word(&about, name)));
+    let another = || super::measure::is_of_another_kind(&text, &about, (money, named_money || of_money));
+    if lost.is_empty() && (!money && super::measure::is_anothers(&text, &about) || another()) {
         lost.push("unit_dropped");
     }
     if (money || named.money) && said.rate && !named.rate {
         lost.push("rate_dropped");
+    }
+    if (money || named.money) && said.change && !named.change {
+        lost.push("change_dropped");
     }
     lost
 }
@@ -132,6 +185,12 @@ fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let is_latin = |c: char| c.is_ascii_alphabetic();
     let whole = !name.starts_with(is_latin) || !text[..at].ends_with(is_latin);
     whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
+}
+
+/// Whether it stands right behind what it counts: 2만원씩, 1인당.
+fn is_rate_behind(text: &str, at: usize, name: &str) -> bool {
+    let counted = name == "씩" || name.ends_with('당') && text[..at].ends_with(|c: char| c.is_numeric());
+    counted && !text[at + name.len()..].starts_with(char::is_alphanumeric)
 }
 
 pub(super) fn has_word(text: &str, name: &str) -> bool {
@@ -165,6 +224,17 @@ mod tests {
             ("월 5만원", "가격", vec!["rate_dropped"]),
             ("개당 5천원", "price", vec!["rate_dropped"]),
             ("50,000 won per month", "price", vec!["rate_dropped"]),
+            ("하루 2만원", "price", vec!["rate_dropped"]),
+            ("2만원씩", "price", vec!["rate_dropped"]),
+            ("1인당 2만원", "price", vec!["rate_dropped"]),
+            ("하루 2만원", "하루 비용", vec![]),
+            ("save 20,000 won", "price", vec!["change_dropped"]),
+            ("20,000 won discounts", "price", vec!["change_dropped"]),
+            ("2만원 쿠폰", "price", vec!["change_dropped"]),
+            ("2만원 환불", "price", vec!["change_dropped"]),
+            ("20,000 won a day", "price", vec!["rate_dropped"]),
+            ("double 20,000", "price", vec!["change_dropped"]),
+            ("20,000 won discount", "discount", vec![]),
         ] {
             assert_eq!(lost(text, about, "money"), kinds, "{text}, {about}");
         }

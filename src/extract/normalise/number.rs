@@ -51,15 +51,19 @@ pub fn number(text: &str) -> Option<NumberReading> {
     in_sentence(&text).or_else(|| with_remark(&text, start))
 }
 
-/// A bare number with a remark in brackets behind it: `7 (seven)`, `42 (including tax)`. A remark that gives another number or a bound, or
+/// A bare number with a remark in brackets behind it: `7 (seven)`, `seven (7)`, `42 (including tax)`. A remark that gives another number or a bound, or
 /// denies, leaves none.
 fn with_remark(text: &Text, start: usize) -> Option<NumberReading> {
     let phrase = phrase_at(text, start)?;
     let (from, to) = remark(text, phrase.end)?;
-    if !phrase.digits || text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
+    if text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
         return None;
     }
     let same = phrase_at(text, from).filter(|inner| inner.end == to);
+    // Words are a number for sure where the digits behind say the same.
+    if !phrase.digits && !same.is_some_and(|same| same.digits) {
+        return None;
+    }
     if text.has_digit(from, to) && same.is_none() || same.is_some_and(|same| same.amount != phrase.amount) {
         return None;
     }
@@ -138,6 +142,7 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
                     || is_at_all(text, &phrase)
                     || goes_on(&next)
                     || LIMITS_ALONE.contains(&next.as_str())
+                    || word_before(text, place).is_some_and(|word| word == "from")
                 {
                     return None;
                 }
@@ -212,10 +217,27 @@ fn is_amount(text: &Text, place: usize) -> bool {
 /// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 여 명. 여성 and 수박 are words.
 fn goes_on(word: &str) -> bool {
     const UNTOLD: [&str; 7] = ["몇", "얼마", "수십", "수백", "수천", "수만", "여원"];
+    // 20,000 hundred are more than both.
+    const SIZES: [&str; 6] = ["hundred", "thousand", "million", "billion", "trillion", "dozen"];
     let unit = word.strip_prefix('원').or_else(|| word.strip_prefix("달러"));
     unit.is_some_and(|rest| rest.starts_with(['대', '권', '선', '여', '어']))
+        || SIZES.contains(&word)
         || UNTOLD.iter().any(|untold| word.starts_with(untold))
         || word.strip_prefix('여').is_some_and(|rest| rest.is_empty() || COUNTERS.contains(&rest))
+}
+
+/// The word right before a place, with nothing but spaces between.
+fn word_before(text: &Text, place: usize) -> Option<String> {
+    let mut end = place;
+    while text.before(end) == ' ' && end > 0 {
+        end -= 1;
+    }
+    let mut start = end;
+    while start > 0 && (text.before(start).is_alphabetic() || text.before(start) == '\'') {
+        start -= 1;
+    }
+    let (word, after) = text.word(start);
+    (after == end).then_some(word)
 }
 
 /// Whether the words before say that the number comes: `나이는`, `the total is`, `it's`, `only`, `age:`.
@@ -226,10 +248,6 @@ fn introduced(text: &Text, place: usize) -> bool {
     }
     if matches!(text.before(end), ':' | '=' | '은' | '는') {
         return true;
-    }
-    let mut start = end;
-    while start > 0 && (text.before(start).is_alphabetic() || text.before(start) == '\'') {
-        start -= 1;
     }
     const LEADS: [&str; 15] = [
         "is",
@@ -248,10 +266,15 @@ fn introduced(text: &Text, place: usize) -> bool {
         "오직",
         "정확히",
     ];
-    let (word, after) = text.word(start);
-    after == end && (LEADS.contains(&word.as_str()) || word.strip_suffix("'s").is_some_and(|noun| !noun.is_empty()))
+    word_before(text, place).is_some_and(|word| {
+        LEADS.contains(&word.as_str()) || word.strip_suffix("'s").is_some_and(|noun| !noun.is_empty())
+    })
 }
 
 #[cfg(test)]
 #[path = "number_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "number_bounds_tests.rs"]
+mod bounds_tests;

@@ -113,6 +113,14 @@ fn international_numbers_are_read() {
         ("2^10", "1024"),
         ("7e-2", "0.07"),
         ("15 %", "15"),
+        ("3½", "3.5"),
+        ("2 ¾", "2.75"),
+        ("2ea", "2"),
+        ("No. 3", "3"),
+        ("№3", "3"),
+        ("350000 [won]", "350000"),
+        ("three (3)", "3"),
+        ("스물다섯(25)", "25"),
     ] {
         assert_eq!(read(input).as_deref(), Some(value), "{input}");
     }
@@ -292,6 +300,7 @@ fn what_the_number_leaves_out_is_called_lossy() {
         ("5개?", true, true),
         ("20대", true, true),
         ("스무 대", false, true),
+        ("이십 대", true, true),
         ("25대", false, true),
         ("25%", true, true),
         ("1/3", true, false),
@@ -316,6 +325,10 @@ fn a_point_groups_the_digits_of_a_currency_without_decimals() {
         ("12.5원", "12.5", false),
         ("0.350원", "0.35", false),
         ("$1.000", "1", false),
+        ("10.000명", "10", true),
+        ("10.000 kg", "10", true),
+        ("1500.000원", "1500", true),
+        ("1,500.000원", "1500", true),
         ("3.500만", "35000", false),
     ] {
         let reading = number(input).expect(input);

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use super::counters::{
-    CODES, COUNTERS, CURRENCIES, DOZENS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE, SIGNS,
-    SIZED_WON, SPACED, WORDS,
+    CODES, COUNTERS, CURRENCIES, DOZENS, LIMITS, NOUNS, ORDINALS, PARTICLES, PERCENTS, ROUGHLY_AFTER, ROUGHLY_BEFORE,
+    SIGNS, SIZED_WON, SPACED, WORDS,
 };
 use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
@@ -58,7 +58,7 @@ pub(super) struct Core {
     words: usize,
     /// Only digits, so that `k` and `/4` may follow.
     pub(super) literal: bool,
-    /// Another reading of its marks is left: `350.000원`, `3 M`.
+    /// Another reading of its marks is left: `350.000원`, `10.000`, `3 M`.
     guessed: bool,
 }
 
@@ -147,6 +147,11 @@ impl Prefix {
         if let Some((_, end)) = sign {
             (prefix.end, prefix.money) = (text.skip_spaces(end), true);
             signed = signed || prefix.sign(text);
+        }
+        // No. 3 and №3 are the third.
+        let third = text.longest(prefix.end, &["no.", "№"]).map(|(_, end)| text.skip_spaces(end));
+        if let Some(number) = third.filter(|&number| !signed && !prefix.money && text.is_digit(number)) {
+            (prefix.end, prefix.ordinal) = (number, true);
         }
         if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
             let number = text.skip_spaces(end);
@@ -239,7 +244,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     }
     let after = text.skip_spaces(core.end);
     // 350000 (won): a unit in brackets is one.
-    let bracket = (text.at(after) == '(').then(|| text.skip_spaces(after + 1));
+    let bracket = matches!(text.at(after), '(' | '[').then(|| text.skip_spaces(after + 1));
     // 제3조 is the third article, and not three trillion.
     if prefix.ordinal && core.words > 0 && core.digits && text.before(core.end) == '조' {
         return None;
@@ -247,7 +252,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let unit = bracket.unwrap_or(after);
     let closed = |end: usize| {
         let close = text.skip_spaces(end);
-        if bracket.is_none() { Some(end) } else { (text.at(close) == ')').then_some(close + 1) }
+        if bracket.is_none() { Some(end) } else { matches!(text.at(close), ')' | ']').then_some(close + 1) }
     };
     let loose = |table: &[&str]| text.longest(unit, table).and_then(|(_, end)| closed(end));
     let is_plain = core.kind == "plain_number" || core.kind == "grouped_number" || core.kind == "scaled_number";
@@ -276,6 +281,8 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         .among(unit, &COUNTED)
         .and_then(|(_, end)| closed(end))
         .filter(|&end| core.determiner == Determiner::No || text.eat(after, "세") != Some(end));
+    // Of 25 초과 the 초 is no second: it is more than 25.
+    let counter = counter.filter(|&end| text.longest(unit, LIMITS).is_none_or(|(_, bound)| bound <= end));
     // 서점 and 너도 are words, 서 말 and 너 되 measures; 공개 is open, not none.
     let glued = after == core.end && core.words == 1 && !core.digits;
     let counter = counter.filter(|_| !(glued && matches!(text.before(after), '서' | '너' | '공' | '빵')));
@@ -316,7 +323,9 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
 /// Whether 20대 may be somebody's twenties rather than twenty machines.
 fn is_decade(text: &Text, core: &Core) -> bool {
     let tens = core.value.small().is_some_and(|value| (10..100).contains(&value) && value % 10 == 0);
-    tens && text.eat(core.end, "대").is_some()
+    // 이십 대 are somebody's twenties, and 스무 대 machines.
+    let place = if core.digits || core.determiner != Determiner::No { core.end } else { text.skip_spaces(core.end) };
+    tens && text.eat(place, "대").is_some()
 }
 
 /// `k`, `M`, `B`, `bn` right after the digits: how many zeros. Small letters that are units too count only beside a currency.
@@ -391,7 +400,7 @@ fn finish(
     let loose = text.skip_spaces(end);
     if let Some((_, after)) = text.longest(loose, ROUGHLY_AFTER) {
         let copula = text
-            .longest(after, &["입니다", "이에요", "예요", "이다", "임", "으로", "로", "의", "에"])
+            .longest(after, &["입니다", "이에요", "예요", "이다", "임", "으로", "로", "의", "에", "에서"])
             .map_or(after, |(_, end)| end);
         if !is_hangul(text.at(copula)) {
             (end, rough) = (copula, true);

@@ -7,9 +7,9 @@ use serde_json::{Number, Value};
 use super::super::attempt::Change;
 use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
-use super::super::{formats, schema::Choice};
+use super::super::{formats, plain, schema::Choice};
 use super::choose::with_value;
-use super::{Want, answer, choose, money, number, time};
+use super::{Want, answer, choose, measure, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +144,7 @@ fn listed(text: &str, node: Node<'_>) -> Option<Value> {
     }
     let node = the_one(node, Kind::Array, |_| true)?;
     let Rest::Node(item) = node.items() else { return None };
-    let items = super::super::plain::listed(text, item);
+    let items = plain::listed(text, item);
     let fits = |value: &Value| match value {
         Value::String(text) => takes(text, item) || leaf(text, item, "", DateTime::default()).is_some(),
         other => match item.choices() {
@@ -176,7 +176,30 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     let readings = ways.into_iter().filter_map(|node| read(text, node, path, now));
     // Of several ways that of which least had to be supplied or left out; the first of equals.
     // 12/25 is a day rather than a fraction where a day is asked for as well.
-    readings.min_by_key(|reading| (reading.kind == "fraction", reading.open.len() + usize::from(reading.lossy)))
+    let best =
+        readings.min_by_key(|reading| (reading.kind == "fraction", reading.open.len() + usize::from(reading.lossy)));
+    best.or_else(|| none_of(text, node))
+}
+
+/// Null for a text that says that there is none, where null may stand and nothing else was read.
+fn none_of(text: &str, node: Node<'_>) -> Option<Reading> {
+    let may_be_null = match node.choices() {
+        Some(choices) => choices.iter().any(|choice| choice.value.is_null()),
+        None => node.accepts(Kind::Null) || node.branches().any(|branch| branch.accepts(Kind::Null)),
+    };
+    (may_be_null && says_none(text)).then(|| Reading {
+        value: Value::Null,
+        kind: "none_to_null",
+        lossy: true,
+        open: Vec::new(),
+    })
+}
+
+fn says_none(text: &str) -> bool {
+    const UNTOLD: [&str; 8] =
+        ["unknown", "tbd", "not applicable", "not available", "not specified", "미정", "모름", "알 수 없음"];
+    let said = text.trim().trim_end_matches('.').to_lowercase();
+    plain::may_be_none(&said) || UNTOLD.contains(&said.as_str())
 }
 
 /// Whether the string is already what the node asks for, or may be any text.
@@ -230,7 +253,14 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     }
     let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
     let about: Vec<String> = about.into_iter().flatten().collect();
-    let open = money::lost(text, &about.join(" "), reading.kind);
+    let about = about.join(" ");
+    let mut open = money::lost(text, &about, reading.kind);
+    // Of a percentage a half is 50, as likely as 0.5.
+    let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
+    if share && matches!(reading.kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(&about)
+    {
+        open.push("share_for_percent");
+    }
     Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
 }
 

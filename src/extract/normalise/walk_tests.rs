@@ -157,3 +157,34 @@ fn a_yes_or_a_no_is_the_lists_in_whatever_language() {
     let letters = json!({"items": {"enum": ["Y", "N", "X"]}});
     assert_eq!(run(letters, json!(["네"])).value, json!(["Y"]));
 }
+
+#[test]
+fn a_text_that_says_none_is_null_where_null_may_stand() {
+    for kind in ["integer", "number", "boolean"] {
+        for text in ["없음", "N/A", "-", "미정", "unknown"] {
+            let done = run(json!({"properties": {"v": {"type": [kind, "null"]}}}), json!({"v": text}));
+            assert_eq!(done.value, json!({"v": null}), "{text}");
+            assert_eq!(changed(&done), [("/v".to_string(), "none_to_null".to_string(), true)]);
+            let other = run(json!({"properties": {"v": {"type": kind}}}), json!({"v": text}));
+            assert_eq!(other.value, json!({"v": text}), "null may not stand there");
+        }
+    }
+    for schema in [
+        json!({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+        json!({"type": ["string", "null"], "format": "date"}),
+        json!({"enum": ["A", "B", null]}),
+    ] {
+        assert_eq!(run(schema, json!("N/A")).value, json!(null));
+    }
+    for schema in [json!({"type": ["string", "null"]}), json!({"enum": ["N/A", null]})] {
+        assert_eq!(run(schema, json!("N/A")).value, json!("N/A"));
+    }
+}
+
+#[test]
+fn a_half_of_a_percentage_is_marked() {
+    let schema = json!({"properties": {"discount_percent": {"type": "number"}, "share": {"type": "number"}}});
+    let done = run(schema, json!({"discount_percent": "절반", "share": "절반"}));
+    let lossy: Vec<_> = changed(&done).into_iter().filter(|(_, _, lossy)| *lossy).collect();
+    assert_eq!(lossy, [("/discount_percent".to_string(), "share_for_percent".to_string(), true)]);
+}

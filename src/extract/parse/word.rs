@@ -75,6 +75,10 @@ pub fn among_prose(text: &str, schema: Option<&Schema>) -> Option<Candidate> {
         (_, Some((_, marks))) => {
             marks.into_iter().map(|kind| change(kind, Value::from(beginning(text, 80)), value.clone(), true)).collect()
         }
+        // What else the prose says may make another answer of it: `True or false?`, `false positive`.
+        (Value::Bool(is), None) if !normalise::answers(text, *is) => {
+            vec![change("boolean_among_words", Value::from(beginning(text, 80)), value.clone(), true)]
+        }
         _ => Vec::new(),
     };
     Some(Candidate { value, span, changes })
@@ -212,6 +216,18 @@ mod tests {
         assert_eq!(read("I do not know why, but the answer is **5**.", "integer"), Some(json!(5)));
         assert_eq!(read("The answer is 5.", "integer"), Some(json!(5)));
         assert_eq!(read("3 or 4", "integer"), None);
+    }
+
+    #[test]
+    fn a_yes_or_no_that_is_not_the_whole_answer_is_marked() {
+        let schema = Schema::from_value(&json!({"type": "boolean"})).unwrap();
+        let is_marked = |text: &str| among_prose(text, Some(&schema)).is_some_and(|read| !read.changes.is_empty());
+        for text in ["True or false?", "false positive", "No, that is true", "True, because it is", "true?"] {
+            assert!(is_marked(text) || read(text, "boolean").is_none(), "{text}");
+        }
+        for text in ["The answer is true.", "It is false.", "**True**", "True."] {
+            assert!(!is_marked(text) && read(text, "boolean").is_some(), "{text}");
+        }
     }
 
     #[test]

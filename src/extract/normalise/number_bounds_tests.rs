@@ -1,0 +1,52 @@
+//! Which words beside a number make a bound or a guess of it.
+
+use super::*;
+
+#[test]
+fn more_words_for_a_bound_are_no_number() {
+    for text in [
+        "starting at 20,000 won",
+        "20,000 won and up",
+        "20,000 won onwards",
+        "upwards of 20,000",
+        "north of 20,000",
+        "as low as 20,000 won",
+        "2만원 안쪽",
+        "2만원 한도",
+        "시작가 5만원",
+        "25 초과",
+        "25초과",
+        "20,000 hundred",
+        "from 20,000 won",
+        "within 20,000 won",
+        "2만원의 절반",
+        "20,000 won plus tax",
+        "20,000 won cap",
+    ] {
+        assert_eq!(number(text), None, "{text}");
+    }
+    assert_eq!(number("25 초").map(|reading| reading.value), Some(Number::from(25)));
+}
+
+#[test]
+fn more_words_for_a_guess_are_told() {
+    for text in [
+        "ca. 20,000",
+        "est. 20,000",
+        "20,000 (est.)",
+        "20,000 (approx.)",
+        "20,000 won-ish",
+        "20,000ish",
+        "20,000 ballpark",
+        "2만원 선",
+        "2만원 꼴",
+        "평균 2만원",
+        "2만원 마이너스",
+        "2만원 플러스",
+        "2만원 선에서",
+        "최저 2만원",
+        "an average of 20,000 won",
+    ] {
+        assert!(number(text).is_some_and(|reading| reading.lossy && reading.value == Number::from(20_000)), "{text}");
+    }
+}

@@ -201,6 +201,7 @@ fn javascript_is_read() {
     );
     all_give(json!({"a": 1}), &["callback({\"a\": 1})", "callback({\"a\": 1});", "/**/ cb_1 ({a: 1});"]);
     assert!(kinds("cb({})").contains(&"call_unwrapped".to_owned()));
+    assert!(is_lossy("A (B)") && !is_lossy("callback ({})") && !is_lossy("NumberLong(2)"));
 }
 
 #[test]

@@ -155,7 +155,10 @@ impl Machine<'_> {
         if self.cursor.byte(at) != Some(b'(') {
             return None;
         }
-        self.assembly.change("call_unwrapped", Value::from(called), Value::Null, false);
+        // A word in brackets behind another one may as well be a second answer: `A (B)`.
+        let inner = self.cursor.text[at + 1..].trim_start().chars().next();
+        let guessed = self.frames.is_empty() && inner.is_some_and(char::is_alphabetic);
+        self.assembly.change("call_unwrapped", Value::from(called), Value::Null, guessed);
         Some(at + 1 - start)
     }
 

@@ -10,6 +10,8 @@ pub mod segments;
 pub mod strict;
 mod word;
 
+pub use around::footnote;
+
 use std::ops::Range;
 
 use serde_json::Value;

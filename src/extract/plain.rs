@@ -6,12 +6,15 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `table`, `tags`, `field`.
+//! Next: `block`, `table`, `tags`, `field`, `remarks`.
 
 mod block;
 mod field;
+mod remarks;
 mod table;
 mod tags;
+#[cfg(test)]
+mod below_tests;
 #[cfg(test)]
 mod tests;
 
@@ -359,8 +362,8 @@ fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> 
     lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
 }
 
-/// What was not understood: lines between those that were, or in their form, are lost; sentences around are only left out, and so are lines
-/// from `footers` on.
+/// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
+/// are courtesy behind, and remarks from `footers` on.
 fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
@@ -404,7 +407,8 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
         let below_field = below_of.is_some();
-        if at < footers && (strange || below_field || !heading && (named || (first..last).contains(&at))) {
+        let within = at < footers && (strange || below_field || !heading && (named || (first..last).contains(&at)));
+        if within || at > last && remarks::tells(said, at >= footers) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

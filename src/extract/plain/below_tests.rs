@@ -1,0 +1,75 @@
+//! Values in the lines below their names, and what else stands there.
+
+use serde_json::{Value, json};
+
+use super::tests::best;
+use crate::extract::schema::Schema;
+
+fn schema(properties: Value) -> Schema {
+    Schema::from_value(&json!({"type": "object", "properties": properties})).unwrap()
+}
+
+fn person() -> Schema {
+    schema(json!({"n": {"type": "integer"}, "note": {"type": "string"}, "contact": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "people": {"type": "array", "items": {"type": "string"}}}))
+}
+
+fn is_lossy(text: &str, schema: &Schema) -> bool {
+    best(text, schema).changes.iter().any(|c| c.lossy)
+}
+
+#[test]
+fn a_value_may_stand_below_its_name_without_an_indent() {
+    for (text, wanted) in [
+        ("note: a\ncontact:\n010-1234-5678", json!({"note": "a", "contact": "010-1234-5678"})),
+        ("note: a\npeople:\nKim\nLee", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people:\nKim, Lee\n\nnote: a", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people: Kim,\nLee,\nPark", json!({"people": ["Kim", "Lee", "Park"]})),
+        ("people: Kim,\nLee\nnote: b", json!({"people": ["Kim", "Lee"], "note": "b"})),
+        ("n:\n3", json!({"n": 3})),
+        ("n:\n3\nThanks for asking!", json!({"n": 3})),
+        ("contact:\nhttp://x.org/a\nn: 3", json!({"contact": "http://x.org/a", "n": 3})),
+    ] {
+        let read = best(text, &person());
+        assert_eq!(read.value, wanted, "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    assert_eq!(best("note:\nn: 3", &person()).value, json!({"n": 3}));
+}
+
+#[test]
+fn what_may_be_the_rest_of_a_value_is_told_as_lost() {
+    for text in [
+        "note: first part of a long sentence that\ncontinues on the next line.",
+        "n: 1\npeople:\nI could not find any of them.",
+        "note:\none\ntwo",
+        "note: a\nn:\n3\n4",
+        "people: Kim,\nLee\nPark",
+    ] {
+        assert!(is_lossy(text, &person()), "{text}");
+    }
+}
+
+#[test]
+fn a_line_below_the_fields_is_lost_unless_it_is_courtesy() {
+    let schema = schema(json!({"n": {"type": "integer"}}));
+    for said in [
+        "취소됨",
+        "~ 17시",
+        "일정이 12월 4일로 변경되었습니다.",
+        "★ 35만원으로 인하",
+        "판매 완료",
+        "또는 신촌",
+        "사실 나이는 4살입니다",
+        "salary: 5000만원",
+        "status: dead",
+        "Thanks! It is sold.",
+    ] {
+        assert!(is_lossy(&format!("n: 1\n{said}"), &schema), "{said}");
+        assert!(is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
+    }
+    for said in ["Hope this helps!", "도움이 되셨기를 바랍니다.", "Let me know if you need more.", "---", "😀", "Confidence: high"]
+    {
+        assert!(!is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
+    }
+}

@@ -10,8 +10,10 @@ fn schema(properties: Value) -> Schema {
 }
 
 fn person() -> Schema {
-    schema(json!({"n": {"type": "integer"}, "note": {"type": "string"}, "contact": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        "people": {"type": "array", "items": {"type": "string"}}}))
+    schema(
+        json!({"n": {"type": "integer"}, "note": {"type": "string"}, "contact": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "people": {"type": "array", "items": {"type": "string"}}}),
+    )
 }
 
 fn is_lossy(text: &str, schema: &Schema) -> bool {
@@ -68,8 +70,46 @@ fn a_line_below_the_fields_is_lost_unless_it_is_courtesy() {
         assert!(is_lossy(&format!("n: 1\n{said}"), &schema), "{said}");
         assert!(is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
     }
-    for said in ["Hope this helps!", "도움이 되셨기를 바랍니다.", "Let me know if you need more.", "---", "😀", "Confidence: high"]
-    {
+    for said in [
+        "Hope this helps!",
+        "도움이 되셨기를 바랍니다.",
+        "Let me know if you need more.",
+        "---",
+        "😀",
+        "Confidence: high",
+    ] {
         assert!(!is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
+    }
+}
+
+#[test]
+fn a_name_within_the_text_of_another_field_is_text() {
+    let schema = schema(json!({"title": {"type": "string"}, "note": {"type": "string"}, "n": {"type": "integer"},
+        "people": {"type": "array", "items": {"type": "string"}}}));
+    for (text, wanted, lossy) in [
+        ("title: My people: a story", json!({"title": "My people: a story"}), true),
+        ("note: see title: Y", json!({"note": "see title: Y"}), true),
+        ("note: see title: Y\ntitle: X", json!({"note": "see title: Y", "title": "X"}), false),
+        ("title: X (n: 5)", json!({"title": "X (n: 5)"}), false),
+        ("title: X\nnote: n: 3", json!({"title": "X", "note": "n: 3"}), true),
+        ("title: \"x, n: 3\"", json!({"title": "x, n: 3"}), false),
+        ("title: http://n:80/", json!({"title": "http://n:80/"}), false),
+        (
+            "title: Book \"People: Zero\"\npeople: 3000",
+            json!({"title": "Book \"People: Zero\"", "people": ["3000"]}),
+            false,
+        ),
+        ("title: Book, n: none\nn: 5", json!({"title": "Book, n: none", "n": 5}), true),
+        ("title: A, n: 5, note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("title: A | n: 5\tnote: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("title: A  n: 5 note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("**Title:** A **N:** 5", json!({"title": "A", "n": 5}), false),
+        ("title := A\nn := 5", json!({"title": "A", "n": 5}), false),
+        ("[title: A] [n: 25]", json!({"title": "A", "n": 25}), false),
+        ("(title: A (b), n: 25)", json!({"title": "A (b)", "n": 25}), false),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!(read.value, wanted, "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
     }
 }

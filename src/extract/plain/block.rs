@@ -1,9 +1,11 @@
 //! Lines to fields: `Name: John`, YAML by its indents, lists below a name, several fields in one line, sections of an INI file.
 //! A name that the schema does not know is not guessed. Next: `field` for a single line.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
+use super::field::{Field, Line, fields, items, list, names_within, scalar, uncommented, unmarked};
 use super::remarks::is_courteous;
 use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
@@ -44,6 +46,7 @@ pub fn shapes(node: Node<'_>) -> Vec<Node<'_>> {
 /// The fields of one object.
 pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block {
     let mut block = Block { used: vec![false; lines.len()], ..Block::default() };
+    let begun = begun(text, lines, node);
     let mut at = 0;
     while at < lines.len() {
         let line = &lines[at];
@@ -57,7 +60,14 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             at = end;
             continue;
         }
-        let found = if line.comment { Vec::new() } else { fields(text, &line.body, node) };
+        let mut found = if line.comment { Vec::new() } else { fields(text, &line.body, node) };
+        // A name that begins a line elsewhere is text here: `Book, price: low` above `Price: 5`.
+        let named = found.len();
+        let mut nth = 0;
+        found.retain(|field| {
+            nth += 1;
+            nth == 1 || !begun.contains(&(field.property.key, line.column))
+        });
         if found.is_empty() {
             at += 1;
             continue;
@@ -69,6 +79,7 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         if !before.is_empty() {
             block.changes.push(change("left_out", Value::from(before), Value::Null, false));
         }
+        let bracketed = text[found[0].start..].starts_with(['[', '(']);
         for (index, field) in found.iter().enumerate() {
             let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
             let raw = text[field.value..stop].trim();
@@ -80,6 +91,19 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             if !comment.is_empty() {
                 let path = names::join("", field.property.key);
                 let told = change("comment_removed", Value::from(comment), Value::Null, free);
+                block.changes.push(Change { path, ..told });
+            }
+            let raw = if bracketed { raw.strip_suffix([']', ')']).unwrap_or(raw) } else { raw };
+            let mut dropped = named > found.len() && last;
+            if !dropped && field.property.node.accepts(Kind::String) {
+                dropped = names_within(text, field.value..stop, node)
+                    .iter()
+                    .any(|p| p.key == field.property.key || !begun.iter().any(|(key, _)| *key == p.key));
+            }
+            if dropped {
+                // Whether a field was named here, or its name is text, is a guess.
+                let path = names::join("", field.property.key);
+                let told = change("name_as_text", Value::from(raw), Value::Null, true);
                 block.changes.push(Change { path, ..told });
             }
             let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
@@ -103,6 +127,15 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         at = end;
     }
     block
+}
+
+/// The names that begin a line, each with the line's column.
+fn begun<'s>(text: &str, lines: &[Line], node: Node<'s>) -> BTreeSet<(&'s str, usize)> {
+    let first = |line: &Line| {
+        let field = fields(text, &line.body, node).into_iter().next()?;
+        (field.start == line.body.start).then_some((field.property.key, line.column))
+    };
+    lines.iter().filter(|line| !line.comment).filter_map(first).collect()
 }
 
 /// What begins a text of several lines in YAML.
@@ -188,7 +221,8 @@ fn follows(text: &str, lines: &[Line], at: usize, raw: &str, node: Node<'_>, fie
         let below = said.iter().flat_map(|line| if parted { list(line, item) } else { vec![scalar(line, item)] });
         Value::Array(before.into_iter().chain(below).collect())
     } else if more.is_empty() {
-        value_of(uncommented(unmarked(first)).0, place).filter(|_| place.accepts(Kind::String) || !is_sentence(first))?
+        value_of(uncommented(unmarked(first)).0, place)
+            .filter(|_| place.accepts(Kind::String) || !is_sentence(first))?
     } else if place.accepts(Kind::String) {
         // Where the text of the field ends is a guess.
         let joined = Value::from(said.join(" "));

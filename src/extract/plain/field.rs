@@ -100,11 +100,13 @@ fn list_mark(body: &str) -> usize {
     if space == 0 && mark < body.len() { 0 } else { mark + space }
 }
 
-/// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it.
+/// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it. Behind
+/// another field's beginning it counts only where something parts them, and not within quotes or brackets: a value may have colons of its own.
 pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
     let mut found: Vec<Field> = Vec::new();
     let mut from = line.start;
     let mut at = line.start;
+    let mut closes = Closes::default();
     while at < line.end {
         let rest = &text[at..line.end];
         let length = match rest.as_bytes()[0] {
@@ -112,21 +114,106 @@ pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<
                 at += 3;
                 continue;
             }
+            b':' if rest.starts_with(":=") => 2,
             b':' => 1,
             b'=' if rest.starts_with("=>") => 2,
             b'=' => 1,
             b'-' if rest.starts_with("->") => 2,
             _ if rest.starts_with('：') || rest.starts_with('→') => 3,
             _ => {
-                at += rest.chars().next().map_or(1, char::len_utf8);
+                let bracketed = found.first().is_some_and(|first| text[first.start..].starts_with(['[', '(']));
+                let passed = if found.is_empty() || bracketed { None } else { closes.passed(text, from, at..line.end) };
+                at = passed.unwrap_or_else(|| at + rest.chars().next().map_or(1, char::len_utf8));
                 continue;
             }
         };
-        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node) {
+        let before = found.last();
+        let stands = |start: usize| before.is_none_or(|last: &Field| is_parted(text, last, start));
+        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node, stands) {
             found.push(Field { property, start, value: at + length });
             from = at + length;
         }
         at += length;
+    }
+    found
+}
+
+/// Whether a name that begins here is another field's, and not in the text of the one before it. Only free text goes on with words.
+fn is_parted(text: &str, last: &Field, start: usize) -> bool {
+    let before = &text[last.value..start];
+    let said = before.trim_end();
+    let gap = &before[said.len()..];
+    let marked = text[start..].starts_with(['[', '*', '_', '`', '(']);
+    let free = last.property.node.accepts(Kind::String) && last.property.node.choices().is_none();
+    !said.is_empty()
+        && (said.ends_with([',', ';', '|', '，'])
+            || !gap.is_empty()
+                && (!free || marked || said.ends_with(['/', '·']) || gap.contains('\t') || gap.len() > 1))
+}
+
+/// The places within quotes and brackets on a line. A mark that was never closed is not looked for again: the scan stays linear.
+#[derive(Default)]
+pub struct Closes {
+    open: Vec<char>,
+}
+
+impl Closes {
+    /// The place behind the quotes or brackets that begin here. `from`: where the text begins that they are part of.
+    pub fn passed(&mut self, text: &str, from: usize, within: Range<usize>) -> Option<usize> {
+        let rest = &text[within.clone()];
+        let open = rest.chars().next()?;
+        let close = match open {
+            '"' | '`' => open,
+            '\'' => open,
+            '“' => '”',
+            '‘' => '’',
+            '(' => ')',
+            '[' => ']',
+            '{' => '}',
+            '（' => '）',
+            _ => return None,
+        };
+        // An inch, an apostrophe.
+        let before = text[from..within.start].chars().next_back();
+        if open == close && before.is_some_and(|c| !c.is_whitespace() && !"([{:=,;|".contains(c))
+            || self.open.contains(&open)
+        {
+            return None;
+        }
+        let mut depth = 1_usize;
+        for (at, c) in rest.char_indices().skip(1) {
+            if c == close {
+                depth -= 1;
+            } else if c == open {
+                depth += 1;
+            }
+            if depth == 0 {
+                return Some(within.start + at + c.len_utf8());
+            }
+        }
+        self.open.push(open);
+        None
+    }
+}
+
+/// The fields whose names stand in what is said of another, outside quotes and brackets.
+pub fn names_within<'s>(text: &str, said: Range<usize>, node: Node<'s>) -> Vec<Property<'s>> {
+    let mut found = Vec::new();
+    let mut closes = Closes::default();
+    let mut at = said.start;
+    while let Some(c) = text[at..said.end].chars().next() {
+        if let Some(end) = closes.passed(text, said.start, at..said.end) {
+            at = end;
+            continue;
+        }
+        let separates = matches!(c, ':' | '=' | '：') && !text[at..].starts_with("://");
+        if separates
+            && let Some((_, property)) =
+                name_before(text, said.start..at, false, node, |start| !text[..start].ends_with('/'))
+        {
+            found.push(property);
+        }
+        at += c.len_utf8();
     }
     found
 }
@@ -137,12 +224,18 @@ pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
     body.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '：')).any(|(at, c)| {
         let url = body[at..].starts_with("://");
         let said = text[line.start + at + c.len_utf8()..].trim_start_matches(|c: char| c.is_whitespace() || c == '`');
-        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node).is_some()
+        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node, |_| true).is_some()
     })
 }
 
 /// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
-fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>) -> Option<(usize, Property<'s>)> {
+fn name_before<'s>(
+    text: &str,
+    within: Range<usize>,
+    first: bool,
+    node: Node<'s>,
+    stands: impl Fn(usize) -> bool,
+) -> Option<(usize, Property<'s>)> {
     // Most separators in a hostile text have no word before them.
     if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || "*_`\"'#[](){}".contains(c)) {
         return None;
@@ -172,7 +265,7 @@ fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>
         // Within a line, a name behind another word is a name only if nothing is left over between.
         let comma = near[..at].trim_end().ends_with([',', ';', '|', '.', '，']) || near[..at].trim().is_empty();
         let property = node.called(bare)?;
-        (!first || comma).then_some((start + at, property))
+        (!first || comma).then_some((start + at, property)).filter(|(start, _)| stands(*start))
     })
 }
 

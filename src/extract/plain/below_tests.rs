@@ -113,3 +113,24 @@ fn a_name_within_the_text_of_another_field_is_text() {
         assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
     }
 }
+
+#[test]
+fn a_comma_within_quotes_or_brackets_parts_no_items() {
+    for (said, wanted, lossy) in [
+        ("김철수(팀장, 서울), 이영희", json!(["김철수(팀장, 서울)", "이영희"]), false),
+        ("\"a, b\", c", json!(["a, b", "c"]), false),
+        ("[Kim (a, b), Lee]", json!(["Kim (a, b)", "Lee"]), false),
+        ("[\"a, b\", \"c\"]", json!(["a, b", "c"]), false),
+        ("Kim, Lee and Park", json!(["Kim", "Lee", "Park"]), true),
+        ("Kim, Lee, and Park", json!(["Kim", "Lee", "Park"]), false),
+        ("김, 이 및 박", json!(["김", "이", "박"]), true),
+        ("rock and roll", json!(["rock and roll"]), false),
+        ("5\" pipe, 3\" pipe", json!(["5\" pipe", "3\" pipe"]), false),
+        ("it's, that", json!(["it's", "that"]), false),
+        ("a (b, c", json!(["a (b", "c"]), false),
+    ] {
+        let read = best(&format!("people: {said}"), &person());
+        assert_eq!(read.value, json!({"people": wanted}), "{said}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{said}: {:?}", read.changes);
+    }
+}

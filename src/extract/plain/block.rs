@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::field::{Field, Line, fields, items, list, names_within, scalar, uncommented, unmarked};
+use super::field::{
+    Field, Line, fields, is_bare_list, items, last_two, list, names_within, scalar, uncommented, unmarked,
+};
 use super::remarks::is_courteous;
 use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
@@ -115,7 +117,8 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
                 let listed = value.as_array().map_or(0, Vec::len);
-                let guessed = listed > 1 && is_sentence(said) || listed == 1 && may_be_none(said);
+                let guessed =
+                    listed > 1 && (is_sentence(said) || last_two(said).is_some()) || listed == 1 && may_be_none(said);
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
@@ -321,7 +324,7 @@ fn value_of(said: &str, node: Node<'_>) -> Option<Value> {
     match items(node) {
         _ if said.is_empty() => None,
         _ if matches!(said, "null" | "~") => Some(Value::Null),
-        Some(item) if !said.starts_with('[') => Some(Value::Array(list(said, item))),
+        Some(item) if !said.starts_with('[') || is_bare_list(said, item) => Some(Value::Array(list(said, item))),
         _ => Some(scalar(said, node)),
     }
 }

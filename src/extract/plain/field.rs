@@ -295,11 +295,42 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
 
 /// What is said of a field that takes a list, on one line: `a, b and c`. A comma within digits in groups of three parts nothing.
 pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
-    let parts = parts(said).into_iter().map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| scalar(part.strip_prefix("and ").unwrap_or(part), item)).collect()
+    let said = bracketed(said).unwrap_or(said);
+    let mut parts: Vec<&str> = parts(said).into_iter().map(str::trim).filter(|part| !part.is_empty()).collect();
+    // Of numbers, what stands around `and` is theirs to read.
+    if item.accepts(Kind::String)
+        && item.choices().is_none()
+        && let Some((before, last)) = last_two(said)
+        && parts.last().is_some_and(|part| part.ends_with(last))
+    {
+        parts.pop();
+        parts.extend([before, last]);
+    }
+    let part = |part: &str| scalar(part.strip_prefix("and ").unwrap_or(part), item);
+    parts.into_iter().map(part).collect()
 }
 
-/// The pieces between commas and their like. `1,000, 2,000` are two: white space stands behind the commas that part them, or a group
+/// The two items at the end of a list in a sentence's form: `a, b and c`. Whether they are two is a guess: `a, rock and roll`.
+pub fn last_two(said: &str) -> Option<(&str, &str)> {
+    let last = parts(said).into_iter().skip(1).next_back()?.trim();
+    let two = [" and ", " & ", " 및 ", " 그리고 "].into_iter().find_map(|word| last.split_once(word))?;
+    let plain = |said: &str| !said.contains(['"', '(', '[', '“', '\'']);
+    let (before, last) = (two.0.trim(), two.1.trim());
+    (plain(before) && plain(last) && !before.is_empty() && !last.is_empty()).then_some((before, last))
+}
+
+/// What brackets without quotes enclose, which is no JSON: `[Kim (a, b), Lee]`.
+fn bracketed(said: &str) -> Option<&str> {
+    let inner = said.strip_prefix('[')?.strip_suffix(']')?;
+    (!inner.contains(['"', '\'', '[', ']', '{', '}'])).then_some(inner)
+}
+
+/// Whether a list is written in brackets as words are, without quotes.
+pub fn is_bare_list(said: &str, item: Node<'_>) -> bool {
+    item.accepts(Kind::String) && bracketed(said).is_some_and(|inner| inner.contains(char::is_alphanumeric))
+}
+
+/// The pieces between commas and their like, outside quotes and brackets. `1,000, 2,000` are two: white space stands behind the commas that part them, or a group
 /// begins with a nought, as no number of its own does.
 fn parts(said: &str) -> Vec<&str> {
     let bytes = said.as_bytes();
@@ -311,7 +342,19 @@ fn parts(said: &str) -> Vec<&str> {
     let grouped = (apart || nought) && commas().any(grouping);
     let mut parts = Vec::new();
     let mut from = 0;
-    for (at, c) in said.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '、' | '，')) {
+    let mut closes = Closes::default();
+    let mut within = 0;
+    for (at, c) in said.char_indices() {
+        if at < within {
+            continue;
+        }
+        if let Some(end) = closes.passed(said, from, at..said.len()) {
+            within = end;
+            continue;
+        }
+        if !matches!(c, ',' | ';' | '、' | '，') {
+            continue;
+        }
         if grouped && grouping(at) && group_may_go_on(&said[from..at]) {
             continue;
         }

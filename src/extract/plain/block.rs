@@ -117,8 +117,9 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
                 let listed = value.as_array().map_or(0, Vec::len);
-                let guessed =
-                    listed > 1 && (is_sentence(said) || last_two(said).is_some()) || listed == 1 && may_be_none(said);
+                let guessed = listed > 1
+                    && (is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
+                    || listed == 1 && may_be_none(said);
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
@@ -222,7 +223,11 @@ fn follows(text: &str, lines: &[Line], at: usize, raw: &str, node: Node<'_>, fie
         let before = if unended { list(raw, item) } else { Vec::new() };
         let parted = unended || more.is_empty() || said.iter().any(|line| line.ends_with([',', '、', '，']));
         let below = said.iter().flat_map(|line| if parted { list(line, item) } else { vec![scalar(line, item)] });
-        Value::Array(before.into_iter().chain(below).collect())
+        let value = Value::Array(before.into_iter().chain(below).collect());
+        if takes_words(place) && said.iter().any(|line| last_two(line).is_some()) {
+            changes.push(change("list_read", Value::from(said), value.clone(), true));
+        }
+        value
     } else if more.is_empty() {
         value_of(uncommented(unmarked(first)).0, place)
             .filter(|_| place.accepts(Kind::String) || !is_sentence(first))?
@@ -235,6 +240,10 @@ fn follows(text: &str, lines: &[Line], at: usize, raw: &str, node: Node<'_>, fie
         return None;
     };
     Some(Inner { value: Some(value), changes, used })
+}
+
+fn takes_words(node: Node<'_>) -> bool {
+    items(node).is_some_and(|item| item.accepts(Kind::String))
 }
 
 fn takes_scalar(node: Node<'_>) -> bool {

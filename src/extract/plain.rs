@@ -8,13 +8,15 @@
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
 //! Next: `block`, `table`, `tags`, `field`, `remarks`.
 
+#[cfg(test)]
+mod below_tests;
 mod block;
 mod field;
 mod remarks;
 mod table;
-mod tags;
 #[cfg(test)]
-mod below_tests;
+mod table_tests;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -120,7 +122,15 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
     for table in &tables {
         let mut fields = Map::new();
         let rows = table.objects(node);
-        if let Some(([Value::Object(row)], unknown)) = rows.as_ref().map(|(rows, unknown)| (rows.as_slice(), unknown)) {
+        // `kids:` above it says whose rows they are.
+        if let Some((key, (rows, unknown))) =
+            table.label(text, lines, node).and_then(|p| Some((p.key, listed_rows(table, p.node)?)))
+        {
+            changes.extend(unknown.iter().map(|name| lost(name)));
+            fields.insert(key.to_owned(), Value::Array(rows));
+        } else if let Some(([Value::Object(row)], unknown)) =
+            rows.as_ref().map(|(rows, unknown)| (rows.as_slice(), unknown))
+        {
             // A table of several rows is a list: which row is meant is not for here to say.
             fields = row.clone();
             changes.extend(unknown.iter().map(|name| lost(name)));
@@ -129,9 +139,7 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
             changes.extend(unknown.iter().map(|said| lost(said)));
         } else {
             for property in node.properties().filter(|property| !tabled.contains_key(property.key)) {
-                let Some(item) = field::items(property.node) else { continue };
-                let rows = block::shapes(item).into_iter().find_map(|shape| table.objects(shape));
-                if let Some((rows, unknown)) = rows {
+                if let Some((rows, unknown)) = listed_rows(table, property.node) {
                     changes.extend(unknown.iter().map(|name| lost(name)));
                     fields.insert(property.key.to_owned(), Value::Array(rows));
                     break;
@@ -164,6 +172,12 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         found.push((fields, Candidate { value, span, changes }));
     }
     found
+}
+
+/// A table's rows as a list in this place.
+fn listed_rows(table: &table::Table, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
+    let item = field::items(node)?;
+    block::shapes(item).into_iter().find_map(|shape| table.objects(shape))
 }
 
 /// More fields; of one that is said twice the first counts.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::tests::best;
+use crate::extract::chain;
 use crate::extract::schema::Schema;
 
 fn schema(properties: Value) -> Schema {
@@ -133,4 +134,18 @@ fn a_comma_within_quotes_or_brackets_parts_no_items() {
         assert_eq!(read.value, json!({"people": wanted}), "{said}");
         assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{said}: {:?}", read.changes);
     }
+}
+
+#[test]
+fn a_check_box_is_part_of_the_mark_and_a_comment_in_two_strokes_no_field() {
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    let read = |text: &str, schema: &Schema| {
+        let now = "2026-11-30T09:00:00".parse().unwrap();
+        let read = chain::repair_value(text, Some(schema), now);
+        (read.result.ok(), read.changes.iter().any(|c| c.lossy))
+    };
+    assert_eq!(read("- [x] a\n- [ ] b", &words), (Some(json!(["a", "b"])), true));
+    assert_eq!(read("So:\n\n1. [ ] a, b\n2. [x] c", &words), (Some(json!(["a, b", "c"])), true));
+    assert_eq!(read("note: t\npeople:\n  - [x] Kim", &person()).0.unwrap()["people"], json!(["Kim"]));
+    assert_eq!(best("// note: John\nnote: Mary", &person()).value, json!({"note": "Mary"}));
 }

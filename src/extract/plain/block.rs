@@ -349,6 +349,12 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
         for (at, line) in lines.iter().enumerate() {
             if line.marked && Some(line.indent) == indent {
                 used[at] = true;
+                if line.boxed {
+                    // Whether it is done is not in the list.
+                    let mark = &text[line.body.start - 4..line.body.start - 1];
+                    let told = change("left_out", Value::from(mark), Value::Null, true);
+                    changes.push(Change { path: format!("/{}", values.len()), ..told });
+                }
                 values.push(scalar(&text[line.body.clone()], item));
             }
         }

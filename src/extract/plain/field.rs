@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::extract::parse::strict;
+use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
 
@@ -30,6 +30,8 @@ pub struct Line {
     /// Where in the line, behind the mark, its text begins.
     pub column: usize,
     pub marked: bool,
+    /// Whether a check box is part of the mark: `- [x] `.
+    pub boxed: bool,
     pub body: Range<usize>,
     /// Whether it is a comment: `# …` in a text of fields.
     pub comment: bool,
@@ -59,13 +61,16 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
             let body = shown.trim_start_matches([' ', '\t', '>', '\u{a0}']);
             let indent = shown.len() - body.len();
             let mark = list_mark(body);
-            let lead = indent + mark;
+            let boxed = segments::check_box(line, indent + mark).filter(|_| mark > 0).unwrap_or(0);
+            let lead = indent + mark + boxed;
             // `##` is a heading, `#` of a text whose other lines are fields is not.
-            let comment = alone && mark == 0 && body.starts_with('#') && !body.starts_with("##");
+            let comment =
+                alone && mark == 0 && (body.starts_with("//") || body.starts_with('#') && !body.starts_with("##"));
             Line {
                 indent,
                 column: lead,
                 marked: mark > 0,
+                boxed: boxed > 0,
                 body: start + lead..start + shown.len(),
                 comment,
                 hashes,

@@ -10,7 +10,7 @@ pub mod segments;
 pub mod strict;
 mod word;
 
-pub use around::footnote;
+pub use around::{footnote, reference};
 
 use std::ops::Range;
 
@@ -185,7 +185,7 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>, schema: Option<&Schema
 }
 
 /// Whether the schema has no place at its top for a list of numbers.
-fn takes_no_numbers(schema: Option<&Schema>) -> bool {
+pub fn takes_no_numbers(schema: Option<&Schema>) -> bool {
     schema.map(Schema::root).is_some_and(|root| {
         let items = || super::plain::items_of(root).is_some_and(|item| !item.accepts(Kind::Integer));
         !root.accepts(Kind::Array) || items()

@@ -25,7 +25,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
-use super::parse::{Candidate, change, cues, is_complete, segments};
+use super::parse::{Candidate, change, cues, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
@@ -42,7 +42,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     }
     let lines = field::lines(text, 0..text.len());
     let mut found: Vec<(usize, Candidate)> = Vec::new();
-    let json = json_stands(text, &lines, &shapes);
+    let json = json_stands(text, &lines, &shapes, takes_no_numbers(Some(schema)));
     for shape in shapes.into_iter().filter(|_| !json) {
         found.extend(objects(text, &lines, shape));
     }
@@ -78,11 +78,19 @@ fn names_anything(text: &str, root: Node<'_>, shapes: &[Node<'_>]) -> bool {
 }
 
 /// Whether JSON stands in the text, other than as what is said of a field: its lines are `repair`'s to read, who marks what was cut off.
-fn json_stands(text: &str, lines: &[field::Line], shapes: &[Node<'_>]) -> bool {
+fn json_stands(text: &str, lines: &[field::Line], shapes: &[Node<'_>], notes: bool) -> bool {
     lines.iter().any(|line| {
         let body = &text[line.body.clone()];
         let brackets = body.match_indices(['{', '[']).map(|(at, _)| line.body.start + at);
-        let Some(first) = brackets.into_iter().take(16).find(|at| segments::begins_json(text, *at)) else {
+        // `25[1]`, `[1] a source`: no list where the schema has none of numbers.
+        let is_note = |at: usize| {
+            let behind = text[line.body.start..at].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric());
+            notes
+                && reference(&text[at..line.body.end]).is_some()
+                && (behind || footnote(&text[at..line.body.end]).is_some())
+        };
+        let found = brackets.into_iter().take(16).find(|at| segments::begins_json(text, *at) && !is_note(*at));
+        let Some(first) = found else {
             return false;
         };
         let said = |field: &field::Field| text[field.value..first].chars().all(char::is_whitespace);

@@ -149,3 +149,20 @@ fn a_check_box_is_part_of_the_mark_and_a_comment_in_two_strokes_no_field() {
     assert_eq!(read("note: t\npeople:\n  - [x] Kim", &person()).0.unwrap()["people"], json!(["Kim"]));
     assert_eq!(best("// note: John\nnote: Mary", &person()).value, json!({"note": "Mary"}));
 }
+
+#[test]
+fn references_to_sources_are_no_lists_and_no_part_of_a_number() {
+    for text in [
+        "note: J\nn: 25\n\n[1] http://x.org",
+        "note: J\nn: 25[1]",
+        "note: J\nn: 25 [2]\n\n[1]: http://x.org\n[2]: http://y.org",
+    ] {
+        let now = "2026-11-30T09:00:00".parse().unwrap();
+        let schema = schema(json!({"note": {"type": "string"}, "n": {"type": "integer"}}));
+        let read = chain::repair_value(text, Some(&schema), now);
+        assert_eq!(read.result.ok(), Some(json!({"note": "J", "n": 25})), "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    let numbers = schema(json!({"n": {"type": "array", "items": {"type": "integer"}}}));
+    assert_eq!(best("n: [1]", &numbers).value, json!({"n": [1]}));
+}

@@ -11,7 +11,7 @@ use super::field::{
 use super::remarks::is_courteous;
 use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
-use crate::extract::parse::change;
+use crate::extract::parse::{change, reference};
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
 use crate::extract::validate::brief;
@@ -109,6 +109,11 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 block.changes.push(Change { path, ..told });
             }
             let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
+            let (said, note) = if field.property.node.accepts(Kind::String) { (said, "") } else { unreferred(said) };
+            if !note.is_empty() {
+                let path = names::join("", field.property.key);
+                block.changes.push(Change { path, ..change("left_out", Value::from(note), Value::Null, false) });
+            }
             if last && end > at + 1 {
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
@@ -131,6 +136,13 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         at = end;
     }
     block
+}
+
+/// What is said without the mark of a source behind it, and that mark: `25[1]`.
+fn unreferred(said: &str) -> (&str, &str) {
+    let at = said.rfind('[').filter(|at| reference(&said[*at..]) == Some(said.len() - at));
+    let at = at.filter(|at| said[..*at].trim_end().ends_with(char::is_alphanumeric)).unwrap_or(said.len());
+    (said[..at].trim_end(), &said[at..])
 }
 
 /// The names that begin a line, each with the line's column.

@@ -9,6 +9,7 @@ pub mod number;
 pub mod segments;
 pub mod strict;
 mod word;
+pub mod wrapper;
 
 pub use around::{footnote, reference};
 
@@ -35,6 +36,12 @@ pub struct Candidate {
 /// A key that stands twice is recorded (`duplicate_key`, lossy where the values differ), so is a number that JSON's types cannot hold: a
 /// fraction is rounded (`number_rounded`, lossy), a whole number beyond 64 bits is kept as text (`number_kept_as_text`).
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    let mut found = values(text, schema);
+    wrapper::unwrap(&mut found, schema);
+    found
+}
+
+fn values(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let lead = text.len() - text.trim_start_matches(segments::blank).len();
     let trimmed = text.trim_matches(segments::blank);
     let mut stack = strict::Stack::default();

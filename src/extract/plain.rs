@@ -251,6 +251,11 @@ pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
     field::any_items(node)
 }
 
+/// The places with properties that a place can be.
+pub fn shapes_of(node: Node<'_>) -> Vec<Node<'_>> {
+    block::shapes(node)
+}
+
 /// Whether a field of the schema has this name.
 pub fn is_field(name: &str, schema: &Schema) -> bool {
     let root = schema.root();

@@ -170,16 +170,29 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         changes.extend(rest(text, lines, &read.used, lines.len()));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
     } else if !read.map.is_empty() {
-        let mut changes = vec![kind("lines_read")];
-        changes.append(&mut read.changes);
-        let value = Value::Object(read.map);
-        let fields = value.as_object().map_or(0, Map::len);
-        let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
-        changes.extend(rest(text, lines, &read.used, footers));
-        let span = span(lines, &read.used);
-        found.push((fields, Candidate { value, span, changes }));
+        // What was kept in a value as text may be fields all the same: taken only where nothing else fits.
+        let guess = read.changes.iter().any(|told| told.kind == "name_as_text").then(|| {
+            let loose: Vec<field::Line> =
+                lines.iter().map(|line| field::Line { loose: true, ..line.clone() }).collect();
+            block::object(text, &loose, node, 0)
+        });
+        let (fields, plain) = lined(text, lines, read, node);
+        found.push((fields, plain));
+        // It comes behind, however many fields it has.
+        found.extend(guess.map(|read| (fields, lined(text, lines, read, node).1)));
     }
     found
+}
+
+/// What was read of lines, with what stands around them.
+fn lined(text: &str, lines: &[field::Line], read: block::Block, node: Node<'_>) -> (usize, Candidate) {
+    let mut changes = vec![kind("lines_read")];
+    changes.extend(read.changes);
+    let value = Value::Object(read.map);
+    let fields = value.as_object().map_or(0, Map::len);
+    let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
+    changes.extend(rest(text, lines, &read.used, footers));
+    (fields, Candidate { value, span: span(lines, &read.used), changes })
 }
 
 /// A table's rows as a list in this place.

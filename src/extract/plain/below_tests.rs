@@ -166,3 +166,20 @@ fn references_to_sources_are_no_lists_and_no_part_of_a_number() {
     let numbers = schema(json!({"n": {"type": "array", "items": {"type": "integer"}}}));
     assert_eq!(best("n: [1]", &numbers).value, json!({"n": [1]}));
 }
+
+#[test]
+fn fields_with_a_space_between_are_a_guess_where_nothing_else_fits() {
+    let place = json!({"type": "object", "required": ["item", "n", "city"],
+        "properties": {"item": {"type": "string"}, "n": {"type": "integer"}, "city": {"type": "string"}}});
+    let place = Schema::from_value(&place).unwrap();
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    for (text, lossy) in [
+        ("Item: a N: 5 City: Seoul", true),
+        ("Item: a / N: 5 / City: Seoul", false),
+        ("**Item:** a - **N:** 5 - **City:** Seoul", false),
+    ] {
+        let read = chain::repair_value(text, Some(&place), now);
+        assert_eq!(read.result.ok(), Some(json!({"item": "a", "n": 5, "city": "Seoul"})), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+}

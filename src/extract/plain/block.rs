@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::field::{
-    Field, Line, fields, is_bare_list, items, last_two, list, names_within, scalar, uncommented, unmarked,
+    Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, names_within, scalar, uncommented, unmarked,
 };
 use super::remarks::is_courteous;
 use super::{is_sentence, may_be_none};
@@ -15,6 +15,7 @@ use crate::extract::parse::{change, reference};
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
 use crate::extract::validate::brief;
+use crate::units;
 
 /// Objects within objects, by indent, beyond this are not looked for.
 const DEPTH: usize = 16;
@@ -62,7 +63,15 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             at = end;
             continue;
         }
-        let mut found = if line.comment { Vec::new() } else { fields(text, &line.body, node) };
+        let mut found = match line {
+            line if line.comment => Vec::new(),
+            line if line.loose => loose_fields(text, &line.body, node),
+            line => fields(text, &line.body, node),
+        };
+        if line.loose && found.len() > fields(text, &line.body, node).len() {
+            let said = Value::from(units::beginning(&text[line.body.clone()], 200));
+            block.changes.push(change("fields_guessed", said, Value::Null, true));
+        }
         // A name that begins a line elsewhere is text here: `Book, price: low` above `Price: 5`.
         let named = found.len();
         let mut nth = 0;
@@ -108,7 +117,11 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let told = change("name_as_text", Value::from(raw), Value::Null, true);
                 block.changes.push(Change { path, ..told });
             }
-            let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
+            let said = if scalar_mark(raw) {
+                raw
+            } else {
+                unmarked(if last { trim_open(raw) } else { before_mark(trim_open(raw)) })
+            };
             let (said, note) = if field.property.node.accepts(Kind::String) { (said, "") } else { unreferred(said) };
             if !note.is_empty() {
                 let path = names::join("", field.property.key);
@@ -164,6 +177,12 @@ fn trim_open(said: &str) -> &str {
     let said = said.trim_end();
     let said = said.strip_suffix("**").filter(|rest| rest.matches("**").count() % 2 == 0).unwrap_or(said).trim_end();
     said.trim_end_matches([',', ';', '|', '，'])
+}
+
+/// A field's text without the mark that parts it from the next: `a / b: 1`, `a - b: 1`.
+fn before_mark(said: &str) -> &str {
+    let parted = [" /", " ·", " -", " –"].into_iter().find_map(|mark| said.strip_suffix(mark));
+    parted.unwrap_or(said).trim_end()
 }
 
 /// `[name]` alone: an object's place and where it ends.

@@ -33,6 +33,8 @@ pub struct Line {
     /// Whether a check box is part of the mark: `- [x] `.
     pub boxed: bool,
     pub body: Range<usize>,
+    /// Whether white space alone parts fields in it.
+    pub loose: bool,
     /// Whether it is a comment: `# …` in a text of fields.
     pub comment: bool,
     /// Whether several lines of the text are fields: behind what is no free text, a hash after white space begins a comment.
@@ -71,6 +73,7 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
                 column: lead,
                 marked: mark > 0,
                 boxed: boxed > 0,
+                loose: false,
                 body: start + lead..start + shown.len(),
                 comment,
                 hashes,
@@ -108,6 +111,24 @@ fn list_mark(body: &str) -> usize {
 /// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it. Behind
 /// another field's beginning it counts only where something parts them, and not within quotes or brackets: a value may have colons of its own.
 pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
+    fields_where(text, line, node, |last, start| is_parted(text, last, start))
+}
+
+/// The same where white space alone parts fields: a guess.
+pub fn loose_fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
+    let spaced = |last: &Field, start: usize| {
+        let before = &text[last.value..start];
+        !before.trim().is_empty() && before.ends_with(char::is_whitespace)
+    };
+    fields_where(text, line, node, |last, start| spaced(last, start) || is_parted(text, last, start))
+}
+
+fn fields_where<'s>(
+    text: &str,
+    line: &Range<usize>,
+    node: Node<'s>,
+    parted: impl Fn(&Field, usize) -> bool,
+) -> Vec<Field<'s>> {
     let mut found: Vec<Field> = Vec::new();
     let mut from = line.start;
     let mut at = line.start;
@@ -133,7 +154,7 @@ pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<
             }
         };
         let before = found.last();
-        let stands = |start: usize| before.is_none_or(|last: &Field| is_parted(text, last, start));
+        let stands = |start: usize| before.is_none_or(|last: &Field| parted(last, start));
         if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node, stands) {
             found.push(Field { property, start, value: at + length });
             from = at + length;

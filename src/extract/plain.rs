@@ -447,7 +447,9 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
         let below_field = below_of.is_some();
-        let within = at < footers && (strange || below_field || !heading && (named || (first..last).contains(&at)));
+        let source = at > last && remarks::is_source(said);
+        let within =
+            at < footers && !source && (strange || below_field || !heading && (named || (first..last).contains(&at)));
         if within || at > last && remarks::tells(said, at >= footers) {
             left_out(&mut changes, said, true);
         } else {

@@ -105,6 +105,7 @@ fn a_name_within_the_text_of_another_field_is_text() {
         ("title: A | n: 5\tnote: b", json!({"title": "A", "n": 5, "note": "b"}), false),
         ("title: A  n: 5 note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
         ("**Title:** A **N:** 5", json!({"title": "A", "n": 5}), false),
+        ("title: \"a: b\" n: 3", json!({"title": "a: b", "n": 3}), false),
         ("title := A\nn := 5", json!({"title": "A", "n": 5}), false),
         ("[title: A] [n: 25]", json!({"title": "A", "n": 25}), false),
         ("(title: A (b), n: 25)", json!({"title": "A (b)", "n": 25}), false),
@@ -125,6 +126,7 @@ fn a_comma_within_quotes_or_brackets_parts_no_items() {
         ("Kim, Lee and Park", json!(["Kim", "Lee", "Park"]), true),
         ("Kim, Lee, and Park", json!(["Kim", "Lee", "Park"]), false),
         ("김, 이 및 박", json!(["김", "이", "박"]), true),
+        ("Kim, Lee & Co", json!(["Kim", "Lee & Co"]), true),
         ("rock and roll", json!(["rock and roll"]), false),
         ("5\" pipe, 3\" pipe", json!(["5\" pipe", "3\" pipe"]), false),
         ("it's, that", json!(["it's", "that"]), false),
@@ -163,6 +165,8 @@ fn references_to_sources_are_no_lists_and_no_part_of_a_number() {
         assert_eq!(read.result.ok(), Some(json!({"note": "J", "n": 25})), "{text}");
         assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
     }
+    assert!(!is_lossy("n: 1\n\n[1] http://x.org/?a=b", &person()));
+    assert!(is_lossy("n: 1\n\n[1] phone: 123", &person()));
     let numbers = schema(json!({"n": {"type": "array", "items": {"type": "integer"}}}));
     assert_eq!(best("n: [1]", &numbers).value, json!({"n": [1]}));
 }

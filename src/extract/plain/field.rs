@@ -169,12 +169,15 @@ fn is_parted(text: &str, last: &Field, start: usize) -> bool {
     let before = &text[last.value..start];
     let said = before.trim_end();
     let gap = &before[said.len()..];
+    // What is in quotes has ended.
+    let whole = said.trim_start();
+    let is_quoted = unquoted(whole).len() < whole.len();
     let marked = text[start..].starts_with(['[', '*', '_', '`', '(']);
     let free = last.property.node.accepts(Kind::String) && last.property.node.choices().is_none();
     !said.is_empty()
         && (said.ends_with([',', ';', '|', '，'])
             || !gap.is_empty()
-                && (!free || marked || said.ends_with(['/', '·']) || gap.contains('\t') || gap.len() > 1))
+                && (!free || marked || said.ends_with(['/', '·']) || gap.contains('\t') || is_quoted || gap.len() > 1))
 }
 
 /// The places within quotes and brackets on a line. A mark that was never closed is not looked for again: the scan stays linear.
@@ -327,6 +330,7 @@ pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
     if item.accepts(Kind::String)
         && item.choices().is_none()
         && let Some((before, last)) = last_two(said)
+        && !parts.last().is_some_and(|part| part.contains(" & "))
         && parts.last().is_some_and(|part| part.ends_with(last))
     {
         parts.pop();
@@ -336,7 +340,8 @@ pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
     parts.into_iter().map(part).collect()
 }
 
-/// The two items at the end of a list in a sentence's form: `a, b and c`. Whether they are two is a guess: `a, rock and roll`.
+/// The two items at the end of a list in a sentence's form: `a, b and c`. Whether they are two is a guess: `a, rock and roll`;
+/// with `&` they stay one, as in a firm's name.
 pub fn last_two(said: &str) -> Option<(&str, &str)> {
     let last = parts(said).into_iter().skip(1).next_back()?.trim();
     let two = [" and ", " & ", " 및 ", " 그리고 "].into_iter().find_map(|word| last.split_once(word))?;

@@ -53,9 +53,14 @@ pub fn tells(line: &str, remarks: bool) -> bool {
     let heading = line.ends_with([':', '：']);
     line.contains(char::is_alphanumeric)
         && !heading
-        && footnote(line).is_none()
+        && !is_source(line)
         && !(remarks && is_remark(line))
         && !is_courteous(line)
+}
+
+/// A source that a footnote names: `[1] http://x.org`, and no field.
+pub fn is_source(line: &str) -> bool {
+    footnote(line).is_some_and(|said| said.starts_with("http") || !said.contains([':', '=', '：']))
 }
 
 /// Whether each sentence of a line is courtesy.

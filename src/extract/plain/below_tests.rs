@@ -106,6 +106,8 @@ fn a_name_within_the_text_of_another_field_is_text() {
         ("title: A  n: 5 note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
         ("**Title:** A **N:** 5", json!({"title": "A", "n": 5}), false),
         ("title: \"a: b\" n: 3", json!({"title": "a: b", "n": 3}), false),
+        ("Sure, title: A", json!({"title": "A"}), false),
+        ("pages: 5, title: A", json!({"title": "A"}), true),
         ("title := A\nn := 5", json!({"title": "A", "n": 5}), false),
         ("[title: A] [n: 25]", json!({"title": "A", "n": 25}), false),
         ("(title: A (b), n: 25)", json!({"title": "A (b)", "n": 25}), false),

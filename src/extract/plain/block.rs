@@ -88,7 +88,9 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         let before = text[line.body.start..found[0].start]
             .trim_matches(|c: char| c.is_whitespace() || "*_`\"'#,;|(".contains(c));
         if !before.is_empty() {
-            block.changes.push(change("left_out", Value::from(before), Value::Null, false));
+            // A name that is none of the schema's, with what is said of it.
+            let lossy = before.contains([':', '=', '：']);
+            block.changes.push(change("left_out", Value::from(before), Value::Null, lossy));
         }
         let bracketed = text[found[0].start..].starts_with(['[', '(']);
         for (index, field) in found.iter().enumerate() {

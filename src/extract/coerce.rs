@@ -170,7 +170,23 @@ impl Walk {
             self.replace(value, path, kind, after, lossy);
             return true;
         }
+        if let Some((read, lossy)) = self.written(value, node, path, depth) {
+            self.replace(value, path, "string_unwrapped", read, lossy);
+            return true;
+        }
         self.reshaped(value, node, path, depth)
+    }
+
+    /// A list or an object that was written into a text, where it fits; and whether something is lost.
+    fn written(&mut self, value: &Value, node: Node<'_>, path: &Path<'_>, depth: usize) -> Option<(Value, bool)> {
+        let text = value.as_str().map(str::trim).filter(|text| text.starts_with(['[', '{']))?;
+        let (read, changes) =
+            super::parse::strict::value(text).ok().filter(|(read, _)| node.accepts(Kind::of(read)))?;
+        let budget = self.budget.checked_sub(size(&read))?;
+        let mut trial = Walk { budget, implied: self.implied, told: MOST_FAULTS, ..Walk::default() };
+        trial.visit(&mut read.clone(), node, path, depth + 1);
+        self.budget = trial.budget;
+        (trial.misfits == 0).then(|| (read, changes.iter().any(|c| c.lossy)))
     }
 
     /// A list where one value is wanted, a value where a list is, a value for an object of one field: as long as it fits as it is.

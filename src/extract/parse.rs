@@ -9,6 +9,9 @@ pub mod number;
 pub mod segments;
 pub mod strict;
 mod word;
+pub mod wrapper;
+
+pub use around::{footnote, reference};
 
 use std::ops::Range;
 
@@ -33,6 +36,12 @@ pub struct Candidate {
 /// A key that stands twice is recorded (`duplicate_key`, lossy where the values differ), so is a number that JSON's types cannot hold: a
 /// fraction is rounded (`number_rounded`, lossy), a whole number beyond 64 bits is kept as text (`number_kept_as_text`).
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
+    let mut found = values(text, schema);
+    wrapper::unwrap(&mut found, schema);
+    found
+}
+
+fn values(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let lead = text.len() - text.trim_start_matches(segments::blank).len();
     let trimmed = text.trim_matches(segments::blank);
     let mut stack = strict::Stack::default();
@@ -183,7 +192,7 @@ fn drop_footnotes(text: &str, found: &mut Vec<Candidate>, schema: Option<&Schema
 }
 
 /// Whether the schema has no place at its top for a list of numbers.
-fn takes_no_numbers(schema: Option<&Schema>) -> bool {
+pub fn takes_no_numbers(schema: Option<&Schema>) -> bool {
     schema.map(Schema::root).is_some_and(|root| {
         let items = || super::plain::items_of(root).is_some_and(|item| !item.accepts(Kind::Integer));
         !root.accepts(Kind::Array) || items()

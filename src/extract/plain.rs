@@ -6,11 +6,16 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `table`, `tags`, `field`.
+//! Next: `block`, `table`, `tags`, `field`, `remarks`.
 
+#[cfg(test)]
+mod below_tests;
 mod block;
 mod field;
+mod remarks;
 mod table;
+#[cfg(test)]
+mod table_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
@@ -20,7 +25,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
-use super::parse::{Candidate, change, cues, is_complete, segments};
+use super::parse::{Candidate, change, cues, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
@@ -37,7 +42,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     }
     let lines = field::lines(text, 0..text.len());
     let mut found: Vec<(usize, Candidate)> = Vec::new();
-    let json = json_stands(text, &lines, &shapes);
+    let json = json_stands(text, &lines, &shapes, takes_no_numbers(Some(schema)));
     for shape in shapes.into_iter().filter(|_| !json) {
         found.extend(objects(text, &lines, shape));
     }
@@ -73,11 +78,19 @@ fn names_anything(text: &str, root: Node<'_>, shapes: &[Node<'_>]) -> bool {
 }
 
 /// Whether JSON stands in the text, other than as what is said of a field: its lines are `repair`'s to read, who marks what was cut off.
-fn json_stands(text: &str, lines: &[field::Line], shapes: &[Node<'_>]) -> bool {
+fn json_stands(text: &str, lines: &[field::Line], shapes: &[Node<'_>], notes: bool) -> bool {
     lines.iter().any(|line| {
         let body = &text[line.body.clone()];
         let brackets = body.match_indices(['{', '[']).map(|(at, _)| line.body.start + at);
-        let Some(first) = brackets.into_iter().take(16).find(|at| segments::begins_json(text, *at)) else {
+        // `25[1]`, `[1] a source`: no list where the schema has none of numbers.
+        let is_note = |at: usize| {
+            let behind = text[line.body.start..at].trim_end_matches(' ').ends_with(|c: char| c.is_alphanumeric());
+            notes
+                && reference(&text[at..line.body.end]).is_some()
+                && (behind || footnote(&text[at..line.body.end]).is_some())
+        };
+        let found = brackets.into_iter().take(16).find(|at| segments::begins_json(text, *at) && !is_note(*at));
+        let Some(first) = found else {
             return false;
         };
         let said = |field: &field::Field| text[field.value..first].chars().all(char::is_whitespace);
@@ -117,7 +130,15 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
     for table in &tables {
         let mut fields = Map::new();
         let rows = table.objects(node);
-        if let Some(([Value::Object(row)], unknown)) = rows.as_ref().map(|(rows, unknown)| (rows.as_slice(), unknown)) {
+        // `kids:` above it says whose rows they are.
+        if let Some((key, (rows, unknown))) =
+            table.label(text, lines, node).and_then(|p| Some((p.key, listed_rows(table, p.node)?)))
+        {
+            changes.extend(unknown.iter().map(|name| lost(name)));
+            fields.insert(key.to_owned(), Value::Array(rows));
+        } else if let Some(([Value::Object(row)], unknown)) =
+            rows.as_ref().map(|(rows, unknown)| (rows.as_slice(), unknown))
+        {
             // A table of several rows is a list: which row is meant is not for here to say.
             fields = row.clone();
             changes.extend(unknown.iter().map(|name| lost(name)));
@@ -126,9 +147,7 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
             changes.extend(unknown.iter().map(|said| lost(said)));
         } else {
             for property in node.properties().filter(|property| !tabled.contains_key(property.key)) {
-                let Some(item) = field::items(property.node) else { continue };
-                let rows = block::shapes(item).into_iter().find_map(|shape| table.objects(shape));
-                if let Some((rows, unknown)) = rows {
+                if let Some((rows, unknown)) = listed_rows(table, property.node) {
                     changes.extend(unknown.iter().map(|name| lost(name)));
                     fields.insert(property.key.to_owned(), Value::Array(rows));
                     break;
@@ -151,16 +170,35 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         changes.extend(rest(text, lines, &read.used, lines.len()));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
     } else if !read.map.is_empty() {
-        let mut changes = vec![kind("lines_read")];
-        changes.append(&mut read.changes);
-        let value = Value::Object(read.map);
-        let fields = value.as_object().map_or(0, Map::len);
-        let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
-        changes.extend(rest(text, lines, &read.used, footers));
-        let span = span(lines, &read.used);
-        found.push((fields, Candidate { value, span, changes }));
+        // What was kept in a value as text may be fields all the same: taken only where nothing else fits.
+        let guess = read.changes.iter().any(|told| told.kind == "name_as_text").then(|| {
+            let loose: Vec<field::Line> =
+                lines.iter().map(|line| field::Line { loose: true, ..line.clone() }).collect();
+            block::object(text, &loose, node, 0)
+        });
+        let (fields, plain) = lined(text, lines, read, node);
+        found.push((fields, plain));
+        // It comes behind, however many fields it has.
+        found.extend(guess.map(|read| (fields, lined(text, lines, read, node).1)));
     }
     found
+}
+
+/// What was read of lines, with what stands around them.
+fn lined(text: &str, lines: &[field::Line], read: block::Block, node: Node<'_>) -> (usize, Candidate) {
+    let mut changes = vec![kind("lines_read")];
+    changes.extend(read.changes);
+    let value = Value::Object(read.map);
+    let fields = value.as_object().map_or(0, Map::len);
+    let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
+    changes.extend(rest(text, lines, &read.used, footers));
+    (fields, Candidate { value, span: span(lines, &read.used), changes })
+}
+
+/// A table's rows as a list in this place.
+fn listed_rows(table: &table::Table, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
+    let item = field::items(node)?;
+    block::shapes(item).into_iter().find_map(|shape| table.objects(shape))
 }
 
 /// More fields; of one that is said twice the first counts.
@@ -224,6 +262,11 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
 /// The place of a list's items.
 pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
     field::any_items(node)
+}
+
+/// The places with properties that a place can be.
+pub fn shapes_of(node: Node<'_>) -> Vec<Node<'_>> {
+    block::shapes(node)
 }
 
 /// Whether a field of the schema has this name.
@@ -359,8 +402,8 @@ fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> 
     lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
 }
 
-/// What was not understood: lines between those that were, or in their form, are lost; sentences around are only left out, and so are lines
-/// from `footers` on.
+/// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
+/// are courtesy behind, and remarks from `footers` on.
 fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
@@ -404,7 +447,10 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
         let below_field = below_of.is_some();
-        if at < footers && (strange || below_field || !heading && (named || (first..last).contains(&at))) {
+        let source = at > last && remarks::is_source(said);
+        let within =
+            at < footers && !source && (strange || below_field || !heading && (named || (first..last).contains(&at)));
+        if within || at > last && remarks::tells(said, at >= footers) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

@@ -22,7 +22,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::assembly::TooDeep;
-use super::parse::{Candidate, between_footnotes, change, flattened, gather, name_left_out, segments, strict};
+use super::parse::{Candidate, between_footnotes, change, flattened, gather, name_left_out, segments, strict, wrapper};
 use super::schema::Schema;
 use super::schema::node::Kind;
 
@@ -46,7 +46,9 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
         }
     }
     name_left_out(text, &mut found, schema);
-    gather(text, found, schema)
+    let mut found = gather(text, found, schema);
+    wrapper::unwrap(&mut found, schema);
+    found
 }
 
 /// Reads one value after the other.

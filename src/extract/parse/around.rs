@@ -65,6 +65,15 @@ pub fn footnote(line: &str) -> Option<&str> {
     (marked && rest.len() > said.len() && said.starts_with(char::is_alphabetic)).then_some(said)
 }
 
+/// The length of a mark that refers to a source: `[1]`, `[^12]`.
+pub fn reference(said: &str) -> Option<usize> {
+    let inner = said.strip_prefix('[')?;
+    let number = inner.strip_prefix('^').unwrap_or(inner);
+    let digits = number.bytes().take_while(u8::is_ascii_digit).take(4).count();
+    let end = said.len() - number.len() + digits;
+    ((1..4).contains(&digits) && said[end..].starts_with(']')).then_some(end + 1)
+}
+
 /// Without the marks of a list, a heading, a quotation or a footnote before it.
 fn unmarked(line: &str) -> &str {
     let line = footnote(line).unwrap_or(line);

@@ -128,6 +128,7 @@ pub fn regions(text: &str, within: Range<usize>) -> Regions {
             b'"' if !open.is_empty() => string = !string,
             b'\n' => string = false,
             _ if string => {}
+            b'[' if open.is_empty() && check_box(text, at).is_some() => at += 2,
             b'{' | b'[' => {
                 open.push((at, b == b'{', closed.len()));
                 count[usize::from(b == b'{')] += 1;
@@ -154,8 +155,27 @@ pub fn regions(text: &str, within: Range<usize>) -> Regions {
     Regions { closed, unclosed }
 }
 
+/// The length of a check box that stands here behind a list's mark, with something said behind it: `- [x] done`, `* [ ] open`.
+pub fn check_box(text: &str, at: usize) -> Option<usize> {
+    let rest = text.as_bytes().get(at..)?;
+    let [b'[', b' ' | b'x' | b'X', b']', b' ', ..] = rest else { return None };
+    // One look back, however much stands before: a line is marked at its beginning.
+    let before = &text.as_bytes()[at.saturating_sub(32)..at];
+    let from = before.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    let begins = from > 0 || at <= 32;
+    let mark = before[from..].trim_ascii();
+    let number = mark.strip_suffix(b".").or_else(|| mark.strip_suffix(b")"));
+    let numbered = number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit));
+    let marked = before.ends_with(b" ") && (matches!(mark, b"-" | b"*" | b"+") || numbered);
+    let line = text[at + 4..].lines().next().unwrap_or_default();
+    (begins && marked && line.trim_start().starts_with(|c: char| !",]}".contains(c))).then_some(4)
+}
+
 /// Whether the bracket here begins JSON, or something close to it, and no remark in a sentence.
 pub fn begins_json(text: &str, at: usize) -> bool {
+    if check_box(text, at).is_some() {
+        return false;
+    }
     let bytes = text.as_bytes();
     let rest = &text[at + 1..];
     // One look, however much white space there is in all.

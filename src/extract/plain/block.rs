@@ -1,15 +1,21 @@
 //! Lines to fields: `Name: John`, YAML by its indents, lists below a name, several fields in one line, sections of an INI file.
 //! A name that the schema does not know is not guessed. Next: `field` for a single line.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::field::{Field, Line, fields, items, list, scalar, uncommented, unmarked};
+use super::field::{
+    Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, names_within, scalar, uncommented, unmarked,
+};
+use super::remarks::is_courteous;
 use super::{is_sentence, may_be_none};
 use crate::extract::attempt::Change;
-use crate::extract::parse::change;
+use crate::extract::parse::{change, reference};
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
 use crate::extract::validate::brief;
+use crate::units;
 
 /// Objects within objects, by indent, beyond this are not looked for.
 const DEPTH: usize = 16;
@@ -43,6 +49,7 @@ pub fn shapes(node: Node<'_>) -> Vec<Node<'_>> {
 /// The fields of one object.
 pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block {
     let mut block = Block { used: vec![false; lines.len()], ..Block::default() };
+    let begun = begun(text, lines, node);
     let mut at = 0;
     while at < lines.len() {
         let line = &lines[at];
@@ -56,18 +63,36 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             at = end;
             continue;
         }
-        let found = if line.comment { Vec::new() } else { fields(text, &line.body, node) };
+        let mut found = match line {
+            line if line.comment => Vec::new(),
+            line if line.loose => loose_fields(text, &line.body, node),
+            line => fields(text, &line.body, node),
+        };
+        if line.loose && found.len() > fields(text, &line.body, node).len() {
+            let said = Value::from(units::beginning(&text[line.body.clone()], 200));
+            block.changes.push(change("fields_guessed", said, Value::Null, true));
+        }
+        // A name that begins a line elsewhere is text here: `Book, price: low` above `Price: 5`.
+        let named = found.len();
+        let mut nth = 0;
+        found.retain(|field| {
+            nth += 1;
+            nth == 1 || !begun.contains(&(field.property.key, line.column))
+        });
         if found.is_empty() {
             at += 1;
             continue;
         }
         block.used[at] = true;
-        let end = below(text, lines, at);
+        let mut end = below(text, lines, at);
         let before = text[line.body.start..found[0].start]
             .trim_matches(|c: char| c.is_whitespace() || "*_`\"'#,;|(".contains(c));
         if !before.is_empty() {
-            block.changes.push(change("left_out", Value::from(before), Value::Null, false));
+            // A name that is none of the schema's, with what is said of it.
+            let lossy = before.contains([':', '=', '：']);
+            block.changes.push(change("left_out", Value::from(before), Value::Null, lossy));
         }
+        let bracketed = text[found[0].start..].starts_with(['[', '(']);
         for (index, field) in found.iter().enumerate() {
             let stop = found.get(index + 1).map_or(line.body.end, |next| next.start);
             let raw = text[field.value..stop].trim();
@@ -81,13 +106,40 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let told = change("comment_removed", Value::from(comment), Value::Null, free);
                 block.changes.push(Change { path, ..told });
             }
-            let said = if scalar_mark(raw) { raw } else { unmarked(trim_open(raw)) };
+            let raw = if bracketed { raw.strip_suffix([']', ')']).unwrap_or(raw) } else { raw };
+            let mut dropped = named > found.len() && last;
+            if !dropped && field.property.node.accepts(Kind::String) {
+                dropped = names_within(text, field.value..stop, node)
+                    .iter()
+                    .any(|p| p.key == field.property.key || !begun.iter().any(|(key, _)| *key == p.key));
+            }
+            if dropped {
+                // Whether a field was named here, or its name is text, is a guess.
+                let path = names::join("", field.property.key);
+                let told = change("name_as_text", Value::from(raw), Value::Null, true);
+                block.changes.push(Change { path, ..told });
+            }
+            let said = if scalar_mark(raw) {
+                raw
+            } else {
+                unmarked(if last { trim_open(raw) } else { before_mark(trim_open(raw)) })
+            };
+            let (said, note) = if field.property.node.accepts(Kind::String) { (said, "") } else { unreferred(said) };
+            if !note.is_empty() {
+                let path = names::join("", field.property.key);
+                block.changes.push(Change { path, ..change("left_out", Value::from(note), Value::Null, false) });
+            }
             if last && end > at + 1 {
                 let inner = nested(text, &lines[at + 1..end], said, field, depth);
                 take_in_value(&mut block, at + 1, field.property.key, inner);
+            } else if last && let Some(inner) = follows(text, lines, at, raw, node, field) {
+                end = at + 1 + inner.used.len();
+                take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
                 let listed = value.as_array().map_or(0, Vec::len);
-                let guessed = listed > 1 && is_sentence(said) || listed == 1 && may_be_none(said);
+                let guessed = listed > 1
+                    && (is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
+                    || listed == 1 && may_be_none(said);
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
@@ -101,6 +153,22 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
     block
 }
 
+/// What is said without the mark of a source behind it, and that mark: `25[1]`.
+fn unreferred(said: &str) -> (&str, &str) {
+    let at = said.rfind('[').filter(|at| reference(&said[*at..]) == Some(said.len() - at));
+    let at = at.filter(|at| said[..*at].trim_end().ends_with(char::is_alphanumeric)).unwrap_or(said.len());
+    (said[..at].trim_end(), &said[at..])
+}
+
+/// The names that begin a line, each with the line's column.
+fn begun<'s>(text: &str, lines: &[Line], node: Node<'s>) -> BTreeSet<(&'s str, usize)> {
+    let first = |line: &Line| {
+        let field = fields(text, &line.body, node).into_iter().next()?;
+        (field.start == line.body.start).then_some((field.property.key, line.column))
+    };
+    lines.iter().filter(|line| !line.comment).filter_map(first).collect()
+}
+
 /// What begins a text of several lines in YAML.
 fn scalar_mark(said: &str) -> bool {
     matches!(said, "|" | ">" | "|-" | ">-" | "|+" | ">+")
@@ -111,6 +179,12 @@ fn trim_open(said: &str) -> &str {
     let said = said.trim_end();
     let said = said.strip_suffix("**").filter(|rest| rest.matches("**").count() % 2 == 0).unwrap_or(said).trim_end();
     said.trim_end_matches([',', ';', '|', '，'])
+}
+
+/// A field's text without the mark that parts it from the next: `a / b: 1`, `a - b: 1`.
+fn before_mark(said: &str) -> &str {
+    let parted = [" /", " ·", " -", " –"].into_iter().find_map(|mark| said.strip_suffix(mark));
+    parted.unwrap_or(said).trim_end()
 }
 
 /// `[name]` alone: an object's place and where it ends.
@@ -147,6 +221,78 @@ fn below(text: &str, lines: &[Line], at: usize) -> usize {
         }
     }
     last
+}
+
+/// What stands in the lines right below a name that has nothing behind it, or a list that ends with a comma there: lines that are not set
+/// in, and say nothing of another field.
+fn follows(text: &str, lines: &[Line], at: usize, raw: &str, node: Node<'_>, field: &Field) -> Option<Inner> {
+    let place = field.property.node;
+    let item = items(place).filter(|item| item.accepts(Kind::String) || shapes(*item).is_empty());
+    let unended = raw.ends_with([',', '、', '，']) && item.is_some() && !raw.starts_with('[');
+    if !(raw.is_empty() || unended) || item.is_none() && !takes_scalar(place) {
+        return None;
+    }
+    let mut said: Vec<&str> = Vec::new();
+    for line in &lines[at + 1..] {
+        let body = text[line.body.clone()].trim();
+        if unended && said.last().is_some_and(|line| !line.ends_with([',', '、', '，']))
+            || line.marked
+            || line.comment
+            || line.column < lines[at].indent
+            || is_apart(body)
+            || !fields(text, &line.body, node).is_empty()
+        {
+            break;
+        }
+        said.push(body);
+    }
+    let used = vec![true; said.len()];
+    let (first, more) = said.split_first()?;
+    let mut changes = Vec::new();
+    let value = if let Some(item) = item {
+        if said.iter().any(|line| is_sentence(line)) {
+            return None;
+        }
+        let before = if unended { list(raw, item) } else { Vec::new() };
+        let parted = unended || more.is_empty() || said.iter().any(|line| line.ends_with([',', '、', '，']));
+        let below = said.iter().flat_map(|line| if parted { list(line, item) } else { vec![scalar(line, item)] });
+        let value = Value::Array(before.into_iter().chain(below).collect());
+        if takes_words(place) && said.iter().any(|line| last_two(line).is_some()) {
+            changes.push(change("list_read", Value::from(said), value.clone(), true));
+        }
+        value
+    } else if more.is_empty() {
+        value_of(uncommented(unmarked(first)).0, place)
+            .filter(|_| place.accepts(Kind::String) || !is_sentence(first))?
+    } else if place.accepts(Kind::String) {
+        // Where the text of the field ends is a guess.
+        let joined = Value::from(said.join(" "));
+        changes.push(change("lines_joined", Value::from(said), joined.clone(), true));
+        joined
+    } else {
+        return None;
+    };
+    Some(Inner { value: Some(value), changes, used })
+}
+
+fn takes_words(node: Node<'_>) -> bool {
+    items(node).is_some_and(|item| item.accepts(Kind::String))
+}
+
+fn takes_scalar(node: Node<'_>) -> bool {
+    [Kind::String, Kind::Integer, Kind::Number, Kind::Boolean].into_iter().any(|kind| node.accepts(kind))
+}
+
+/// Whether a line is no text that goes on: nothing, a heading, a row, a fence, a bracket, a name of something, courtesy.
+fn is_apart(body: &str) -> bool {
+    let named = || {
+        let (name, said) = body.split_once([':', '：', '=']).unwrap_or_default();
+        name.contains(char::is_alphabetic) && name.split_whitespace().count() < 4 && !said.starts_with("//")
+    };
+    !body.contains(char::is_alphanumeric)
+        || body.starts_with(['#', '|', '[', '{', '<', '`', '~', '>'])
+        || named()
+        || is_courteous(body)
 }
 
 /// A value, where there is one, with what belongs to it.
@@ -220,7 +366,7 @@ fn value_of(said: &str, node: Node<'_>) -> Option<Value> {
     match items(node) {
         _ if said.is_empty() => None,
         _ if matches!(said, "null" | "~") => Some(Value::Null),
-        Some(item) if !said.starts_with('[') => Some(Value::Array(list(said, item))),
+        Some(item) if !said.starts_with('[') || is_bare_list(said, item) => Some(Value::Array(list(said, item))),
         _ => Some(scalar(said, node)),
     }
 }
@@ -236,6 +382,12 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
         for (at, line) in lines.iter().enumerate() {
             if line.marked && Some(line.indent) == indent {
                 used[at] = true;
+                if line.boxed {
+                    // Whether it is done is not in the list.
+                    let mark = &text[line.body.start - 4..line.body.start - 1];
+                    let told = change("left_out", Value::from(mark), Value::Null, true);
+                    changes.push(Change { path: format!("/{}", values.len()), ..told });
+                }
                 values.push(scalar(&text[line.body.clone()], item));
             }
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::extract::parse::strict;
+use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
 
@@ -30,7 +30,11 @@ pub struct Line {
     /// Where in the line, behind the mark, its text begins.
     pub column: usize,
     pub marked: bool,
+    /// Whether a check box is part of the mark: `- [x] `.
+    pub boxed: bool,
     pub body: Range<usize>,
+    /// Whether white space alone parts fields in it.
+    pub loose: bool,
     /// Whether it is a comment: `# …` in a text of fields.
     pub comment: bool,
     /// Whether several lines of the text are fields: behind what is no free text, a hash after white space begins a comment.
@@ -59,13 +63,17 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
             let body = shown.trim_start_matches([' ', '\t', '>', '\u{a0}']);
             let indent = shown.len() - body.len();
             let mark = list_mark(body);
-            let lead = indent + mark;
+            let boxed = segments::check_box(line, indent + mark).filter(|_| mark > 0).unwrap_or(0);
+            let lead = indent + mark + boxed;
             // `##` is a heading, `#` of a text whose other lines are fields is not.
-            let comment = alone && mark == 0 && body.starts_with('#') && !body.starts_with("##");
+            let comment =
+                alone && mark == 0 && (body.starts_with("//") || body.starts_with('#') && !body.starts_with("##"));
             Line {
                 indent,
                 column: lead,
                 marked: mark > 0,
+                boxed: boxed > 0,
+                loose: false,
                 body: start + lead..start + shown.len(),
                 comment,
                 hashes,
@@ -100,11 +108,31 @@ fn list_mark(body: &str) -> usize {
     if space == 0 && mark < body.len() { 0 } else { mark + space }
 }
 
-/// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it.
+/// The fields that a line names, in order. A name counts only right before `:`, `=`, `->` or `=>`, and only where the schema knows it. Behind
+/// another field's beginning it counts only where something parts them, and not within quotes or brackets: a value may have colons of its own.
 pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
+    fields_where(text, line, node, |last, start| is_parted(text, last, start))
+}
+
+/// The same where white space alone parts fields: a guess.
+pub fn loose_fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<'s>> {
+    let spaced = |last: &Field, start: usize| {
+        let before = &text[last.value..start];
+        !before.trim().is_empty() && before.ends_with(char::is_whitespace)
+    };
+    fields_where(text, line, node, |last, start| spaced(last, start) || is_parted(text, last, start))
+}
+
+fn fields_where<'s>(
+    text: &str,
+    line: &Range<usize>,
+    node: Node<'s>,
+    parted: impl Fn(&Field, usize) -> bool,
+) -> Vec<Field<'s>> {
     let mut found: Vec<Field> = Vec::new();
     let mut from = line.start;
     let mut at = line.start;
+    let mut closes = Closes::default();
     while at < line.end {
         let rest = &text[at..line.end];
         let length = match rest.as_bytes()[0] {
@@ -112,21 +140,109 @@ pub fn fields<'s>(text: &str, line: &Range<usize>, node: Node<'s>) -> Vec<Field<
                 at += 3;
                 continue;
             }
+            b':' if rest.starts_with(":=") => 2,
             b':' => 1,
             b'=' if rest.starts_with("=>") => 2,
             b'=' => 1,
             b'-' if rest.starts_with("->") => 2,
             _ if rest.starts_with('：') || rest.starts_with('→') => 3,
             _ => {
-                at += rest.chars().next().map_or(1, char::len_utf8);
+                let bracketed = found.first().is_some_and(|first| text[first.start..].starts_with(['[', '(']));
+                let passed = if found.is_empty() || bracketed { None } else { closes.passed(text, from, at..line.end) };
+                at = passed.unwrap_or_else(|| at + rest.chars().next().map_or(1, char::len_utf8));
                 continue;
             }
         };
-        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node) {
+        let before = found.last();
+        let stands = |start: usize| before.is_none_or(|last: &Field| parted(last, start));
+        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node, stands) {
             found.push(Field { property, start, value: at + length });
             from = at + length;
         }
         at += length;
+    }
+    found
+}
+
+/// Whether a name that begins here is another field's, and not in the text of the one before it. Only free text goes on with words.
+fn is_parted(text: &str, last: &Field, start: usize) -> bool {
+    let before = &text[last.value..start];
+    let said = before.trim_end();
+    let gap = &before[said.len()..];
+    // What is in quotes has ended.
+    let whole = said.trim_start();
+    let is_quoted = unquoted(whole).len() < whole.len();
+    let marked = text[start..].starts_with(['[', '*', '_', '`', '(']);
+    let free = last.property.node.accepts(Kind::String) && last.property.node.choices().is_none();
+    !said.is_empty()
+        && (said.ends_with([',', ';', '|', '，'])
+            || !gap.is_empty()
+                && (!free || marked || said.ends_with(['/', '·']) || gap.contains('\t') || is_quoted || gap.len() > 1))
+}
+
+/// The places within quotes and brackets on a line. A mark that was never closed is not looked for again: the scan stays linear.
+#[derive(Default)]
+pub struct Closes {
+    open: Vec<char>,
+}
+
+impl Closes {
+    /// The place behind the quotes or brackets that begin here. `from`: where the text begins that they are part of.
+    pub fn passed(&mut self, text: &str, from: usize, within: Range<usize>) -> Option<usize> {
+        let rest = &text[within.clone()];
+        let open = rest.chars().next()?;
+        let close = match open {
+            '"' | '`' => open,
+            '\'' => open,
+            '“' => '”',
+            '‘' => '’',
+            '(' => ')',
+            '[' => ']',
+            '{' => '}',
+            '（' => '）',
+            _ => return None,
+        };
+        // An inch, an apostrophe.
+        let before = text[from..within.start].chars().next_back();
+        if open == close && before.is_some_and(|c| !c.is_whitespace() && !"([{:=,;|".contains(c))
+            || self.open.contains(&open)
+        {
+            return None;
+        }
+        let mut depth = 1_usize;
+        for (at, c) in rest.char_indices().skip(1) {
+            if c == close {
+                depth -= 1;
+            } else if c == open {
+                depth += 1;
+            }
+            if depth == 0 {
+                return Some(within.start + at + c.len_utf8());
+            }
+        }
+        self.open.push(open);
+        None
+    }
+}
+
+/// The fields whose names stand in what is said of another, outside quotes and brackets.
+pub fn names_within<'s>(text: &str, said: Range<usize>, node: Node<'s>) -> Vec<Property<'s>> {
+    let mut found = Vec::new();
+    let mut closes = Closes::default();
+    let mut at = said.start;
+    while let Some(c) = text[at..said.end].chars().next() {
+        if let Some(end) = closes.passed(text, said.start, at..said.end) {
+            at = end;
+            continue;
+        }
+        let separates = matches!(c, ':' | '=' | '：') && !text[at..].starts_with("://");
+        if separates
+            && let Some((_, property)) =
+                name_before(text, said.start..at, false, node, |start| !text[..start].ends_with('/'))
+        {
+            found.push(property);
+        }
+        at += c.len_utf8();
     }
     found
 }
@@ -137,12 +253,18 @@ pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
     body.char_indices().filter(|(_, c)| matches!(c, ':' | '=' | '：')).any(|(at, c)| {
         let url = body[at..].starts_with("://");
         let said = text[line.start + at + c.len_utf8()..].trim_start_matches(|c: char| c.is_whitespace() || c == '`');
-        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node).is_some()
+        !url && !said.is_empty() && name_before(text, line.start..line.start + at, false, node, |_| true).is_some()
     })
 }
 
 /// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
-fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>) -> Option<(usize, Property<'s>)> {
+fn name_before<'s>(
+    text: &str,
+    within: Range<usize>,
+    first: bool,
+    node: Node<'s>,
+    stands: impl Fn(usize) -> bool,
+) -> Option<(usize, Property<'s>)> {
     // Most separators in a hostile text have no word before them.
     if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || "*_`\"'#[](){}".contains(c)) {
         return None;
@@ -172,7 +294,7 @@ fn name_before<'s>(text: &str, within: Range<usize>, first: bool, node: Node<'s>
         // Within a line, a name behind another word is a name only if nothing is left over between.
         let comma = near[..at].trim_end().ends_with([',', ';', '|', '.', '，']) || near[..at].trim().is_empty();
         let property = node.called(bare)?;
-        (!first || comma).then_some((start + at, property))
+        (!first || comma).then_some((start + at, property)).filter(|(start, _)| stands(*start))
     })
 }
 
@@ -202,11 +324,44 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
 
 /// What is said of a field that takes a list, on one line: `a, b and c`. A comma within digits in groups of three parts nothing.
 pub fn list(said: &str, item: Node<'_>) -> Vec<Value> {
-    let parts = parts(said).into_iter().map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| scalar(part.strip_prefix("and ").unwrap_or(part), item)).collect()
+    let said = bracketed(said).unwrap_or(said);
+    let mut parts: Vec<&str> = parts(said).into_iter().map(str::trim).filter(|part| !part.is_empty()).collect();
+    // Of numbers, what stands around `and` is theirs to read.
+    if item.accepts(Kind::String)
+        && item.choices().is_none()
+        && let Some((before, last)) = last_two(said)
+        && !parts.last().is_some_and(|part| part.contains(" & "))
+        && parts.last().is_some_and(|part| part.ends_with(last))
+    {
+        parts.pop();
+        parts.extend([before, last]);
+    }
+    let part = |part: &str| scalar(part.strip_prefix("and ").unwrap_or(part), item);
+    parts.into_iter().map(part).collect()
 }
 
-/// The pieces between commas and their like. `1,000, 2,000` are two: white space stands behind the commas that part them, or a group
+/// The two items at the end of a list in a sentence's form: `a, b and c`. Whether they are two is a guess: `a, rock and roll`;
+/// with `&` they stay one, as in a firm's name.
+pub fn last_two(said: &str) -> Option<(&str, &str)> {
+    let last = parts(said).into_iter().skip(1).next_back()?.trim();
+    let two = [" and ", " & ", " 및 ", " 그리고 "].into_iter().find_map(|word| last.split_once(word))?;
+    let plain = |said: &str| !said.contains(['"', '(', '[', '“', '\'']);
+    let (before, last) = (two.0.trim(), two.1.trim());
+    (plain(before) && plain(last) && !before.is_empty() && !last.is_empty()).then_some((before, last))
+}
+
+/// What brackets without quotes enclose, which is no JSON: `[Kim (a, b), Lee]`.
+fn bracketed(said: &str) -> Option<&str> {
+    let inner = said.strip_prefix('[')?.strip_suffix(']')?;
+    (!inner.contains(['"', '\'', '[', ']', '{', '}'])).then_some(inner)
+}
+
+/// Whether a list is written in brackets as words are, without quotes.
+pub fn is_bare_list(said: &str, item: Node<'_>) -> bool {
+    item.accepts(Kind::String) && bracketed(said).is_some_and(|inner| inner.contains(char::is_alphanumeric))
+}
+
+/// The pieces between commas and their like, outside quotes and brackets. `1,000, 2,000` are two: white space stands behind the commas that part them, or a group
 /// begins with a nought, as no number of its own does.
 fn parts(said: &str) -> Vec<&str> {
     let bytes = said.as_bytes();
@@ -218,7 +373,19 @@ fn parts(said: &str) -> Vec<&str> {
     let grouped = (apart || nought) && commas().any(grouping);
     let mut parts = Vec::new();
     let mut from = 0;
-    for (at, c) in said.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '、' | '，')) {
+    let mut closes = Closes::default();
+    let mut within = 0;
+    for (at, c) in said.char_indices() {
+        if at < within {
+            continue;
+        }
+        if let Some(end) = closes.passed(said, from, at..said.len()) {
+            within = end;
+            continue;
+        }
+        if !matches!(c, ',' | ';' | '、' | '，') {
+            continue;
+        }
         if grouped && grouping(at) && group_may_go_on(&said[from..at]) {
             continue;
         }

@@ -66,7 +66,10 @@ impl Table<'_> {
         let unknown = self.header.iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.is_empty());
         let mut lost: Vec<String> = unknown.map(|(name, _)| (*name).to_owned()).collect();
         let mut rows = Vec::with_capacity(self.rows.len());
-        for cells in &self.rows {
+        // What the last row adds up is no row of its own.
+        let total = self.rows.last().filter(|cells| self.rows.len() > 1 && is_total(cells));
+        lost.extend(total.map(|cells| cells.join(" | ")));
+        for cells in &self.rows[..self.rows.len() - usize::from(total.is_some())] {
             let mut map = Map::new();
             for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match columns.get(at) {
@@ -81,9 +84,16 @@ impl Table<'_> {
         Some((rows, lost))
     }
 
-    /// One object, where the first column names fields: its header's cells count as a row.
+    /// The field whose name stands alone in the line above.
+    pub fn label<'s>(&self, text: &str, lines: &[Line], node: Node<'s>) -> Option<Property<'s>> {
+        let above = lines[..self.lines.start].iter().rev().find(|line| !line.body.is_empty())?;
+        let said = text[above.body.clone()].trim_matches(|c: char| c.is_whitespace() || "#*_`".contains(c));
+        node.called(said.strip_suffix([':', '：'])?)
+    }
+
+    /// One object, where the first column names fields: its header's cells count as a row. A header that names two is of rows.
     pub fn object(&self, node: Node<'_>) -> Option<(Map<String, Value>, Vec<String>)> {
-        if self.header.len() != 2 {
+        if self.header.len() != 2 || self.header.iter().all(|name| called(name, node).is_some()) {
             return None;
         }
         let mut map = Map::new();
@@ -104,6 +114,16 @@ impl Table<'_> {
         }
         (!map.is_empty()).then_some((map, lost))
     }
+}
+
+/// Whether a row adds up those above it.
+fn is_total(cells: &[&str]) -> bool {
+    let first = cells.iter().find(|cell| !cell.is_empty());
+    first.is_some_and(|cell| {
+        let name = cell.trim_matches(|c: char| c.is_whitespace() || "*_`:".contains(c)).to_lowercase();
+        ["total", "totals", "grand total", "subtotal", "sum", "합계", "총계", "소계", "총합", "총합계"]
+            .contains(&name.as_str())
+    })
 }
 
 /// Of a field that is said twice the first counts.

@@ -17,7 +17,7 @@ fn person() -> Schema {
     .unwrap()
 }
 
-fn best(text: &str, schema: &Schema) -> Candidate {
+pub(super) fn best(text: &str, schema: &Schema) -> Candidate {
     super::candidates(text, Some(schema)).into_iter().next().unwrap_or(Candidate {
         value: Value::Null,
         span: 0..0,

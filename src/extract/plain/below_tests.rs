@@ -1,0 +1,191 @@
+//! Values in the lines below their names, and what else stands there.
+
+use serde_json::{Value, json};
+
+use super::tests::best;
+use crate::extract::chain;
+use crate::extract::schema::Schema;
+
+fn schema(properties: Value) -> Schema {
+    Schema::from_value(&json!({"type": "object", "properties": properties})).unwrap()
+}
+
+fn person() -> Schema {
+    schema(
+        json!({"n": {"type": "integer"}, "note": {"type": "string"}, "contact": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "people": {"type": "array", "items": {"type": "string"}}}),
+    )
+}
+
+fn is_lossy(text: &str, schema: &Schema) -> bool {
+    best(text, schema).changes.iter().any(|c| c.lossy)
+}
+
+#[test]
+fn a_value_may_stand_below_its_name_without_an_indent() {
+    for (text, wanted) in [
+        ("note: a\ncontact:\n010-1234-5678", json!({"note": "a", "contact": "010-1234-5678"})),
+        ("note: a\npeople:\nKim\nLee", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people:\nKim, Lee\n\nnote: a", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people: Kim,\nLee,\nPark", json!({"people": ["Kim", "Lee", "Park"]})),
+        ("people: Kim,\nLee\nnote: b", json!({"people": ["Kim", "Lee"], "note": "b"})),
+        ("n:\n3", json!({"n": 3})),
+        ("n:\n3\nThanks for asking!", json!({"n": 3})),
+        ("contact:\nhttp://x.org/a\nn: 3", json!({"contact": "http://x.org/a", "n": 3})),
+    ] {
+        let read = best(text, &person());
+        assert_eq!(read.value, wanted, "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    assert_eq!(best("note:\nn: 3", &person()).value, json!({"n": 3}));
+}
+
+#[test]
+fn what_may_be_the_rest_of_a_value_is_told_as_lost() {
+    for text in [
+        "note: first part of a long sentence that\ncontinues on the next line.",
+        "n: 1\npeople:\nI could not find any of them.",
+        "note:\none\ntwo",
+        "note: a\nn:\n3\n4",
+        "people: Kim,\nLee\nPark",
+    ] {
+        assert!(is_lossy(text, &person()), "{text}");
+    }
+}
+
+#[test]
+fn a_line_below_the_fields_is_lost_unless_it_is_courtesy() {
+    let schema = schema(json!({"n": {"type": "integer"}}));
+    for said in [
+        "취소됨",
+        "~ 17시",
+        "일정이 12월 4일로 변경되었습니다.",
+        "★ 35만원으로 인하",
+        "판매 완료",
+        "또는 신촌",
+        "사실 나이는 4살입니다",
+        "salary: 5000만원",
+        "status: dead",
+        "Thanks! It is sold.",
+    ] {
+        assert!(is_lossy(&format!("n: 1\n{said}"), &schema), "{said}");
+        assert!(is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
+    }
+    for said in [
+        "Hope this helps!",
+        "도움이 되셨기를 바랍니다.",
+        "Let me know if you need more.",
+        "---",
+        "😀",
+        "Confidence: high",
+    ] {
+        assert!(!is_lossy(&format!("n: 1\n\n{said}"), &schema), "{said}");
+    }
+}
+
+#[test]
+fn a_name_within_the_text_of_another_field_is_text() {
+    let schema = schema(json!({"title": {"type": "string"}, "note": {"type": "string"}, "n": {"type": "integer"},
+        "people": {"type": "array", "items": {"type": "string"}}}));
+    for (text, wanted, lossy) in [
+        ("title: My people: a story", json!({"title": "My people: a story"}), true),
+        ("note: see title: Y", json!({"note": "see title: Y"}), true),
+        ("note: see title: Y\ntitle: X", json!({"note": "see title: Y", "title": "X"}), false),
+        ("title: X (n: 5)", json!({"title": "X (n: 5)"}), false),
+        ("title: X\nnote: n: 3", json!({"title": "X", "note": "n: 3"}), true),
+        ("title: \"x, n: 3\"", json!({"title": "x, n: 3"}), false),
+        ("title: http://n:80/", json!({"title": "http://n:80/"}), false),
+        (
+            "title: Book \"People: Zero\"\npeople: 3000",
+            json!({"title": "Book \"People: Zero\"", "people": ["3000"]}),
+            false,
+        ),
+        ("title: Book, n: none\nn: 5", json!({"title": "Book, n: none", "n": 5}), true),
+        ("title: A, n: 5, note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("title: A | n: 5\tnote: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("title: A  n: 5 note: b", json!({"title": "A", "n": 5, "note": "b"}), false),
+        ("**Title:** A **N:** 5", json!({"title": "A", "n": 5}), false),
+        ("title: \"a: b\" n: 3", json!({"title": "a: b", "n": 3}), false),
+        ("Sure, title: A", json!({"title": "A"}), false),
+        ("pages: 5, title: A", json!({"title": "A"}), true),
+        ("title := A\nn := 5", json!({"title": "A", "n": 5}), false),
+        ("[title: A] [n: 25]", json!({"title": "A", "n": 25}), false),
+        ("(title: A (b), n: 25)", json!({"title": "A (b)", "n": 25}), false),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!(read.value, wanted, "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+}
+
+#[test]
+fn a_comma_within_quotes_or_brackets_parts_no_items() {
+    for (said, wanted, lossy) in [
+        ("김철수(팀장, 서울), 이영희", json!(["김철수(팀장, 서울)", "이영희"]), false),
+        ("\"a, b\", c", json!(["a, b", "c"]), false),
+        ("[Kim (a, b), Lee]", json!(["Kim (a, b)", "Lee"]), false),
+        ("[\"a, b\", \"c\"]", json!(["a, b", "c"]), false),
+        ("Kim, Lee and Park", json!(["Kim", "Lee", "Park"]), true),
+        ("Kim, Lee, and Park", json!(["Kim", "Lee", "Park"]), false),
+        ("김, 이 및 박", json!(["김", "이", "박"]), true),
+        ("Kim, Lee & Co", json!(["Kim", "Lee & Co"]), true),
+        ("rock and roll", json!(["rock and roll"]), false),
+        ("5\" pipe, 3\" pipe", json!(["5\" pipe", "3\" pipe"]), false),
+        ("it's, that", json!(["it's", "that"]), false),
+        ("a (b, c", json!(["a (b", "c"]), false),
+    ] {
+        let read = best(&format!("people: {said}"), &person());
+        assert_eq!(read.value, json!({"people": wanted}), "{said}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{said}: {:?}", read.changes);
+    }
+}
+
+#[test]
+fn a_check_box_is_part_of_the_mark_and_a_comment_in_two_strokes_no_field() {
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    let read = |text: &str, schema: &Schema| {
+        let now = "2026-11-30T09:00:00".parse().unwrap();
+        let read = chain::repair_value(text, Some(schema), now);
+        (read.result.ok(), read.changes.iter().any(|c| c.lossy))
+    };
+    assert_eq!(read("- [x] a\n- [ ] b", &words), (Some(json!(["a", "b"])), true));
+    assert_eq!(read("So:\n\n1. [ ] a, b\n2. [x] c", &words), (Some(json!(["a, b", "c"])), true));
+    assert_eq!(read("note: t\npeople:\n  - [x] Kim", &person()).0.unwrap()["people"], json!(["Kim"]));
+    assert_eq!(best("// note: John\nnote: Mary", &person()).value, json!({"note": "Mary"}));
+}
+
+#[test]
+fn references_to_sources_are_no_lists_and_no_part_of_a_number() {
+    for text in [
+        "note: J\nn: 25\n\n[1] http://x.org",
+        "note: J\nn: 25[1]",
+        "note: J\nn: 25 [2]\n\n[1]: http://x.org\n[2]: http://y.org",
+    ] {
+        let now = "2026-11-30T09:00:00".parse().unwrap();
+        let schema = schema(json!({"note": {"type": "string"}, "n": {"type": "integer"}}));
+        let read = chain::repair_value(text, Some(&schema), now);
+        assert_eq!(read.result.ok(), Some(json!({"note": "J", "n": 25})), "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    assert!(!is_lossy("n: 1\n\n[1] http://x.org/?a=b", &person()));
+    assert!(is_lossy("n: 1\n\n[1] phone: 123", &person()));
+    let numbers = schema(json!({"n": {"type": "array", "items": {"type": "integer"}}}));
+    assert_eq!(best("n: [1]", &numbers).value, json!({"n": [1]}));
+}
+
+#[test]
+fn fields_with_a_space_between_are_a_guess_where_nothing_else_fits() {
+    let place = json!({"type": "object", "required": ["item", "n", "city"],
+        "properties": {"item": {"type": "string"}, "n": {"type": "integer"}, "city": {"type": "string"}}});
+    let place = Schema::from_value(&place).unwrap();
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    for (text, lossy) in [
+        ("Item: a N: 5 City: Seoul", true),
+        ("Item: a / N: 5 / City: Seoul", false),
+        ("**Item:** a - **N:** 5 - **City:** Seoul", false),
+    ] {
+        let read = chain::repair_value(text, Some(&place), now);
+        assert_eq!(read.result.ok(), Some(json!({"item": "a", "n": 5, "city": "Seoul"})), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+}

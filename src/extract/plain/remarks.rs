@@ -51,11 +51,8 @@ const COURTESY: &[&str] = &[
 /// Whether a line below what was read says something that may be lost with it. `remarks`: where names are remarks, as all fields are told.
 pub fn tells(line: &str, remarks: bool) -> bool {
     let heading = line.ends_with([':', '：']);
-    line.contains(char::is_alphanumeric)
-        && !heading
-        && !is_source(line)
-        && !(remarks && is_remark(line))
-        && !is_courteous(line)
+    let says_nothing = heading || is_source(line) || remarks && is_remark(line) || is_courteous(line);
+    line.contains(char::is_alphanumeric) && !says_nothing
 }
 
 /// A source that a footnote names: `[1] http://x.org`, and no field.

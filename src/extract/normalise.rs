@@ -22,8 +22,8 @@ mod walk;
 
 pub use choose::{Chosen, choose};
 pub use number::{NumberReading, number};
-pub use time::{TimeReading, Want, time};
 pub(super) use time::why_no_day;
+pub use time::{TimeReading, Want, time};
 pub(super) use walk::marks;
 pub use walk::{Normalised, normalise};
 

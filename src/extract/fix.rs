@@ -367,6 +367,7 @@ mod tests {
         assert!(trace.broke_at(0) && !trace.is_cancelled());
         assert_eq!(trace.call_error().map(|error| error.message.as_str()), Some("no room"));
     }
+
     /// Says the same at each call, with that end.
     struct Says(&'static str, Finish);
 

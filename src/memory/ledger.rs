@@ -142,6 +142,8 @@ struct Book {
     /// The largest of them, so that a charge takes the lock below only at a new height.
     highest: AtomicU64,
     at_highest: Mutex<Highest>,
+    /// The most that was measured and granted together in each phase.
+    granted_by_phase: [AtomicU64; Phase::ALL.len()],
     phase: AtomicU8,
     /// The layer that is computed, counted from 1; 0 outside of layers.
     layer: AtomicU64,
@@ -226,8 +228,19 @@ impl Ledger {
 
     /// The highest sum in each phase that was entered.
     pub fn highest_by_phase(&self) -> ByPhase {
-        let highest = |&p: &Phase| (p, self.0.highest_by_phase[p as usize].load(Relaxed));
-        Phase::ALL.iter().map(highest).filter(|&(_, bytes)| bytes > 0).collect()
+        by_phase(&self.0.highest_by_phase)
+    }
+
+    /// The most that was held when something was asked for, as the limit measures it, with what was granted then, in each phase since
+    /// [`Ledger::forget_granted`]. A phase in which nothing was granted is absent; all are where there is no limit, or nothing can be
+    /// measured.
+    pub fn granted_by_phase(&self) -> ByPhase {
+        by_phase(&self.0.granted_by_phase)
+    }
+
+    /// Starts [`Ledger::granted_by_phase`] anew.
+    pub fn forget_granted(&self) {
+        self.0.granted_by_phase.iter().for_each(|p| p.store(0, Relaxed));
     }
 
     /// Starts the records of the highest sums anew, from what is held now.
@@ -269,9 +282,16 @@ impl Ledger {
             return Ok(());
         };
         let look = || {
-            let holds = held().unwrap_or_else(|| self.total());
+            let measured = held();
+            let holds = measured.unwrap_or_else(|| self.total());
             let below = limit_bytes.saturating_sub(holds).saturating_sub(self.0.held_back.load(Relaxed));
-            (available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES))), holds)
+            let free = available().map_or(below, |outside| below.min(outside.saturating_sub(MARGIN_BYTES)));
+            if let Some(measured) = measured
+                && bytes as u64 <= free
+            {
+                self.0.granted_by_phase[self.phase() as usize].fetch_max(measured + bytes as u64, Relaxed);
+            }
+            (free, holds)
         };
         if bytes as u64 <= look().0 {
             return Ok(());
@@ -346,6 +366,11 @@ impl Ledger {
     }
 }
 
+fn by_phase(bytes: &[AtomicU64; Phase::ALL.len()]) -> ByPhase {
+    let of = |&p: &Phase| (p, bytes[p as usize].load(Relaxed));
+    Phase::ALL.iter().map(of).filter(|&(_, bytes)| bytes > 0).collect()
+}
+
 impl Drop for HeldBack {
     fn drop(&mut self) {
         self.ledger.0.held_back.fetch_sub(self.bytes, Relaxed);
@@ -406,12 +431,19 @@ mod tests {
         assert!(ledger.ask(Category::KvCache, 71).is_err());
         assert!(ledger.ask(Category::KvCache, 70).is_ok());
         drop(held_back);
+        ledger.set_phase(Phase::Forward);
+        assert!(ledger.ask(Category::KvCache, 99).is_ok());
+        assert!(ledger.has_room(10_000).is_err());
+        assert_eq!(ledger.granted_by_phase(), ByPhase::from([(Phase::Load, 1000), (Phase::Forward, 999)]));
+        ledger.forget_granted();
+        assert!(ledger.granted_by_phase().is_empty());
         assert!(ledger.ask(Category::KvCache, 100).is_ok());
 
         let unknown = Ledger::default();
         unknown.set_limit(1000, by(|| None, || None));
         let _held = unknown.charge(Category::Data, 950);
         assert!(unknown.has_room(50).is_ok() && unknown.has_room(51).is_err());
+        assert!(unknown.granted_by_phase().is_empty(), "the ledger's own sum is no measurement");
         let pressed = Ledger::default();
         pressed.set_limit(1 << 30, by(|| Some(0), || Some(MARGIN_BYTES + 10)));
         assert!(pressed.has_room(10).is_ok());

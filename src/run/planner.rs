@@ -5,7 +5,7 @@ use super::replay;
 use super::store::RunFolder;
 use crate::config::RunConfig;
 use crate::event::{EventSink, MemoryPlanned, MemorySampled, RunEvent};
-use crate::memory::ledger::{ByPhase, Phase};
+use crate::memory::ledger::{ByPhase, Ledger, Phase};
 use crate::memory::plan::{Measured, Plan, Subject, fitted, plan};
 use crate::units::RowLength;
 
@@ -15,6 +15,7 @@ const FITTED_STEPS: u64 = 3;
 pub struct Planner<'a> {
     sink: &'a mut dyn EventSink,
     folder: &'a RunFolder,
+    ledger: &'a Ledger,
     /// With its fit, once there is one.
     pub subject: Subject,
     pub limit_bytes: Option<u64>,
@@ -30,11 +31,22 @@ impl<'a> Planner<'a> {
     pub fn new(
         sink: &'a mut dyn EventSink,
         folder: &'a RunFolder,
+        ledger: &'a Ledger,
         subject: Subject,
         limit_bytes: Option<u64>,
         config: RunConfig,
     ) -> Self {
-        Planner { sink, folder, subject, limit_bytes, config, measured: Measured::default(), steps: 0, recoveries: 0 }
+        Planner {
+            sink,
+            folder,
+            ledger,
+            subject,
+            limit_bytes,
+            config,
+            measured: Measured::default(),
+            steps: 0,
+            recoveries: 0,
+        }
     }
 
     /// The plan as it is known now.
@@ -58,6 +70,7 @@ impl<'a> Planner<'a> {
         self.config = config.clone();
         self.measured = Measured { standing_bytes, by_phase: ByPhase::new(), longest };
         self.steps = 0;
+        self.ledger.forget_granted();
         self.say(None);
     }
 
@@ -73,8 +86,12 @@ impl<'a> Planner<'a> {
     fn fit(&mut self) {
         // Samples come from another thread: the log has them.
         self.measured.by_phase = peaks(self.folder);
-        let in_steps = [Phase::Forward, Phase::Backward].iter().any(|p| self.measured.by_phase.contains_key(p));
-        if self.measured.standing_bytes.is_none() || !in_steps {
+        let in_steps = |by_phase: &ByPhase| [Phase::Forward, Phase::Backward].iter().any(|p| by_phase.contains_key(p));
+        if !in_steps(&self.measured.by_phase) {
+            // Short steps are over between two samples; what was measured whenever they asked for something is all there is then.
+            self.measured.by_phase.extend(self.ledger.granted_by_phase());
+        }
+        if self.measured.standing_bytes.is_none() || !in_steps(&self.measured.by_phase) {
             return;
         }
         self.subject = fitted(&self.subject, &self.config, &self.measured);

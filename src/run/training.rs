@@ -85,7 +85,7 @@ fn train(
     let resume = context.resume.clone();
     let mut progress = begin(&stage, resume.as_ref(), init_adapter).map_err(helps)?;
     let trainable_params = progress.adapter.parameters();
-    let mut planner = Planner::new(context.sink, context.folder, subject, limit, config.clone());
+    let mut planner = Planner::new(context.sink, context.folder, ledger, subject, limit, config.clone());
     planner.emit(RunEvent::RunStarted(Box::new(RunStarted {
         schema: SCHEMA,
         run_id: context.folder.run_id(),

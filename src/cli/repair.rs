@@ -5,17 +5,27 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::{CliError, result, say};
 use crate::extract::attempt::{Change, Refusal};
 use crate::extract::chain::{repair_text, repair_value};
+use crate::extract::durations::Durations;
 use crate::extract::rows::{Rows, moment};
 use crate::extract::schema::{MOST_BYTES, Schema};
 use crate::extract::validate::excerpt;
 use crate::units::printable;
+
+/// How durations are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DurationForm {
+    /// Seconds: 5400.0
+    Float,
+    /// Text, as `format: duration` asks for it: "PT1H30M"
+    Iso8601,
+}
 
 #[derive(Debug, Args)]
 pub struct RepairArguments {
@@ -31,6 +41,9 @@ pub struct RepairArguments {
     /// Print the whole trace instead of the value: each stage with what it took, made, changed and refused
     #[arg(long)]
     trace: bool,
+    /// How the value's durations are written, by the names of Pydantic's ser_json_timedelta
+    #[arg(long, value_enum, default_value_t = DurationForm::Float, value_name = "FORM")]
+    durations: DurationForm,
 }
 
 /// Reads standard input, or the rows of a file, and prints the value or the answers.
@@ -42,9 +55,13 @@ pub fn repair(arguments: RepairArguments) -> Result<(), CliError> {
         None => jiff::ZonedDateTime::now().datetime(),
     };
     let schema = arguments.schema.as_deref().map(read_schema).transpose()?;
+    let durations = match arguments.durations {
+        DurationForm::Float => Durations::Float,
+        DurationForm::Iso8601 => Durations::Iso8601,
+    };
     match &arguments.jsonl {
-        Some(file) => rows(file, schema, now),
-        None => one(schema.as_ref(), now, arguments.trace),
+        Some(file) => rows(file, schema, now, durations),
+        None => one(schema.as_ref(), now, durations, arguments.trace),
     }
 }
 
@@ -61,17 +78,19 @@ pub fn read_schema(file: &Path) -> Result<Schema, CliError> {
     Schema::parse(&text).map_err(|e| wrong(e.to_string()))
 }
 
-fn one(schema: Option<&Schema>, now: DateTime, whole_trace: bool) -> Result<(), CliError> {
+fn one(schema: Option<&Schema>, now: DateTime, durations: Durations, whole_trace: bool) -> Result<(), CliError> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|e| CliError::Failed(format!("standard input: {e}")))?;
     let text = utf8(bytes).map_err(|what| CliError::Usage(format!("standard input: {what}")))?;
     if whole_trace {
-        let trace = repair_text(&text, schema, now);
+        let mut trace = repair_text(&text, schema, now);
+        durations.write_traced(&mut trace, schema);
         let printed = serde_json::to_string_pretty(&trace).map_err(|e| CliError::Failed(e.to_string()))?;
         result(escaped(&printed))?;
         return if trace.ok { Ok(()) } else { Err(CliError::Told(1)) };
     }
-    let repaired = repair_value(&text, schema, now);
+    let mut repaired = repair_value(&text, schema, now);
+    durations.write(&mut repaired, schema);
     for change in repaired.changes.iter().filter(|c| c.lossy) {
         say(printable(&loss(change)));
     }
@@ -107,7 +126,7 @@ fn loss(change: &Change) -> String {
     )
 }
 
-fn rows(file: &Path, schema: Option<Schema>, now: DateTime) -> Result<(), CliError> {
+fn rows(file: &Path, schema: Option<Schema>, now: DateTime, durations: Durations) -> Result<(), CliError> {
     let is_input = file == Path::new("-");
     let name = if is_input { "standard input".to_string() } else { file.display().to_string() };
     let failed = |e: io::Error| CliError::Failed(format!("{name}: {e}"));
@@ -120,7 +139,7 @@ fn rows(file: &Path, schema: Option<Schema>, now: DateTime) -> Result<(), CliErr
         }
         Box::new(BufReader::new(opened))
     };
-    let mut rows = Rows::new(name.clone(), schema, now);
+    let mut rows = Rows::new(name.clone(), schema, now).with_durations(durations);
     let (mut line, mut number) = (Vec::new(), 0);
     let mut out = io::stdout().lock();
     loop {

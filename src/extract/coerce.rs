@@ -43,6 +43,20 @@ pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
     Coerced { value, changes: walk.changes, faults: walk.faults, limit }
 }
 
+/// Writes the durations of a value that fits the schema as their length in seconds, and tells which. What is longer than Pydantic's longest
+/// stays as it is.
+pub fn durations_in_seconds(value: &mut Value, schema: &Schema) -> Vec<Change> {
+    let mut walk = Walk { budget: 1_000 + WORK_PER_VALUE * size(value), in_seconds: true, ..Walk::default() };
+    let mut written = value.clone();
+    walk.visit(&mut written, schema.root(), &Path::Root, 0);
+    // The value fits: nothing but durations has a reason to change.
+    if walk.faults.is_empty() && walk.changes.iter().all(|change| change.kind == IN_SECONDS) {
+        *value = written;
+        return walk.changes;
+    }
+    Vec::new()
+}
+
 /// Where a value is, as a list that lies on the stack: most places are never written down.
 enum Path<'p> {
     Root,
@@ -81,6 +95,8 @@ struct Walk {
     implied: usize,
     budget: usize,
     limit: Option<Fault>,
+    /// Whether durations are written as their length in seconds.
+    in_seconds: bool,
 }
 
 impl Walk {
@@ -139,6 +155,11 @@ impl Walk {
             Value::String(text) => {
                 let Some(format) = node.format() else { return };
                 if super::formats::fits(format, text) {
+                    if self.in_seconds
+                        && let Some(seconds) = times::seconds(format, text)
+                    {
+                        self.replace(value, path, IN_SECONDS, seconds.into(), false);
+                    }
                     return;
                 }
                 // Digits for a date alone are read with the dates in words.
@@ -369,6 +390,9 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
 
 /// Digits without separators as a day: `20261105`.
 const PACKED: &str = "packed_date_read";
+
+/// A duration as its length in seconds.
+const IN_SECONDS: &str = "duration_to_seconds";
 
 fn number_read(format: &str) -> &'static str {
     match format {

@@ -4,6 +4,7 @@
 pub mod attempt;
 pub mod chain;
 pub mod coerce;
+pub mod durations;
 pub mod fix;
 pub mod formats;
 pub mod many;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::attempt::{Change, Refusal, Stage};
 use super::chain::{Repaired, repair_value};
+use super::durations::Durations;
 use super::schema::Schema;
 use super::validate::in_words;
 
@@ -44,6 +45,7 @@ pub struct Rows {
     /// For rows without a schema of their own.
     schema: Option<Schema>,
     now: DateTime,
+    durations: Durations,
     /// By their text; each is compiled once.
     schemas: HashMap<String, Result<Schema, String>>,
 }
@@ -51,7 +53,12 @@ pub struct Rows {
 impl Rows {
     /// `schema` and `now` are for the rows that bring none of their own; `file` names the rows in errors.
     pub fn new(file: String, schema: Option<Schema>, now: DateTime) -> Self {
-        Rows { file, schema, now, schemas: HashMap::new() }
+        Rows { file, schema, now, durations: Durations::default(), schemas: HashMap::new() }
+    }
+
+    /// With durations written like this.
+    pub fn with_durations(self, durations: Durations) -> Self {
+        Rows { durations, ..self }
     }
 
     /// Answers the line of this number (from 1), which is taken without its end.
@@ -73,7 +80,9 @@ impl Rows {
                 Err(what) => return refused(row.id, format!("{}:{number}: {what}", self.file)),
             },
         };
-        let Repaired { result, stage, changes } = repair_value(&row.input, schema.as_ref(), now);
+        let mut repaired = repair_value(&row.input, schema.as_ref(), now);
+        self.durations.write(&mut repaired, schema.as_ref());
+        let Repaired { result, stage, changes } = repaired;
         let (value, error) = match result {
             Ok(value) => (Some(value), None),
             Err(refusal) => (None, Some(refusal)),
@@ -164,6 +173,10 @@ mod tests {
             (&3.into(), &true.into(), &42.into(), &"coerce".into())
         );
         assert_eq!(answer["changes"][0]["kind"], "string_to_integer");
+        let text = r#"{"id": 1, "input": "\"PT1M\"", "schema": {"type": "string", "format": "duration"}}"#;
+        assert_eq!((&answered(text)["value"], &answered(text)["stage"]), (&60.0.into(), &"coerce".into()));
+        let iso = rows().with_durations(Durations::Iso8601).answer(text.as_bytes(), 1);
+        assert_eq!((iso.value, iso.stage), (Some("PT1M".into()), None));
         let as_said = answered(r#"{"id": "a", "input": "[1]"}"#);
         assert_eq!(as_said, serde_json::json!({"id": "a", "ok": true, "value": [1], "changes": []}));
     }

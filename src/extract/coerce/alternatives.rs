@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::attempt::Fault;
 use super::super::schema::{Kind, Node};
 use super::super::validate::{excerpt, size};
-use super::{Path, Walk, fits_flat};
+use super::{IN_SECONDS, Path, Walk, fits_flat};
 
 /// What following one way came to; the least is the best.
 #[derive(PartialEq, PartialOrd)]
@@ -20,7 +20,12 @@ struct Cost {
 impl Walk {
     pub(super) fn alternatives(&mut self, value: &mut Value, node: Node<'_>, path: &Path<'_>, depth: usize) {
         let scalar = !value.is_object() && !value.is_array();
-        if scalar && node.branches().any(|branch| branch.branches().len() == 0 && fits_flat(value, branch)) {
+        let mut as_it_is = node.branches().filter(|branch| branch.branches().len() == 0 && fits_flat(value, *branch));
+        if scalar && let Some(first) = as_it_is.next() {
+            // Text that any alternative takes as text alone is no duration.
+            if self.in_seconds && as_it_is.all(|other| other.format() == first.format()) {
+                self.visit(value, first, path, depth);
+            }
             return;
         }
         // Null is no way for anything else, so that what may be null is mostly one way; text that says null has its own rule.
@@ -47,7 +52,8 @@ impl Walk {
                 return self.refuse(value, node, path);
             }
             self.budget -= copied;
-            let mut trial = Walk { budget: self.budget, implied: self.implied, told, ..Walk::default() };
+            let (budget, implied, in_seconds) = (self.budget, self.implied, self.in_seconds);
+            let mut trial = Walk { budget, implied, told, in_seconds, ..Walk::default() };
             let mut made = value.clone();
             trial.visit(&mut made, way, path, depth);
             self.budget = trial.budget;
@@ -56,11 +62,11 @@ impl Walk {
                 misfits: trial.misfits,
                 fields_unset: -(trial.fields_set as isize),
                 lossy: trial.changes.iter().filter(|c| c.lossy).count(),
-                // A default that was filled, and a null, is how the way is made, not what was done to the value.
+                // A default that was filled, and a null, is how the way is made, not what was done to the value; so is how it is written.
                 changes: trial
                     .changes
                     .iter()
-                    .filter(|c| !matches!(c.kind.as_str(), "default_used" | "null_filled"))
+                    .filter(|c| !matches!(c.kind.as_str(), "default_used" | "null_filled" | IN_SECONDS))
                     .count(),
             };
             if best.as_ref().is_none_or(|(least, ..)| cost < *least) {

@@ -38,6 +38,11 @@ pub fn number(format: &str, number: &Number) -> Option<String> {
     }
 }
 
+/// The length of a duration in seconds, a year counted as 365 days and a month as 30; of other formats none.
+pub fn seconds(format: &str, text: &str) -> Option<f64> {
+    (format == "duration").then(|| duration(text)).flatten().map(|us| us as f64 / 1e6)
+}
+
 /// Digits alone that are a day, and perhaps an hour, without separators: `20261105`, `202611051430`, `20261105143000`. As a moment
 /// since 1970 they would be another time entirely, so that they are tried first; that they are none is a guess all the same.
 pub fn packed(format: &str, digits: &str) -> Option<String> {

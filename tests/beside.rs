@@ -114,7 +114,7 @@ fn losses(log: &str) -> Vec<f64> {
 
 #[test]
 fn a_run_extracts_while_it_trains_and_trains_as_if_it_had_not() {
-    let place = prepared("max_steps = 40", 0);
+    let place = prepared("max_steps = 400", 0);
     let at = place.path();
     let run = Training::start(at);
     let (reply, status) = ctl(at, &["extract", "--constrained", "it is sold"]);
@@ -217,7 +217,7 @@ fn who_waits_for_an_extraction_ends_it_and_what_is_said_meanwhile_is_kept() {
 
 #[test]
 fn a_report_is_made_for_who_orders_it_and_ends_when_cancelled() {
-    let place = prepared("max_steps = 60", 4);
+    let place = prepared("max_steps = 400", 4);
     let at = place.path();
     let run = Training::start(at);
     let (reply, status) = ctl(at, &["bleu"]);
@@ -229,7 +229,7 @@ fn a_report_is_made_for_who_orders_it_and_ends_when_cancelled() {
     assert!(late["error"].as_str().unwrap().contains("finetop eval RUN"), "{late}");
     assert_eq!(status, Some(1));
 
-    let other = prepared("max_steps = 60", 4000);
+    let other = prepared("max_steps = 400", 4000);
     let at = other.path();
     let mut run = Training::start(at);
     let ordered = std::thread::spawn({

@@ -36,7 +36,11 @@ fn part() {
     let (Ok(part), Some(run)) = (std::env::var(PART), std::env::var_os(RUN)) else { return };
     let run = PathBuf::from(run);
     match part.as_str() {
-        "train" => train(&run, many()),
+        "train" => {
+            // Long enough between two looks of who kills it.
+            let before_micro = Box::new(|_| std::thread::sleep(Duration::from_micros(500)));
+            train(&run, Fake { before_micro, ..many() });
+        }
         "train slowly" => {
             let before_micro = Box::new(|_| std::thread::sleep(Duration::from_millis(2)));
             train(&run, Fake { before_micro, steps: 1_000_000, ..many() });

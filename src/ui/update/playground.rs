@@ -16,11 +16,11 @@ use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
 use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
 use crate::ui::state::playground::{Focus, Page};
-use crate::ui::state::{NoticeKind, State, Tab};
+use crate::ui::state::{Activity, NoticeKind, State, Tab};
 use crate::ui::view::playground as view;
 
 pub(super) use report::{report_written, write_report};
-use trial::{cancel, run, run_rows};
+use trial::{cancel, hold_paused, run, run_rows};
 pub(super) use trial::{drop_trial, hear, settle};
 pub use typing::edits;
 pub(super) use typing::{begins_text, key, pasted, takes_paste, takes_text};
@@ -91,9 +91,17 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         enter(state);
         return true;
     }
-    if action == Action::PauseOrResume && state.playground.holds_run() {
+    if action == Action::PauseOrResume && (state.playground.holds_run() || hold_paused(state)) {
         notify(state, NoticeKind::Info, "training waits for a trial, and goes on after it");
         return true;
+    }
+    if action == Action::PauseOrResume && state.playground.asks_run() {
+        let is_paused = state.run().is_some_and(|run| run.activity() == Activity::Paused);
+        let told = match is_paused {
+            true => "training goes on, and pauses only while it answers",
+            false => "training stays paused after this answer",
+        };
+        notify(state, NoticeKind::Info, told);
     }
     if !state.in_playground() {
         return false;

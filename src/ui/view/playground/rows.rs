@@ -7,13 +7,13 @@ use crate::extract::report::{RowResult, Share, Summary};
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::state::playground::batch::{Batch, fails};
-use crate::ui::state::playground::{Hold, Phase, Running};
+use crate::ui::state::playground::{Phase, Running};
 use crate::ui::theme::Role;
 use crate::ui::widgets::pen::inside;
 use crate::ui::widgets::{Pen, Words, field, words};
 use crate::units::{beginning, format_duration, printable};
 
-use super::attempts::{stage_name, took};
+use super::attempts::{stage_name, took, training};
 use super::compare;
 
 /// Fields that are told by name.
@@ -70,11 +70,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     } else {
         pen.text(inner, 0, &printable(batch.path.text()), Role::Text);
     }
-    let mut right = Words::new();
-    if play.hold != Hold::No {
-        right.push(("  training is paused for a trial".into(), Role::Warn));
-    }
-    let inner = pen.panel(above, "together", &right);
+    let inner = pen.panel(above, "together", &training(state));
     let running = play.running.as_ref().filter(|running| running.ask.rows.is_some());
     let mut lines = vec![standing(batch, running, state)];
     if let Some(why) = batch.failure.as_ref().filter(|_| running.is_none()) {

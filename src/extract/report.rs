@@ -201,10 +201,13 @@ pub struct Summary {
 impl Summary {
     /// Of no rows.
     pub fn new() -> Self {
-        Summary { schema: 1, prompt_tokens: Some(0), completion_tokens: Some(0), cost: Some(0.0), ..Summary::default() }
+        Summary { schema: 1, prompt_tokens: Some(0), completion_tokens: Some(0), ..Summary::default() }
     }
 
     pub fn add(&mut self, row: &RowResult) {
+        // Whether there is a price at all is known from the first row on.
+        let known = if self.passed.of == 0 { Some(0.0) } else { self.cost };
+        self.cost = known.zip(row.cost).map(|(sum, cost)| sum + cost);
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
@@ -215,7 +218,6 @@ impl Summary {
         self.prompt_tokens = sum(self.prompt_tokens, row.prompt_tokens);
         self.completion_tokens = sum(self.completion_tokens, row.completion_tokens);
         self.ms += row.ms;
-        self.cost = self.cost.zip(row.cost).map(|(a, b)| a + b);
         if let Some(exact) = row.exact {
             self.exact.add(exact);
         }
@@ -367,6 +369,22 @@ mod tests {
     fn a_row_of_a_data_set_has_its_gold_in_the_completion() {
         let row: Row = serde_json::from_str(r#"{"prompt": "p", "completion": " {\"a\": 1}\n"}"#).unwrap();
         assert_eq!(row.gold(), Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn what_work_cost_is_unknown_before_a_row_and_without_a_price() {
+        let mut summary = Summary::new();
+        assert_eq!(summary.cost, None, "not that it was free");
+        let mut with = |cost| {
+            let mut made = trace(Some(json!(1)), &[]);
+            made.totals.cost = cost;
+            summary.add(&RowResult::new(1, &row(None), made, false));
+            summary.cost
+        };
+        assert_eq!(
+            [with(Some(0.5)), with(Some(0.25)), with(None), with(Some(1.0))],
+            [Some(0.5), Some(0.75), None, None]
+        );
     }
 
     #[test]

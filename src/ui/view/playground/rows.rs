@@ -178,10 +178,10 @@ fn together(summary: &Summary) -> Vec<Words> {
     lines.push(pair("saved by", &by(&summary.saved_by)));
     lines.push(pair("refused by", &by(&summary.refused_by)));
     let count = |n: Option<u64>| format::or_unknown(n, format::count);
-    let cost = summary.cost.map(|cost| format!("; cost {cost:.4}")).unwrap_or_default();
+    let cost = format::or_unknown(summary.cost, |cost| format!("{cost:.4}"));
     let (prompt, completion) = (count(summary.prompt_tokens), count(summary.completion_tokens));
     let calls = format!(
-        "{} ({} again); {prompt} + {completion} tokens; rows' times {}{cost}",
+        "{} ({} again); {prompt} + {completion} tokens; rows' times {}; cost {cost}",
         format::count(summary.calls),
         format::count(summary.retries),
         format_duration(summary.ms / 1e3)

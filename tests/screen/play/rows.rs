@@ -119,7 +119,7 @@ fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
     tell(&mut state, 1, News::Over(Ok(())));
     press(&mut state, Key::Char('H'));
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("+ 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
+    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
     press(&mut state, Key::Enter);
     assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
     assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());

@@ -207,6 +207,12 @@ pub struct RowsTried {
     pub summary: Summary,
 }
 
+impl RowsTried {
+    pub fn is_stopped(&self) -> bool {
+        self.summary.passed.of < self.total
+    }
+}
+
 /// What is told while a trial is made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {

@@ -16,7 +16,7 @@ use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
 use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
 use crate::ui::state::playground::{Focus, Page};
-use crate::ui::state::{Activity, NoticeKind, State, Tab};
+use crate::ui::state::{Activity, NoticeKind, Overlay, Question, State, Tab};
 use crate::ui::view::playground as view;
 
 pub(super) use report::{report_written, write_report};
@@ -80,9 +80,10 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     state.revision += 1;
 }
 
-/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had.
+/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had, rows without a report.
 pub(super) fn holds_quit(state: &State) -> bool {
-    state.playground.running.is_some() || state.playground.is_unsaved()
+    let play = &state.playground;
+    play.running.is_some() || play.is_unsaved() || play.batch.is_unsaved()
 }
 
 /// Carries out an action; false for one that the playground leaves to others.
@@ -106,14 +107,11 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
     if !state.in_playground() {
         return false;
     }
+    if matches!(action, Action::RunTrial | Action::OpenHere) && asks_for_rows(state, action == Action::RunTrial) {
+        return true;
+    }
     match action {
-        Action::RunTrial => {
-            take_selected(state);
-            match state.playground.page {
-                Page::Rows => run_rows(state, effects),
-                _ => run(state, effects),
-            }
-        }
+        Action::RunTrial => run_selected(state, effects),
         Action::OpenHere | Action::TypeText => enter_selected(state, action == Action::TypeText),
         Action::NextPanel => turn_focus(state, 1),
         Action::PreviousPanel => turn_focus(state, -1),
@@ -246,6 +244,37 @@ fn enter_selected(state: &mut State, types: bool) {
         (Page::Panels, Focus::Value) => {}
         (Page::Panels, _) => play.typing = true,
     }
+}
+
+/// Runs what is selected in a list, or what stands in the editors.
+fn run_selected(state: &mut State, effects: &mut Vec<Effect>) {
+    take_selected(state);
+    match state.playground.page {
+        Page::Rows => run_rows(state, effects),
+        _ => run(state, effects),
+    }
+}
+
+/// Whether the selected trial would take the place of rows that stand in no report: then that is asked about first.
+fn asks_for_rows(state: &mut State, runs: bool) -> bool {
+    let play = &state.playground;
+    let Page::Trials { selected } = play.page else { return false };
+    let is_of_rows = play.finds.trials.iter().rev().nth(selected).is_some_and(|trial| trial.rows.is_some());
+    let asks = is_of_rows && play.batch.is_unsaved() && play.running.is_none();
+    if asks {
+        state.overlay = Some(Overlay::Ask(Question::DropRows { runs }));
+    }
+    asks
+}
+
+/// Puts the selected trial back although rows are lost to it.
+pub(super) fn drop_rows(state: &mut State, runs: bool, effects: &mut Vec<Effect>) {
+    if runs {
+        run_selected(state, effects);
+    } else {
+        take_selected(state);
+    }
+    lay_out(state);
 }
 
 /// Takes an example or a trial into the editors.

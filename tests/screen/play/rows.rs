@@ -120,7 +120,7 @@ fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
     press(&mut state, Key::Char('H'));
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
     assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
-    press(&mut state, Key::Enter);
+    hit(&mut state, &[Key::Enter, Key::Char('y')]);
     assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
     assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());
     press(&mut state, Key::Char('H'));
@@ -180,4 +180,43 @@ fn text_that_no_trial_had_is_said_to_be_replaced_and_can_be_brought_back() {
     focus(&mut state, Focus::Text);
     hit(&mut state, &[Key::Enter, Key::Ctrl('_')]);
     assert_eq!(state.playground.text.text(), "precious");
+}
+
+fn kept(state: &State, total: u64) -> Trial {
+    let tried = RowsTried { file: "data/test.jsonl".into(), total, summary: state.playground.batch.summary.clone() };
+    Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) }
+}
+
+fn ascii(state: &State, (width, height): (u16, u16)) -> String {
+    text(&draw(state, &theme("mono", GlyphSet::Ascii), width, height))
+}
+
+#[test]
+fn rows_without_a_report_are_asked_about_before_they_are_lost() {
+    let mut state = rows((80, 24));
+    let trial = kept(&state, 4);
+    tell(&mut state, 1, News::Kept(Ok(Box::new(trial))));
+    tell(&mut state, 1, News::Over(Ok(())));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("The rows in the playground stand in no report yet."), "{frame}");
+    press(&mut state, Key::Char('n'));
+    // A trial of rows takes their place, run or only put back; one of a text does not.
+    for key in [Key::Enter, Key::F(5)] {
+        let mut state = state.clone();
+        assert_eq!(hit(&mut state, &[Key::Char('H'), key]), []);
+        assert!(matches!(state.overlay, Some(Overlay::Ask(Question::DropRows { .. }))), "{key:?}");
+        let mut stays = state.clone();
+        press(&mut stays, Key::Char('n'));
+        assert_eq!((stays.playground.batch.done(), stays.overlay), (3, None));
+        let effects = hit(&mut state, &[Key::Char('y')]);
+        assert_eq!((state.playground.batch.done(), &state.playground.page), (0, &Page::Rows));
+        assert_eq!(ask_of(&effects).is_some(), key == Key::F(5));
+    }
+    let mut of_text = state.clone();
+    hit(&mut of_text, &[Key::Char('H'), Key::Down, Key::Enter]);
+    assert_eq!((of_text.overlay.clone(), of_text.playground.batch.done()), (None, 3));
+    let path = state.playground.batch.report_path().expect("rows of a file");
+    update(&mut state, Message::ReportWritten { path, result: Ok(()) });
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), [Effect::Quit]);
 }

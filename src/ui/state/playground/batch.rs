@@ -100,6 +100,11 @@ impl Batch {
         self.rows.len()
     }
 
+    /// Whether there are rows that stand in no report: what they say together is kept as a trial, they are not.
+    pub fn is_unsaved(&self) -> bool {
+        self.done() > 0 && self.written.is_none()
+    }
+
     pub fn failed(&self) -> usize {
         self.failing.len()
     }

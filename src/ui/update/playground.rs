@@ -12,6 +12,7 @@ use crate::config::RunConfig;
 use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::field::Field;
+use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
 use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
@@ -157,7 +158,8 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
             Page::Examples { .. } | Page::Trials { .. } => false,
         },
         Action::TypeText => on_panels && play.focus != Focus::Value || play.page == Page::Rows,
-        Action::NextPanel | Action::PreviousPanel | Action::CompareVariants => on_panels,
+        Action::NextPanel | Action::PreviousPanel => on_panels || play.page == Page::Rows,
+        Action::CompareVariants => on_panels,
         Action::RowsReport => play.page == Page::Rows && play.batch.done() > 0,
         Action::TabTrain
         | Action::TabCharts
@@ -201,6 +203,9 @@ fn turn_page(state: &mut State, page: Page) {
 
 fn turn_focus(state: &mut State, by: isize) {
     let play = &mut state.playground;
+    if play.page == Page::Rows {
+        return play.batch.turn_part(by);
+    }
     let ring = play.ring();
     let at = ring.iter().position(|&focus| focus == play.focus).unwrap_or(0) as isize;
     play.set_focus(ring[(at + by).rem_euclid(ring.len() as isize) as usize]);
@@ -325,7 +330,11 @@ fn step(state: &mut State, by: isize) {
     match &mut play.page {
         Page::Examples { selected } => *selected = moved(*selected, EXAMPLES.len()),
         Page::Trials { selected } => *selected = moved(*selected, play.finds.trials.len()),
-        Page::Rows => play.batch.move_by(by),
+        Page::Rows if play.batch.part() == Part::Rows => play.batch.move_by(by),
+        Page::Rows => {
+            let by = by.clamp(-i16::MAX as isize, i16::MAX as isize) as i16;
+            play.batch.scroll = play.batch.scroll.min(limit).saturating_add_signed(by).min(limit);
+        }
         Page::Panels => match play.focus {
             Focus::Settings => {
                 let all = play.settings.rows();
@@ -436,6 +445,11 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) {
             if let (Some((_, area)), Some(editor)) = (text, state.playground.editor_mut(focus)) {
                 editor.click(mouse.column - area.x, mouse.row - area.y);
                 state.playground.typing = true;
+            }
+        }
+        MouseKind::Press => {
+            if let Some(part) = view::part_at(state, (mouse.column, mouse.row).into()) {
+                state.playground.batch.set_part(part);
             }
         }
         _ => {}

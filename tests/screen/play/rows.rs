@@ -220,3 +220,57 @@ fn rows_without_a_report_are_asked_about_before_they_are_lost() {
     update(&mut state, Message::ReportWritten { path, result: Ok(()) });
     assert_eq!(hit(&mut state, &[Key::Char('q')]), [Effect::Quit]);
 }
+
+/// Of each row its number in the file is 3 more than its place.
+fn told(size: (u16, u16), asked: &[Row]) -> State {
+    let mut state = entered(no_run(), size);
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "x");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(asked.len() as u64));
+    for (at, row) in asked.iter().enumerate() {
+        tell(&mut state, ticket, News::Row(Box::new(RowResult::new(at as u64 + 3, row, saved(), true))));
+    }
+    tell(&mut state, ticket, News::Over(Ok(())));
+    state.notice = None;
+    state
+}
+
+#[test]
+fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() {
+    let size = (60, 20);
+    let many: serde_json::Map<String, Value> = (0..30).map(|n| (format!("field_{n:02}"), n.into())).collect();
+    let long = json!({"name": "x".repeat(200) + "END"});
+    let row =
+        |value| Row { id: None, text: Some("t".into()), prompt: None, value: Some(value), completion: None, now: None };
+    let mut state = told(size, &[row(long), row(Value::Object(many))]);
+    let seen = |state: &mut State, keys: &[Key]| {
+        let mut all = String::new();
+        for _ in 0..60 {
+            all += &ascii(state, size);
+            hit(state, keys);
+        }
+        all
+    };
+    assert!(ascii(&state, size).contains("more: Tab"), "{}", ascii(&state, size));
+    press(&mut state, Key::Tab);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
+    hit(&mut state, &[Key::Tab]);
+    let frames = seen(&mut state, &[Key::PageDown]);
+    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
+        assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
+    }
+    // The end is the end: the way back begins at once.
+    let last = ascii(&state, size);
+    press(&mut state, Key::Up);
+    assert_ne!(ascii(&state, size), last);
+    hit(&mut state, &[Key::Tab, Key::Down, Key::Tab]);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 4: expected, found"), "{frames}");
+    assert!((0..30).all(|n| frames.contains(&format!("* /field_{n:02}"))), "{frames}");
+    // The mouse gives a part the keys as well.
+    update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 5, row: 5 }));
+    assert!(ascii(&state, size).contains("> together"));
+}

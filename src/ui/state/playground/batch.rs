@@ -10,6 +10,18 @@ use crate::ui::state::field::Field;
 /// From so many rows on the traces of those that passed are not kept: nobody opens them all, and each may be long.
 const MOST_TRACES: usize = 2_000;
 
+/// A part of the page that can have the keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part {
+    /// What the rows say together.
+    Together,
+    /// The list.
+    #[default]
+    Rows,
+    /// The selected row beside what is right.
+    Expected,
+}
+
 #[derive(Debug, Clone)]
 pub struct Batch {
     /// The file's path, as it is typed.
@@ -26,6 +38,9 @@ pub struct Batch {
     pub all: bool,
     /// The place in the list.
     pub selected: usize,
+    part: Part,
+    /// Lines that the part with the keys is scrolled by.
+    pub scroll: u16,
     pub began_ms: u64,
     /// It was worked through, as far as that went.
     pub ended: bool,
@@ -49,6 +64,8 @@ impl Default for Batch {
             failing: Vec::new(),
             all: false,
             selected: 0,
+            part: Part::default(),
+            scroll: 0,
             began_ms: 0,
             ended: false,
             cancelled: false,
@@ -171,6 +188,29 @@ impl Batch {
 
     pub(in crate::ui) fn show_all(&mut self, all: bool) {
         (self.all, self.selected) = (all, 0);
+    }
+
+    /// Whether there is something right to hold the selected row against.
+    pub fn knows(&self) -> bool {
+        self.done() > 0 && self.summary.exact.of > 0
+    }
+
+    /// The part that has the keys.
+    pub fn part(&self) -> Part {
+        if self.part == Part::Expected && !self.knows() { Part::Rows } else { self.part }
+    }
+
+    pub(in crate::ui) fn set_part(&mut self, part: Part) {
+        (self.part, self.scroll) = (part, 0);
+    }
+
+    pub(in crate::ui) fn turn_part(&mut self, by: isize) {
+        let parts: &[Part] = match self.knows() {
+            true => &[Part::Together, Part::Rows, Part::Expected],
+            false => &[Part::Together, Part::Rows],
+        };
+        let at = parts.iter().position(|part| *part == self.part()).unwrap_or(0) as isize;
+        self.set_part(parts[(at + by).rem_euclid(parts.len() as isize) as usize]);
     }
 }
 

@@ -196,7 +196,7 @@ fn turn_page(state: &mut State, page: Page) {
     let play = &mut state.playground;
     let is_there = std::mem::discriminant(&play.page) == std::mem::discriminant(&page);
     play.page = if is_there { Page::Panels } else { page };
-    if play.page == Page::Rows && play.batch.done() == 0 && play.running.is_none() {
+    if play.page == Page::Rows && play.batch.told() == 0 && play.running.is_none() {
         play.batch.typing = true;
     }
 }

@@ -274,3 +274,33 @@ fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() 
     update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 5, row: 5 }));
     assert!(ascii(&state, size).contains("> together"));
 }
+
+#[test]
+fn what_rows_of_an_earlier_trial_said_together_is_shown_again() {
+    let mut state = entered(no_run(), (80, 24));
+    let made = rows((80, 24));
+    state.playground.finds.trials = vec![kept(&made, 4)];
+    hit(&mut state, &[Key::Char('H'), Key::Enter]);
+    let frame = ascii(&state, (80, 24));
+    for what in ["3 of 4 rows  stopped", "1 of 3 (33.3 %)", "refused by    validate 1", "F5 asks them again"] {
+        assert!(frame.contains(what), "{what} in {frame}");
+    }
+    // The page is left and entered again: nothing is to be typed, and no row is there to be reported.
+    hit(&mut state, &[Key::Esc, Key::Char('B')]);
+    assert!(!state.playground.batch.typing && ascii(&state, (80, 24)).contains("1 of 3 (33.3 %)"));
+    assert_eq!(hit(&mut state, &[Key::Char('J'), Key::Char('q')]), [Effect::Quit]);
+}
+
+#[test]
+fn rows_that_ended_before_the_first_answer_are_no_success_and_cost_nobody_knows_what() {
+    let mut state = entered(no_run(), (80, 24));
+    state.playground.finds.trials = vec![kept(&state, 4)];
+    press(&mut state, Key::Char('H'));
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("# 0 of 0, stopped  data/test.jsonl"), "{frame}");
+    press(&mut state, Key::Enter);
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("0 of 4 rows  stopped") && !frame.contains("cost 0"), "{frame}");
+    let frame = ascii(&rows((80, 24)), (80, 24));
+    assert!(frame.contains("cost -") || frame.contains("cost —"), "{frame}");
+}

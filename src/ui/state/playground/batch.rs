@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::trial::{TrialAsk, Who};
+use super::trial::{RowsTried, TrialAsk, Who};
 use crate::extract::report::{Report, RowResult, Summary};
 use crate::extract::schema::Schema;
 use crate::ui::state::field::Field;
@@ -49,6 +49,8 @@ pub struct Batch {
     pub failure: Option<String>,
     /// How the rows were asked.
     asked: Option<Box<TrialAsk>>,
+    /// The file of an earlier trial: what its rows said together is known, the rows are not.
+    pub earlier: Option<PathBuf>,
     /// The file that their report stands in.
     pub written: Option<PathBuf>,
 }
@@ -71,6 +73,7 @@ impl Default for Batch {
             cancelled: false,
             failure: None,
             asked: None,
+            earlier: None,
             written: None,
         }
     }
@@ -82,15 +85,24 @@ impl Batch {
         *self = Batch { path, all, began_ms: now_ms, asked: Some(Box::new(ask)), ..Batch::default() };
     }
 
-    /// The file of an earlier trial, to be run again.
-    pub(super) fn recalled(&self, file: &Path) -> Self {
-        Batch { path: Field::new(file.display().to_string()), all: self.all, ..Batch::default() }
+    /// The file of an earlier trial, to be run again, with what came of it.
+    pub(super) fn recalled(&self, tried: &RowsTried) -> Self {
+        Batch {
+            path: Field::new(tried.file.display().to_string()),
+            all: self.all,
+            total: Some(tried.total),
+            summary: tried.summary.clone(),
+            ended: true,
+            earlier: Some(tried.file.clone()),
+            ..Batch::default()
+        }
     }
 
     /// The path that was typed is dropped where rows of another file are shown: it would stand above what is not its own.
     pub(in crate::ui) fn leave_path(&mut self) {
         self.typing = false;
-        if let Some(rows) = self.asked.as_ref().and_then(|ask| ask.rows.as_ref()) {
+        let asked = self.asked.as_ref().and_then(|ask| ask.rows.as_ref());
+        if let Some(rows) = asked.or(self.earlier.as_ref()) {
             self.path = Field::new(rows.display().to_string());
         }
     }
@@ -115,6 +127,16 @@ impl Batch {
 
     pub fn done(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Rows that were asked, of an earlier trial too.
+    pub fn told(&self) -> u64 {
+        self.summary.passed.of
+    }
+
+    /// Whether it ended before its last row.
+    pub fn is_stopped(&self) -> bool {
+        self.ended && self.total.is_none_or(|total| self.told() < total)
     }
 
     /// Whether there are rows that stand in no report: what they say together is kept as a trial, they are not.

@@ -150,7 +150,7 @@ fn together_lines(state: &State, width: u16) -> Vec<Words> {
     if let Some(why) = batch.failure.as_ref().filter(|_| running.is_none()) {
         sheet.line(&[(why, Role::Bad)]);
     }
-    if batch.done() > 0 {
+    if batch.told() > 0 {
         together(&mut sheet, batch);
     }
     sheet.lines
@@ -172,13 +172,17 @@ fn expected_lines(batch: &Batch, room: Rect) -> Vec<Words> {
 /// How far it is.
 fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: &State) {
     let total = format::or_unknown(batch.total, format::count);
-    let done = format!("{} of {total} rows", format::count(batch.done() as u64));
+    let done = format!("{} of {total} rows", format::count(batch.told()));
     match running {
         None if !batch.ended => {
             sheet.line(&[("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)]);
         }
         None => {
-            let (role, how) = if batch.cancelled { (Role::Text, "  cancelled") } else { (Role::Good, "") };
+            let (role, how) = match batch.is_stopped() {
+                true if batch.cancelled => (Role::Text, "  cancelled"),
+                true => (Role::Text, "  stopped"),
+                false => (Role::Good, ""),
+            };
             let file = batch.written.as_ref().map(|file| printable(&file.display().to_string()));
             let report = file.map(|file| format!("  the report is in {file}")).unwrap_or_default();
             sheet.line(&[(&done, role), (how, Role::Warn), (&report, Role::Label)]);
@@ -281,6 +285,13 @@ fn list(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let count = format!("{}  ", batch.len());
     let right = words([(&count, Role::Text), (arrows, Role::Key), (other, Role::Label)]);
     let inner = pen.panel(area, &title(pen.theme, name, batch.part() == Part::Rows), &right);
+    if let Some(key) = state.keymap.key(Action::RunTrial).filter(|_| batch.earlier.is_some()) {
+        pen.line(
+            inner,
+            0,
+            &words([(&key.to_string(), Role::Key), (" asks them again: they are not kept", Role::Label)]),
+        );
+    }
     let from = (batch.selected + 1).saturating_sub(inner.height.into());
     for row in 0..usize::from(inner.height) {
         let Some(found) = batch.row(from + row) else { break };

@@ -304,3 +304,27 @@ fn rows_that_ended_before_the_first_answer_are_no_success_and_cost_nobody_knows_
     let frame = ascii(&rows((80, 24)), (80, 24));
     assert!(frame.contains("cost -") || frame.contains("cost —"), "{frame}");
 }
+
+#[test]
+fn rows_say_that_they_are_not_compared_and_which_way_they_are_asked() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    let ways = [
+        (Compare::Adapter, "without an adapter"),
+        (Compare::Constrained, "decoded freely"),
+        (Compare::Prompt, "with prompt A"),
+    ];
+    for (compare, way) in ways {
+        press(&mut state, Key::Char('c'));
+        assert_eq!(state.playground.settings.compare, compare);
+        press(&mut state, Key::Char('B'));
+        let frame = ascii(&state, (80, 24));
+        assert!(frame.contains(&format!("not compared: each row is asked once, {way}")), "{frame}");
+        press(&mut state, Key::Esc);
+        press(&mut state, Key::Char('B'));
+    }
+    hit(&mut state, &[Key::Char('c')]);
+    press(&mut state, Key::Char('B'));
+    let frame = ascii(&state, (80, 24));
+    assert!(!frame.contains("not compared"), "{frame}");
+}

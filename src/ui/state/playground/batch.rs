@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::trial::{RowsTried, TrialAsk, Who};
+use super::trial::{RowsTried, Settings, TrialAsk, Who};
 use crate::extract::report::{Report, RowResult, Summary};
 use crate::extract::schema::Schema;
 use crate::ui::state::field::Field;
@@ -142,6 +142,11 @@ impl Batch {
     /// Whether there are rows that stand in no report: what they say together is kept as a trial, they are not.
     pub fn is_unsaved(&self) -> bool {
         self.done() > 0 && self.written.is_none()
+    }
+
+    /// How the rows are, or were, asked.
+    pub fn settings<'a>(&'a self, next: &'a Settings) -> &'a Settings {
+        self.asked.as_ref().map_or(next, |ask| &ask.settings)
     }
 
     pub fn failed(&self) -> usize {

@@ -150,6 +150,9 @@ fn together_lines(state: &State, width: u16) -> Vec<Words> {
     if let Some(why) = batch.failure.as_ref().filter(|_| running.is_none()) {
         sheet.line(&[(why, Role::Bad)]);
     }
+    if let Some(way) = batch.settings(&play.settings).way_of_rows() {
+        sheet.line(&[("not compared: each row is asked once, ", Role::Warn), (way, Role::Warn)]);
+    }
     if batch.told() > 0 {
         together(&mut sheet, batch);
     }

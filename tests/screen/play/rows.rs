@@ -182,6 +182,22 @@ fn text_that_no_trial_had_is_said_to_be_replaced_and_can_be_brought_back() {
     assert_eq!(state.playground.text.text(), "precious");
 }
 
+/// Of each row its number in the file is 3 more than its place.
+fn told(size: (u16, u16), asked: &[Row]) -> State {
+    let mut state = entered(no_run(), size);
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "x");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(asked.len() as u64));
+    for (at, row) in asked.iter().enumerate() {
+        tell(&mut state, ticket, News::Row(Box::new(RowResult::new(at as u64 + 3, row, saved(), true))));
+    }
+    tell(&mut state, ticket, News::Over(Ok(())));
+    state.notice = None;
+    state
+}
+
 fn kept(state: &State, total: u64) -> Trial {
     let tried = RowsTried { file: "data/test.jsonl".into(), total, summary: state.playground.batch.summary.clone() };
     Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) }
@@ -219,60 +235,6 @@ fn rows_without_a_report_are_asked_about_before_they_are_lost() {
     let path = state.playground.batch.report_path().expect("rows of a file");
     update(&mut state, Message::ReportWritten { path, result: Ok(()) });
     assert_eq!(hit(&mut state, &[Key::Char('q')]), [Effect::Quit]);
-}
-
-/// Of each row its number in the file is 3 more than its place.
-fn told(size: (u16, u16), asked: &[Row]) -> State {
-    let mut state = entered(no_run(), size);
-    with_text(&mut state);
-    press(&mut state, Key::Char('B'));
-    types(&mut state, "x");
-    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
-    tell(&mut state, ticket, News::Rows(asked.len() as u64));
-    for (at, row) in asked.iter().enumerate() {
-        tell(&mut state, ticket, News::Row(Box::new(RowResult::new(at as u64 + 3, row, saved(), true))));
-    }
-    tell(&mut state, ticket, News::Over(Ok(())));
-    state.notice = None;
-    state
-}
-
-#[test]
-fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() {
-    let size = (60, 20);
-    let many: serde_json::Map<String, Value> = (0..30).map(|n| (format!("field_{n:02}"), n.into())).collect();
-    let long = json!({"name": "x".repeat(200) + "END"});
-    let row =
-        |value| Row { id: None, text: Some("t".into()), prompt: None, value: Some(value), completion: None, now: None };
-    let mut state = told(size, &[row(long), row(Value::Object(many))]);
-    let seen = |state: &mut State, keys: &[Key]| {
-        let mut all = String::new();
-        for _ in 0..60 {
-            all += &ascii(state, size);
-            hit(state, keys);
-        }
-        all
-    };
-    assert!(ascii(&state, size).contains("more: Tab"), "{}", ascii(&state, size));
-    press(&mut state, Key::Tab);
-    let frames = seen(&mut state, &[Key::Down]);
-    assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
-    hit(&mut state, &[Key::Tab]);
-    let frames = seen(&mut state, &[Key::PageDown]);
-    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
-        assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
-    }
-    // The end is the end: the way back begins at once.
-    let last = ascii(&state, size);
-    press(&mut state, Key::Up);
-    assert_ne!(ascii(&state, size), last);
-    hit(&mut state, &[Key::Tab, Key::Down, Key::Tab]);
-    let frames = seen(&mut state, &[Key::Down]);
-    assert!(frames.contains("> row 4: expected, found"), "{frames}");
-    assert!((0..30).all(|n| frames.contains(&format!("* /field_{n:02}"))), "{frames}");
-    // The mouse gives a part the keys as well.
-    update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 5, row: 5 }));
-    assert!(ascii(&state, size).contains("> together"));
 }
 
 #[test]
@@ -327,4 +289,69 @@ fn rows_say_that_they_are_not_compared_and_which_way_they_are_asked() {
     press(&mut state, Key::Char('B'));
     let frame = ascii(&state, (80, 24));
     assert!(!frame.contains("not compared"), "{frame}");
+}
+
+#[test]
+fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() {
+    let size = (60, 20);
+    let many: serde_json::Map<String, Value> = (0..30).map(|n| (format!("field_{n:02}"), n.into())).collect();
+    let long = json!({"name": "x".repeat(200) + "END"});
+    let row =
+        |value| Row { id: None, text: Some("t".into()), prompt: None, value: Some(value), completion: None, now: None };
+    let mut state = told(size, &[row(long), row(Value::Object(many))]);
+    let seen = |state: &mut State, keys: &[Key]| {
+        let mut all = String::new();
+        for _ in 0..60 {
+            all += &ascii(state, size);
+            hit(state, keys);
+        }
+        all
+    };
+    assert!(ascii(&state, size).contains("more: Tab"), "{}", ascii(&state, size));
+    press(&mut state, Key::Tab);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
+    hit(&mut state, &[Key::Tab]);
+    let frames = seen(&mut state, &[Key::PageDown]);
+    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
+        assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
+    }
+    // The end is the end: the way back begins at once.
+    let last = ascii(&state, size);
+    press(&mut state, Key::Up);
+    assert_ne!(ascii(&state, size), last);
+    hit(&mut state, &[Key::Tab, Key::Down, Key::Tab]);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 4: expected, found"), "{frames}");
+    assert!((0..30).all(|n| frames.contains(&format!("* /field_{n:02}"))), "{frames}");
+    // The mouse gives a part the keys as well.
+    update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 5, row: 5 }));
+    assert!(ascii(&state, size).contains("> together"));
+}
+
+#[test]
+fn a_right_value_that_cannot_be_read_is_told_with_its_line_and_why() {
+    let row = |completion: &str| Row {
+        id: None,
+        text: None,
+        prompt: Some("p".into()),
+        value: None,
+        completion: Some(completion.into()),
+        now: None,
+    };
+    let mut state =
+        told((120, 40), &[row("John, 25"), row(r#"{"name": "John", "age": 25, "city": "Seoul"}"#), row("?")]);
+    press(&mut state, Key::Right);
+    let frame = ascii(&state, (120, 40));
+    for what in [
+        "unreadable in 2 of 3 rows; row 3: its completion is no JSON: expected value at line 1",
+        "> row 3      coerce, no right value: its completion is no JSON",
+        "this row has no right value: its completion is no JSON",
+    ] {
+        assert!(frame.contains(what), "{what} in {frame}");
+    }
+    let effects = hit(&mut state, &[Key::Char('J')]);
+    let [Effect::WriteReport { report, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let whole: Value = serde_json::from_str(&report.text().expect("JSON")).expect("JSON");
+    assert!(whole["rows"][0]["gold_error"].is_string() && whole["rows"][1].get("gold_error").is_none());
 }

@@ -41,6 +41,9 @@ pub struct Batch {
     part: Part,
     /// Lines that the part with the keys is scrolled by.
     pub scroll: u16,
+    /// Rows whose right value cannot be read, and the first of them with why.
+    pub unread: u64,
+    pub first_unread: Option<(u64, String)>,
     pub began_ms: u64,
     /// It was worked through, as far as that went.
     pub ended: bool,
@@ -68,6 +71,8 @@ impl Default for Batch {
             selected: 0,
             part: Part::default(),
             scroll: 0,
+            unread: 0,
+            first_unread: None,
             began_ms: 0,
             ended: false,
             cancelled: false,
@@ -117,6 +122,10 @@ impl Batch {
 
     pub(super) fn add(&mut self, mut row: RowResult) {
         self.summary.add(&row);
+        if let Some(why) = &row.gold_error {
+            self.unread += 1;
+            self.first_unread.get_or_insert_with(|| (row.row, why.clone()));
+        }
         if fails(&row) {
             self.failing.push(self.rows.len());
         } else if self.rows.len() >= MOST_TRACES {
@@ -219,7 +228,7 @@ impl Batch {
 
     /// Whether there is something right to hold the selected row against.
     pub fn knows(&self) -> bool {
-        self.done() > 0 && self.summary.exact.of > 0
+        self.done() > 0 && (self.summary.exact.of > 0 || self.unread > 0)
     }
 
     /// The part that has the keys.

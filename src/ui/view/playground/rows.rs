@@ -163,7 +163,12 @@ fn together_lines(state: &State, width: u16) -> Vec<Words> {
 fn expected_lines(batch: &Batch, room: Rect) -> Vec<Words> {
     let Some(row) = batch.row(batch.selected) else { return Vec::new() };
     let Some(expected) = &row.expected else {
-        return vec![words([("the file has no right value for this row", Role::Label)])];
+        let mut sheet = Sheet::new(room.width);
+        match &row.gold_error {
+            Some(why) => sheet.line(&[("this row has no right value: ", Role::Label), (why, Role::Warn)]),
+            None => sheet.line(&[("the file has no right value for this row", Role::Label)]),
+        }
+        return sheet.lines;
     };
     let mut lines = compare::beside_expected(expected, row.value.as_ref(), room.width);
     if lines.len() < usize::from(room.height) {
@@ -243,6 +248,10 @@ fn together(sheet: &mut Sheet, batch: &Batch) {
     if summary.exact.of > 0 {
         pair("exact", "; ", &[share(summary.exact), format!("fields {}", share(summary.fields))]);
     }
+    if let Some((line, why)) = &batch.first_unread {
+        let of = format!("unreadable in {} of {} rows", format::count(batch.unread), format::count(batch.told()));
+        pair("right value", "; ", &[of, format!("row {line}: {}", printable(why))]);
+    }
     pair("saved by", ", ", &by(&summary.saved_by));
     pair("refused by", ", ", &by(&summary.refused_by));
     let count = |n: Option<u64>| format::or_unknown(n, format::count);
@@ -319,6 +328,9 @@ fn what(row: &RowResult) -> (std::borrow::Cow<'static, str>, Role) {
     if fails(row) {
         let wrong = row.fields.iter().filter(|(_, right)| !**right).map(|(name, _)| printable(name));
         return (format!("wrong: {}", wrong.take(MOST_WRONG).collect::<Vec<_>>().join(", ")).into(), Role::Warn);
+    }
+    if let Some(why) = &row.gold_error {
+        return (format!("{stage}, no right value: {}", printable(why)).into(), Role::Warn);
     }
     (stage.into(), Role::Good)
 }

@@ -238,6 +238,19 @@ fn rows_without_a_report_are_asked_about_before_they_are_lost() {
 }
 
 #[test]
+fn a_trial_that_was_read_from_the_file_before_it_is_heard_of_is_listed_once() {
+    let mut state = rows((80, 24));
+    let trial = kept(&state, 4);
+    state.playground.finds.trials.push(trial.clone());
+    let count = state.playground.finds.trials.len();
+    tell(&mut state, 1, News::Kept(Ok(Box::new(trial))));
+    assert_eq!(state.playground.finds.trials.len(), count);
+    let another = kept(&state, 5);
+    tell(&mut state, 1, News::Kept(Ok(Box::new(another))));
+    assert_eq!(state.playground.finds.trials.len(), count + 1);
+}
+
+#[test]
 fn what_rows_of_an_earlier_trial_said_together_is_shown_again() {
     let mut state = entered(no_run(), (80, 24));
     let made = rows((80, 24));

@@ -50,6 +50,13 @@ impl Row {
     pub fn gold(&self) -> Option<Value> {
         self.value.clone().or_else(|| serde_json::from_str(self.completion.as_deref()?.trim()).ok())
     }
+
+    /// Why there is no right value although a completion stands in the row.
+    pub fn gold_error(&self) -> Option<String> {
+        let completion = self.completion.as_deref().filter(|_| self.value.is_none())?;
+        let why = serde_json::from_str::<Value>(completion.trim()).err()?;
+        Some(format!("its completion is no JSON: {why}"))
+    }
 }
 
 /// What came of a row.
@@ -77,6 +84,9 @@ pub struct RowResult {
     /// The right value, where the row has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Value>,
+    /// Why the right value that the row has cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gold_error: Option<String>,
     /// For each field of the right value, whether it was got.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, bool>,
@@ -102,6 +112,7 @@ impl RowResult {
             cost: trace.totals.cost,
             exact: gold.as_ref().map(|gold| trace.value.as_ref().is_some_and(|value| equal(gold, value))),
             expected: gold,
+            gold_error: asked.gold_error(),
             fields,
             trace: keep_trace.then_some(trace),
         }
@@ -201,10 +212,13 @@ pub struct Summary {
 impl Summary {
     /// Of no rows.
     pub fn new() -> Self {
-        Summary { schema: 1, prompt_tokens: Some(0), completion_tokens: Some(0), cost: Some(0.0), ..Summary::default() }
+        Summary { schema: 1, prompt_tokens: Some(0), completion_tokens: Some(0), ..Summary::default() }
     }
 
     pub fn add(&mut self, row: &RowResult) {
+        // Whether there is a price at all is known from the first row on.
+        let known = if self.passed.of == 0 { Some(0.0) } else { self.cost };
+        self.cost = known.zip(row.cost).map(|(sum, cost)| sum + cost);
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
@@ -215,7 +229,6 @@ impl Summary {
         self.prompt_tokens = sum(self.prompt_tokens, row.prompt_tokens);
         self.completion_tokens = sum(self.completion_tokens, row.completion_tokens);
         self.ms += row.ms;
-        self.cost = self.cost.zip(row.cost).map(|(a, b)| a + b);
         if let Some(exact) = row.exact {
             self.exact.add(exact);
         }
@@ -367,6 +380,35 @@ mod tests {
     fn a_row_of_a_data_set_has_its_gold_in_the_completion() {
         let row: Row = serde_json::from_str(r#"{"prompt": "p", "completion": " {\"a\": 1}\n"}"#).unwrap();
         assert_eq!(row.gold(), Some(json!({"a": 1})));
+    }
+
+    #[test]
+    fn a_completion_that_is_no_json_is_no_right_value_and_says_why() {
+        let read = |text: &str| serde_json::from_str::<Row>(text).unwrap();
+        let wrong = read(r#"{"prompt": "p", "completion": "John, 25"}"#);
+        let result = RowResult::new(7, &wrong, trace(Some(json!(1)), &[]), false);
+        assert_eq!((result.exact, &result.expected), (None, &None));
+        assert!(result.gold_error.is_some_and(|why| why.starts_with("its completion is no JSON: expected")));
+        for right in [r#"{"prompt": "p"}"#, r#"{"prompt": "p", "completion": "{}"}"#] {
+            assert_eq!(read(right).gold_error(), None);
+        }
+        assert_eq!(read(r#"{"text": "t", "value": 1, "completion": "one"}"#).gold_error(), None, "the value counts");
+    }
+
+    #[test]
+    fn what_work_cost_is_unknown_before_a_row_and_without_a_price() {
+        let mut summary = Summary::new();
+        assert_eq!(summary.cost, None, "not that it was free");
+        let mut with = |cost| {
+            let mut made = trace(Some(json!(1)), &[]);
+            made.totals.cost = cost;
+            summary.add(&RowResult::new(1, &row(None), made, false));
+            summary.cost
+        };
+        assert_eq!(
+            [with(Some(0.5)), with(Some(0.25)), with(None), with(Some(1.0))],
+            [Some(0.5), Some(0.75), None, None]
+        );
     }
 
     #[test]

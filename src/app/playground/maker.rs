@@ -76,8 +76,8 @@ impl<'a> Maker<'a> {
         let mut outcomes = self.outcomes.take();
         if let Some(file) = &self.ask.rows {
             let (total, summary) = (self.total.get(), self.summary.take());
-            // Of a file without an answer there is nothing to tell.
-            if summary.passed.of > 0 {
+            // Of rows that were never asked there is nothing to tell.
+            if total > 0 {
                 self.keep(outcomes, Some(Box::new(RowsTried { file: file.clone(), total, summary })));
             }
             return made;

@@ -26,6 +26,8 @@ use crate::units::{format_duration, printable};
 
 /// Longer lines than this are no rows.
 const MOST_ROW_BYTES: usize = 16 << 20;
+/// Rows that are named one by one.
+const MOST_UNREAD: usize = 5;
 
 pub(super) fn many(
     ask: &Ask,
@@ -76,6 +78,7 @@ pub(super) fn many(
         End::No => None,
     };
     tell(&summary, began.elapsed());
+    tell_unread(&results);
     let (total, asked, unanswered) = (rows.len(), results.len(), summary.unanswered);
     if let Some(path) = &arguments.report {
         let report = Report {
@@ -233,6 +236,18 @@ fn tell(summary: &Summary, took: Duration) {
     say(format_args!(
         "{calls} calls, {retries} of them again; tokens: {prompt} of prompts, {completion} of answers{cost}; {took}"
     ));
+}
+
+/// Says of the rows whose right value cannot be read which they are, and why.
+fn tell_unread(results: &[RowResult]) {
+    let unread = || results.iter().filter_map(|row| Some((row.row, row.gold_error.as_ref()?)));
+    for (line, why) in unread().take(MOST_UNREAD) {
+        say(format_args!("row {line} has no right value: {}", printable(why)));
+    }
+    let more = unread().count().saturating_sub(MOST_UNREAD);
+    if more > 0 {
+        say(format_args!("and so {more} rows more"));
+    }
 }
 
 pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {

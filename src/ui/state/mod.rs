@@ -167,12 +167,14 @@ pub enum Question {
     StopAndQuit,
     /// Quit without waiting for the checkpoint?
     QuitNow,
-    /// Quit although a trial is being made, or a text is kept nowhere else?
+    /// Quit although a trial is being made, or a text or rows are kept nowhere else?
     QuitPlayground,
     /// Write what was edited into the configuration's own file?
     WriteFile,
     /// Write the report of rows over a file that is there?
     ReplaceReport,
+    /// Put a trial back, and run it or not, in place of rows that stand in no report?
+    DropRows { runs: bool },
 }
 
 /// A short message in the footer, for some seconds.

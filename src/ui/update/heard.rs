@@ -19,6 +19,7 @@ const SPEED_OVER_MS: u64 = 3_000;
 /// Takes a fact in. One from before this process went on with the run changes what is known of it, and nothing of its control.
 pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
     let clock = state.clock;
+    let asks_run = state.playground.asks_run();
     let Stage::Run(run) = &mut state.stage else { return };
     let cut_off = run.view.started.is_some() && run.view.outcome.is_none();
     run.view.fold(stamped);
@@ -49,6 +50,8 @@ pub(super) fn on_event(state: &mut State, stamped: &Stamped, is_history: bool) {
             _ if asks => {}
             Phase::Idle if run.worked => run.pause(event_ms),
             Phase::Idle => {}
+            // A paused run answers as well, and stays paused.
+            Phase::Generate if asks_run => {}
             _ if paused_before(run, stamped.elapsed_ms) => run.go_on(event_ms),
             _ => {}
         },

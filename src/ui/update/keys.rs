@@ -273,6 +273,7 @@ fn answer(state: &mut State, question: Question, key: Key, effects: &mut Vec<Eff
         _ if !yes => oom::back_to_card(state, question),
         Question::WriteFile => plan::write_file(state, effects),
         Question::ReplaceReport => playground::write_report(state, true, effects),
+        Question::DropRows { runs } => playground::drop_rows(state, runs, effects),
         Question::Stop | Question::DropStep if live => send_stop(state, effects),
         Question::Stop | Question::DropStep => {}
         Question::StopAndQuit if live => {

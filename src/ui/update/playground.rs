@@ -12,15 +12,16 @@ use crate::config::RunConfig;
 use crate::ui::keymap::Action;
 use crate::ui::message::{Effect, Key, Mouse, MouseKind};
 use crate::ui::state::field::Field;
+use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
 use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
 use crate::ui::state::playground::{Focus, Page};
-use crate::ui::state::{NoticeKind, State, Tab};
+use crate::ui::state::{Activity, NoticeKind, Overlay, Question, State, Tab};
 use crate::ui::view::playground as view;
 
 pub(super) use report::{report_written, write_report};
-use trial::{cancel, run, run_rows};
+use trial::{cancel, hold_paused, run, run_rows};
 pub(super) use trial::{drop_trial, hear, settle};
 pub use typing::edits;
 pub(super) use typing::{begins_text, key, pasted, takes_paste, takes_text};
@@ -80,9 +81,10 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     state.revision += 1;
 }
 
-/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had.
+/// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had, rows without a report.
 pub(super) fn holds_quit(state: &State) -> bool {
-    state.playground.running.is_some() || state.playground.is_unsaved()
+    let play = &state.playground;
+    play.running.is_some() || play.is_unsaved() || play.batch.is_unsaved()
 }
 
 /// Carries out an action; false for one that the playground leaves to others.
@@ -91,21 +93,26 @@ pub(super) fn act(state: &mut State, action: Action, effects: &mut Vec<Effect>) 
         enter(state);
         return true;
     }
-    if action == Action::PauseOrResume && state.playground.holds_run() {
+    if action == Action::PauseOrResume && (state.playground.holds_run() || hold_paused(state)) {
         notify(state, NoticeKind::Info, "training waits for a trial, and goes on after it");
         return true;
+    }
+    if action == Action::PauseOrResume && state.playground.asks_run() {
+        let is_paused = state.run().is_some_and(|run| run.activity() == Activity::Paused);
+        let told = match is_paused {
+            true => "training goes on, and pauses only while it answers",
+            false => "training stays paused after this answer",
+        };
+        notify(state, NoticeKind::Info, told);
     }
     if !state.in_playground() {
         return false;
     }
+    if matches!(action, Action::RunTrial | Action::OpenHere) && asks_for_rows(state, action == Action::RunTrial) {
+        return true;
+    }
     match action {
-        Action::RunTrial => {
-            take_selected(state);
-            match state.playground.page {
-                Page::Rows => run_rows(state, effects),
-                _ => run(state, effects),
-            }
-        }
+        Action::RunTrial => run_selected(state, effects),
         Action::OpenHere | Action::TypeText => enter_selected(state, action == Action::TypeText),
         Action::NextPanel => turn_focus(state, 1),
         Action::PreviousPanel => turn_focus(state, -1),
@@ -151,7 +158,8 @@ pub fn is_available(action: Action, state: &State) -> Option<bool> {
             Page::Examples { .. } | Page::Trials { .. } => false,
         },
         Action::TypeText => on_panels && play.focus != Focus::Value || play.page == Page::Rows,
-        Action::NextPanel | Action::PreviousPanel | Action::CompareVariants => on_panels,
+        Action::NextPanel | Action::PreviousPanel => on_panels || play.page == Page::Rows,
+        Action::CompareVariants => on_panels,
         Action::RowsReport => play.page == Page::Rows && play.batch.done() > 0,
         Action::TabTrain
         | Action::TabCharts
@@ -188,13 +196,16 @@ fn turn_page(state: &mut State, page: Page) {
     let play = &mut state.playground;
     let is_there = std::mem::discriminant(&play.page) == std::mem::discriminant(&page);
     play.page = if is_there { Page::Panels } else { page };
-    if play.page == Page::Rows && play.batch.done() == 0 && play.running.is_none() {
+    if play.page == Page::Rows && play.batch.told() == 0 && play.running.is_none() {
         play.batch.typing = true;
     }
 }
 
 fn turn_focus(state: &mut State, by: isize) {
     let play = &mut state.playground;
+    if play.page == Page::Rows {
+        return play.batch.turn_part(by);
+    }
     let ring = play.ring();
     let at = ring.iter().position(|&focus| focus == play.focus).unwrap_or(0) as isize;
     play.set_focus(ring[(at + by).rem_euclid(ring.len() as isize) as usize]);
@@ -238,6 +249,37 @@ fn enter_selected(state: &mut State, types: bool) {
         (Page::Panels, Focus::Value) => {}
         (Page::Panels, _) => play.typing = true,
     }
+}
+
+/// Runs what is selected in a list, or what stands in the editors.
+fn run_selected(state: &mut State, effects: &mut Vec<Effect>) {
+    take_selected(state);
+    match state.playground.page {
+        Page::Rows => run_rows(state, effects),
+        _ => run(state, effects),
+    }
+}
+
+/// Whether the selected trial would take the place of rows that stand in no report: then that is asked about first.
+fn asks_for_rows(state: &mut State, runs: bool) -> bool {
+    let play = &state.playground;
+    let Page::Trials { selected } = play.page else { return false };
+    let is_of_rows = play.finds.trials.iter().rev().nth(selected).is_some_and(|trial| trial.rows.is_some());
+    let asks = is_of_rows && play.batch.is_unsaved() && play.running.is_none();
+    if asks {
+        state.overlay = Some(Overlay::Ask(Question::DropRows { runs }));
+    }
+    asks
+}
+
+/// Puts the selected trial back although rows are lost to it.
+pub(super) fn drop_rows(state: &mut State, runs: bool, effects: &mut Vec<Effect>) {
+    if runs {
+        run_selected(state, effects);
+    } else {
+        take_selected(state);
+    }
+    lay_out(state);
 }
 
 /// Takes an example or a trial into the editors.
@@ -288,7 +330,11 @@ fn step(state: &mut State, by: isize) {
     match &mut play.page {
         Page::Examples { selected } => *selected = moved(*selected, EXAMPLES.len()),
         Page::Trials { selected } => *selected = moved(*selected, play.finds.trials.len()),
-        Page::Rows => play.batch.move_by(by),
+        Page::Rows if play.batch.part() == Part::Rows => play.batch.move_by(by),
+        Page::Rows => {
+            let by = by.clamp(-i16::MAX as isize, i16::MAX as isize) as i16;
+            play.batch.scroll = play.batch.scroll.min(limit).saturating_add_signed(by).min(limit);
+        }
         Page::Panels => match play.focus {
             Focus::Settings => {
                 let all = play.settings.rows();
@@ -399,6 +445,11 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) {
             if let (Some((_, area)), Some(editor)) = (text, state.playground.editor_mut(focus)) {
                 editor.click(mouse.column - area.x, mouse.row - area.y);
                 state.playground.typing = true;
+            }
+        }
+        MouseKind::Press => {
+            if let Some(part) = view::part_at(state, (mouse.column, mouse.row).into()) {
+                state.playground.batch.set_part(part);
             }
         }
         _ => {}

@@ -10,6 +10,9 @@ use crate::ui::widgets::pen::centered;
 use crate::ui::widgets::{Pen, Words, words};
 use crate::units::printable;
 
+const ROWS_UNSAVED: &str = "The rows in the playground stand in no report yet. What they say together is kept among the \
+    trials, the rows are not.";
+
 pub fn title(question: Question) -> &'static str {
     match question {
         Question::Stop => "stop the run?",
@@ -19,6 +22,7 @@ pub fn title(question: Question) -> &'static str {
         Question::QuitPlayground => "quit?",
         Question::WriteFile => "write the file?",
         Question::ReplaceReport => "replace the file?",
+        Question::DropRows { .. } => "drop the rows?",
     }
 }
 
@@ -60,10 +64,14 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         Question::QuitPlayground => {
             let text = match state.playground.running {
                 Some(_) => "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost.",
-                None => "A text in the playground was changed since the last trial. It is kept nowhere else.",
+                None if state.playground.is_unsaved() => {
+                    "A text in the playground was changed since the last trial. It is kept nowhere else."
+                }
+                None => ROWS_UNSAVED,
             };
             (text.into(), "quit all the same", "stay")
         }
+        Question::DropRows { .. } => (ROWS_UNSAVED.into(), "drop the rows", "keep them"),
         Question::WriteFile => {
             let entry = state.page.as_ref().and_then(StartPage::entry);
             let file = entry.map(|entry| printable(&entry.title)).unwrap_or_default();

@@ -171,10 +171,11 @@ fn body(area: Rect) -> Rect {
 fn activity_words(run: &RunStage, theme: &Theme, leaving: bool, play: &Playground) -> Words {
     let (unicode, ascii, role, text) = match run.activity() {
         Activity::Loading => ("◌", "o", Role::Active, "loading"),
-        Activity::Running if play.asks_run() => ("‖", "=", Role::Warn, "answers a trial"),
+        Activity::Running if play.asks_run() => ("‖", "=", Role::Warn, "pauses to answer"),
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
         Activity::Paused if play.holds_run() => ("‖", "=", Role::Warn, "paused for a trial"),
+        Activity::Paused if play.asks_run() => ("‖", "=", Role::Warn, "paused by hand"),
         Activity::Paused => ("‖", "=", Role::Warn, "paused"),
         Activity::Waiting => ("‖", "=", Role::Bad, "out of memory, waits for you"),
         Activity::Stopping if leaving => ("◌", "o", Role::Warn, "stopping, then quitting"),

@@ -119,8 +119,8 @@ fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
     tell(&mut state, 1, News::Over(Ok(())));
     press(&mut state, Key::Char('H'));
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("+ 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
-    press(&mut state, Key::Enter);
+    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
+    hit(&mut state, &[Key::Enter, Key::Char('y')]);
     assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
     assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());
     press(&mut state, Key::Char('H'));
@@ -180,4 +180,191 @@ fn text_that_no_trial_had_is_said_to_be_replaced_and_can_be_brought_back() {
     focus(&mut state, Focus::Text);
     hit(&mut state, &[Key::Enter, Key::Ctrl('_')]);
     assert_eq!(state.playground.text.text(), "precious");
+}
+
+/// Of each row its number in the file is 3 more than its place.
+fn told(size: (u16, u16), asked: &[Row]) -> State {
+    let mut state = entered(no_run(), size);
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "x");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(asked.len() as u64));
+    for (at, row) in asked.iter().enumerate() {
+        tell(&mut state, ticket, News::Row(Box::new(RowResult::new(at as u64 + 3, row, saved(), true))));
+    }
+    tell(&mut state, ticket, News::Over(Ok(())));
+    state.notice = None;
+    state
+}
+
+fn kept(state: &State, total: u64) -> Trial {
+    let tried = RowsTried { file: "data/test.jsonl".into(), total, summary: state.playground.batch.summary.clone() };
+    Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) }
+}
+
+fn ascii(state: &State, (width, height): (u16, u16)) -> String {
+    text(&draw(state, &theme("mono", GlyphSet::Ascii), width, height))
+}
+
+#[test]
+fn rows_without_a_report_are_asked_about_before_they_are_lost() {
+    let mut state = rows((80, 24));
+    let trial = kept(&state, 4);
+    tell(&mut state, 1, News::Kept(Ok(Box::new(trial))));
+    tell(&mut state, 1, News::Over(Ok(())));
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), []);
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("The rows in the playground stand in no report yet."), "{frame}");
+    press(&mut state, Key::Char('n'));
+    // A trial of rows takes their place, run or only put back; one of a text does not.
+    for key in [Key::Enter, Key::F(5)] {
+        let mut state = state.clone();
+        assert_eq!(hit(&mut state, &[Key::Char('H'), key]), []);
+        assert!(matches!(state.overlay, Some(Overlay::Ask(Question::DropRows { .. }))), "{key:?}");
+        let mut stays = state.clone();
+        press(&mut stays, Key::Char('n'));
+        assert_eq!((stays.playground.batch.done(), stays.overlay), (3, None));
+        let effects = hit(&mut state, &[Key::Char('y')]);
+        assert_eq!((state.playground.batch.done(), &state.playground.page), (0, &Page::Rows));
+        assert_eq!(ask_of(&effects).is_some(), key == Key::F(5));
+    }
+    let mut of_text = state.clone();
+    hit(&mut of_text, &[Key::Char('H'), Key::Down, Key::Enter]);
+    assert_eq!((of_text.overlay.clone(), of_text.playground.batch.done()), (None, 3));
+    let path = state.playground.batch.report_path().expect("rows of a file");
+    update(&mut state, Message::ReportWritten { path, result: Ok(()) });
+    assert_eq!(hit(&mut state, &[Key::Char('q')]), [Effect::Quit]);
+}
+
+#[test]
+fn a_trial_that_was_read_from_the_file_before_it_is_heard_of_is_listed_once() {
+    let mut state = rows((80, 24));
+    let trial = kept(&state, 4);
+    state.playground.finds.trials.push(trial.clone());
+    let count = state.playground.finds.trials.len();
+    tell(&mut state, 1, News::Kept(Ok(Box::new(trial))));
+    assert_eq!(state.playground.finds.trials.len(), count);
+    let another = kept(&state, 5);
+    tell(&mut state, 1, News::Kept(Ok(Box::new(another))));
+    assert_eq!(state.playground.finds.trials.len(), count + 1);
+}
+
+#[test]
+fn what_rows_of_an_earlier_trial_said_together_is_shown_again() {
+    let mut state = entered(no_run(), (80, 24));
+    let made = rows((80, 24));
+    state.playground.finds.trials = vec![kept(&made, 4)];
+    hit(&mut state, &[Key::Char('H'), Key::Enter]);
+    let frame = ascii(&state, (80, 24));
+    for what in ["3 of 4 rows  stopped", "1 of 3 (33.3 %)", "refused by    validate 1", "F5 asks them again"] {
+        assert!(frame.contains(what), "{what} in {frame}");
+    }
+    // The page is left and entered again: nothing is to be typed, and no row is there to be reported.
+    hit(&mut state, &[Key::Esc, Key::Char('B')]);
+    assert!(!state.playground.batch.typing && ascii(&state, (80, 24)).contains("1 of 3 (33.3 %)"));
+    assert_eq!(hit(&mut state, &[Key::Char('J'), Key::Char('q')]), [Effect::Quit]);
+}
+
+#[test]
+fn rows_that_ended_before_the_first_answer_are_no_success_and_cost_nobody_knows_what() {
+    let mut state = entered(no_run(), (80, 24));
+    state.playground.finds.trials = vec![kept(&state, 4)];
+    press(&mut state, Key::Char('H'));
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("# 0 of 0, stopped  data/test.jsonl"), "{frame}");
+    press(&mut state, Key::Enter);
+    let frame = ascii(&state, (80, 24));
+    assert!(frame.contains("0 of 4 rows  stopped") && !frame.contains("cost 0"), "{frame}");
+    let frame = ascii(&rows((80, 24)), (80, 24));
+    assert!(frame.contains("cost -") || frame.contains("cost —"), "{frame}");
+}
+
+#[test]
+fn rows_say_that_they_are_not_compared_and_which_way_they_are_asked() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    let ways = [
+        (Compare::Adapter, "without an adapter"),
+        (Compare::Constrained, "decoded freely"),
+        (Compare::Prompt, "with prompt A"),
+    ];
+    for (compare, way) in ways {
+        press(&mut state, Key::Char('c'));
+        assert_eq!(state.playground.settings.compare, compare);
+        press(&mut state, Key::Char('B'));
+        let frame = ascii(&state, (80, 24));
+        assert!(frame.contains(&format!("not compared: each row is asked once, {way}")), "{frame}");
+        press(&mut state, Key::Esc);
+        press(&mut state, Key::Char('B'));
+    }
+    hit(&mut state, &[Key::Char('c')]);
+    press(&mut state, Key::Char('B'));
+    let frame = ascii(&state, (80, 24));
+    assert!(!frame.contains("not compared"), "{frame}");
+}
+
+#[test]
+fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() {
+    let size = (60, 20);
+    let many: serde_json::Map<String, Value> = (0..30).map(|n| (format!("field_{n:02}"), n.into())).collect();
+    let long = json!({"name": "x".repeat(200) + "END"});
+    let row =
+        |value| Row { id: None, text: Some("t".into()), prompt: None, value: Some(value), completion: None, now: None };
+    let mut state = told(size, &[row(long), row(Value::Object(many))]);
+    let seen = |state: &mut State, keys: &[Key]| {
+        let mut all = String::new();
+        for _ in 0..60 {
+            all += &ascii(state, size);
+            hit(state, keys);
+        }
+        all
+    };
+    assert!(ascii(&state, size).contains("more: Tab"), "{}", ascii(&state, size));
+    press(&mut state, Key::Tab);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
+    hit(&mut state, &[Key::Tab]);
+    let frames = seen(&mut state, &[Key::PageDown]);
+    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
+        assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
+    }
+    // The end is the end: the way back begins at once.
+    let last = ascii(&state, size);
+    press(&mut state, Key::Up);
+    assert_ne!(ascii(&state, size), last);
+    hit(&mut state, &[Key::Tab, Key::Down, Key::Tab]);
+    let frames = seen(&mut state, &[Key::Down]);
+    assert!(frames.contains("> row 4: expected, found"), "{frames}");
+    assert!((0..30).all(|n| frames.contains(&format!("* /field_{n:02}"))), "{frames}");
+    // The mouse gives a part the keys as well.
+    update(&mut state, Message::Mouse(Mouse { kind: MouseKind::Press, column: 5, row: 5 }));
+    assert!(ascii(&state, size).contains("> together"));
+}
+
+#[test]
+fn a_right_value_that_cannot_be_read_is_told_with_its_line_and_why() {
+    let row = |completion: &str| Row {
+        id: None,
+        text: None,
+        prompt: Some("p".into()),
+        value: None,
+        completion: Some(completion.into()),
+        now: None,
+    };
+    let mut state =
+        told((120, 40), &[row("John, 25"), row(r#"{"name": "John", "age": 25, "city": "Seoul"}"#), row("?")]);
+    press(&mut state, Key::Right);
+    let frame = ascii(&state, (120, 40));
+    for what in [
+        "unreadable in 2 of 3 rows; row 3: its completion is no JSON: expected value at line 1",
+        "> row 3      coerce, no right value: its completion is no JSON",
+        "this row has no right value: its completion is no JSON",
+    ] {
+        assert!(frame.contains(what), "{what} in {frame}");
+    }
+    let effects = hit(&mut state, &[Key::Char('J')]);
+    let [Effect::WriteReport { report, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let whole: Value = serde_json::from_str(&report.text().expect("JSON")).expect("JSON");
+    assert!(whole["rows"][0]["gold_error"].is_string() && whole["rows"][1].get("gold_error").is_none());
 }

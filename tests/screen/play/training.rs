@@ -60,6 +60,14 @@ fn a_run_that_a_person_paused_stays_paused() {
     let effects = hit(&mut state, &[Key::F(5)]);
     let (ticket, _) = ask_of(&effects).expect("at once");
     assert!(!effects.contains(&Effect::Send(Command::Pause)));
+    let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 120, 40));
+    assert!(frame.contains("training is paused by hand"), "{frame}");
+    // The trial has the memory: who wants training to go on has it so after the trial.
+    let mut goes_on = state.clone();
+    focus(&mut goes_on, Focus::Attempts);
+    assert_eq!(hit(&mut goes_on, &[Key::Char('p')]), []);
+    assert!(goes_on.playground.holds_run());
+    assert_eq!(tell(&mut goes_on, ticket, News::Over(Ok(()))), [Effect::Send(Command::Resume)]);
     assert_eq!(tell(&mut state, ticket, News::Over(Ok(()))), []);
 }
 
@@ -85,4 +93,42 @@ fn another_run_on_the_screen_ends_the_trial_of_the_one_before() {
     assert!(effects.contains(&Effect::CancelTrial));
     tell(&mut state, ticket, News::Done(Box::new(saved())));
     assert!(state.playground.running.is_none());
+}
+
+fn sampled(state: &mut State, phase: finetop::memory::ledger::Phase) {
+    let run = state.run().expect("a run");
+    let last = run.view.memory.last.clone().expect("a sample");
+    let (seq, elapsed_ms) = (1_000_000, run.view.elapsed_ms + 10);
+    let event = RunEvent::MemorySampled(finetop::event::MemorySampled { phase, ..last });
+    update(state, Message::Event(Box::new(finetop::event::Stamped { seq, elapsed_ms, event })));
+}
+
+#[test]
+fn a_run_that_is_asked_says_whether_it_pauses_to_answer_or_was_paused_by_hand() {
+    use finetop::memory::ledger::Phase::{Forward, Generate};
+    let shown = |state: &State| text(&draw(state, &theme("mono", GlyphSet::Ascii), 120, 40));
+    let mut state = entered(own_run(), (120, 40));
+    with_text(&mut state);
+    state.playground.settings.who = Who::Run;
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("at once");
+    tell(&mut state, ticket, News::Asked(Stage::Generate));
+    let frame = shown(&state);
+    assert!(frame.contains("= pauses to answer") && frame.contains("training pauses while it answers"), "{frame}");
+    focus(&mut state, Focus::Attempts);
+    assert_eq!(hit(&mut state, &[Key::Char('p')]), [Effect::Send(Command::Pause)]);
+    assert!(shown(&state).contains("training stays paused after this answer"), "{}", shown(&state));
+    let reply = CommandReply::done(RunState::Paused, 33);
+    update(&mut state, Message::Answered { command: Command::Pause, reply });
+
+    // It is paused whatever the model does for the answer.
+    sampled(&mut state, Generate);
+    let frame = shown(&state);
+    assert!(frame.contains("= paused by hand") && frame.contains("training is paused by hand"), "{frame}");
+    assert!(frame.contains("the run answers in its pause"), "{frame}");
+    assert_eq!(hit(&mut state, &[Key::Char('p')]), [Effect::Send(Command::Resume)]);
+    assert!(shown(&state).contains("training goes on, and pauses only while"), "{}", shown(&state));
+    sampled(&mut state, Forward);
+    assert!(shown(&state).contains("= pauses to answer"), "somebody let it go on: {}", shown(&state));
+    tell(&mut state, ticket, News::Over(Ok(())));
+    assert!(!shown(&state).contains("training pauses"), "{}", shown(&state));
 }

@@ -2,13 +2,25 @@
 
 use std::path::{Path, PathBuf};
 
-use super::trial::{TrialAsk, Who};
+use super::trial::{RowsTried, Settings, TrialAsk, Who};
 use crate::extract::report::{Report, RowResult, Summary};
 use crate::extract::schema::Schema;
 use crate::ui::state::field::Field;
 
 /// From so many rows on the traces of those that passed are not kept: nobody opens them all, and each may be long.
 const MOST_TRACES: usize = 2_000;
+
+/// A part of the page that can have the keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part {
+    /// What the rows say together.
+    Together,
+    /// The list.
+    #[default]
+    Rows,
+    /// The selected row beside what is right.
+    Expected,
+}
 
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -26,6 +38,12 @@ pub struct Batch {
     pub all: bool,
     /// The place in the list.
     pub selected: usize,
+    part: Part,
+    /// Lines that the part with the keys is scrolled by.
+    pub scroll: u16,
+    /// Rows whose right value cannot be read, and the first of them with why.
+    pub unread: u64,
+    pub first_unread: Option<(u64, String)>,
     pub began_ms: u64,
     /// It was worked through, as far as that went.
     pub ended: bool,
@@ -34,6 +52,8 @@ pub struct Batch {
     pub failure: Option<String>,
     /// How the rows were asked.
     asked: Option<Box<TrialAsk>>,
+    /// The file of an earlier trial: what its rows said together is known, the rows are not.
+    pub earlier: Option<PathBuf>,
     /// The file that their report stands in.
     pub written: Option<PathBuf>,
 }
@@ -49,11 +69,16 @@ impl Default for Batch {
             failing: Vec::new(),
             all: false,
             selected: 0,
+            part: Part::default(),
+            scroll: 0,
+            unread: 0,
+            first_unread: None,
             began_ms: 0,
             ended: false,
             cancelled: false,
             failure: None,
             asked: None,
+            earlier: None,
             written: None,
         }
     }
@@ -65,15 +90,24 @@ impl Batch {
         *self = Batch { path, all, began_ms: now_ms, asked: Some(Box::new(ask)), ..Batch::default() };
     }
 
-    /// The file of an earlier trial, to be run again.
-    pub(super) fn recalled(&self, file: &Path) -> Self {
-        Batch { path: Field::new(file.display().to_string()), all: self.all, ..Batch::default() }
+    /// The file of an earlier trial, to be run again, with what came of it.
+    pub(super) fn recalled(&self, tried: &RowsTried) -> Self {
+        Batch {
+            path: Field::new(tried.file.display().to_string()),
+            all: self.all,
+            total: Some(tried.total),
+            summary: tried.summary.clone(),
+            ended: true,
+            earlier: Some(tried.file.clone()),
+            ..Batch::default()
+        }
     }
 
     /// The path that was typed is dropped where rows of another file are shown: it would stand above what is not its own.
     pub(in crate::ui) fn leave_path(&mut self) {
         self.typing = false;
-        if let Some(rows) = self.asked.as_ref().and_then(|ask| ask.rows.as_ref()) {
+        let asked = self.asked.as_ref().and_then(|ask| ask.rows.as_ref());
+        if let Some(rows) = asked.or(self.earlier.as_ref()) {
             self.path = Field::new(rows.display().to_string());
         }
     }
@@ -88,6 +122,10 @@ impl Batch {
 
     pub(super) fn add(&mut self, mut row: RowResult) {
         self.summary.add(&row);
+        if let Some(why) = &row.gold_error {
+            self.unread += 1;
+            self.first_unread.get_or_insert_with(|| (row.row, why.clone()));
+        }
         if fails(&row) {
             self.failing.push(self.rows.len());
         } else if self.rows.len() >= MOST_TRACES {
@@ -98,6 +136,26 @@ impl Batch {
 
     pub fn done(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Rows that were asked, of an earlier trial too.
+    pub fn told(&self) -> u64 {
+        self.summary.passed.of
+    }
+
+    /// Whether it ended before its last row.
+    pub fn is_stopped(&self) -> bool {
+        self.ended && self.total.is_none_or(|total| self.told() < total)
+    }
+
+    /// Whether there are rows that stand in no report: what they say together is kept as a trial, they are not.
+    pub fn is_unsaved(&self) -> bool {
+        self.done() > 0 && self.written.is_none()
+    }
+
+    /// How the rows are, or were, asked.
+    pub fn settings<'a>(&'a self, next: &'a Settings) -> &'a Settings {
+        self.asked.as_ref().map_or(next, |ask| &ask.settings)
     }
 
     pub fn failed(&self) -> usize {
@@ -166,6 +224,29 @@ impl Batch {
 
     pub(in crate::ui) fn show_all(&mut self, all: bool) {
         (self.all, self.selected) = (all, 0);
+    }
+
+    /// Whether there is something right to hold the selected row against.
+    pub fn knows(&self) -> bool {
+        self.done() > 0 && (self.summary.exact.of > 0 || self.unread > 0)
+    }
+
+    /// The part that has the keys.
+    pub fn part(&self) -> Part {
+        if self.part == Part::Expected && !self.knows() { Part::Rows } else { self.part }
+    }
+
+    pub(in crate::ui) fn set_part(&mut self, part: Part) {
+        (self.part, self.scroll) = (part, 0);
+    }
+
+    pub(in crate::ui) fn turn_part(&mut self, by: isize) {
+        let parts: &[Part] = match self.knows() {
+            true => &[Part::Together, Part::Rows, Part::Expected],
+            false => &[Part::Together, Part::Rows],
+        };
+        let at = parts.iter().position(|part| *part == self.part()).unwrap_or(0) as isize;
+        self.set_part(parts[(at + by).rem_euclid(parts.len() as isize) as usize]);
     }
 }
 

@@ -329,7 +329,7 @@ impl Playground {
         self.set_focus(Focus::Text);
     }
 
-    /// Puts a trial back as it was made: words, settings, and what came of it; of a file of rows, the file's name.
+    /// Puts a trial back as it was made: words, settings, and what came of it; of a file of rows, what they said together.
     pub(in crate::ui) fn recall(&mut self, trial: &Trial) {
         self.prompt.set_text(&trial.prompt);
         if !trial.prompt_b.is_empty() {
@@ -343,7 +343,7 @@ impl Playground {
         self.failure = None;
         self.page = Page::Panels;
         if let Some(rows) = &trial.rows {
-            self.batch = self.batch.recalled(&rows.file);
+            self.batch = self.batch.recalled(rows);
             self.page = Page::Rows;
         }
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);

@@ -113,6 +113,20 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How each row of a file is asked where two ways are set to be compared: rows are asked one way.
+    pub fn way_of_rows(&self) -> Option<&'static str> {
+        match (self.compare, self.who) {
+            (Compare::Off, _) | (_, Who::Given) | (Compare::Adapter, Who::Openai) => None,
+            (Compare::Adapter, Who::Local) if self.adapter.folder.is_none() => Some("without an adapter"),
+            (Compare::Adapter, _) => Some("with the adapter"),
+            (Compare::Constrained, _) if self.constrained => Some("constrained"),
+            (Compare::Constrained, _) => Some("decoded freely"),
+            (Compare::Prompt, _) => Some("with prompt A"),
+        }
+    }
+}
+
 /// A trial, or a file of rows, as `app` is asked for it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialAsk {
@@ -205,6 +219,12 @@ pub struct RowsTried {
     /// Of the file; fewer were asked where the work ended before.
     pub total: u64,
     pub summary: Summary,
+}
+
+impl RowsTried {
+    pub fn is_stopped(&self) -> bool {
+        self.summary.passed.of < self.total
+    }
 }
 
 /// What is told while a trial is made.

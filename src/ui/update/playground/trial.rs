@@ -119,6 +119,16 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
     }
 }
 
+/// A run that a person paused is to go on, but a trial has the memory now: it goes on after that. Whether it is so.
+pub(super) fn hold_paused(state: &mut State) -> bool {
+    let is_local = state.playground.running.as_ref().is_some_and(|running| running.ask.settings.who == Who::Local);
+    let is_paused = state.run().is_some_and(|run| run.owned && run.activity() == Activity::Paused);
+    if is_local && is_paused {
+        state.playground.hold = Hold::Held;
+    }
+    is_local && is_paused
+}
+
 /// Wants no more of the trial. What holds the model says when it has let go of it.
 pub(super) fn cancel(state: &mut State, effects: &mut Vec<Effect>) {
     let play = &mut state.playground;

@@ -6,9 +6,9 @@ use super::{BESIDE, title};
 use crate::extract::attempt::{Stage, Totals, Trace};
 use crate::ui::format;
 use crate::ui::keymap::Action;
-use crate::ui::state::State;
 use crate::ui::state::playground::trial::{Outcome, Who};
 use crate::ui::state::playground::{Focus, Hold, Phase, Running};
+use crate::ui::state::{Activity, State};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::{Pen, Words, words};
 use crate::units::{format_bytes, printable};
@@ -16,12 +16,8 @@ use crate::units::{format_bytes, printable};
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let play = &state.playground;
     let has_keys = play.focus == Focus::Attempts;
-    let mut right = Words::new();
-    if play.hold != Hold::No {
-        right.push(("  training is paused for a trial".into(), Role::Warn));
-    }
     let title = title(pen.theme, "attempts", has_keys);
-    let inner = pen.panel(area, &title, &right);
+    let inner = pen.panel(area, &title, &training(state));
     let mut lines = Vec::new();
     if let Some(running) = &play.running {
         lines.push(progress(running, state, pen.theme));
@@ -52,6 +48,19 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
     }
 }
 
+/// Why training stands still: for what is asked, by itself while it answers, or because a person wanted it.
+pub fn training(state: &State) -> Words {
+    let play = &state.playground;
+    let is_paused = state.run().is_some_and(|run| run.activity() == Activity::Paused);
+    let text = match play.hold {
+        Hold::No if play.running.is_some() && is_paused => "training is paused by hand",
+        Hold::No if play.asks_run() => "training pauses while it answers",
+        Hold::No => return Words::new(),
+        Hold::Asked | Hold::Unwanted | Hold::Held => "training is paused for a trial",
+    };
+    vec![(format!("  {text}").into(), Role::Warn)]
+}
+
 fn halves(area: Rect, beside: bool) -> [Rect; 2] {
     if beside {
         let width = area.width / 2;
@@ -77,7 +86,9 @@ fn progress(running: &Running, state: &State, theme: &Theme) -> Words {
             (format!("{}: {}{total}", printable(&fetching.what), format_bytes(fetching.done)), Role::Active)
         }
         Phase::Asking(_) if running.ask.settings.who == Who::Run => {
-            ("the run answers between two micro-batches".to_owned(), Role::Active)
+            let is_paused = state.run().is_some_and(|run| run.activity() == Activity::Paused);
+            let when = if is_paused { "in its pause" } else { "between two micro-batches" };
+            (format!("the run answers {when}"), Role::Active)
         }
         Phase::Asking(stage) => {
             (format!("{}: about {} tokens", stage_name(*stage), format::count(running.pieces)), Role::Active)

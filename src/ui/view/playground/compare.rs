@@ -14,8 +14,8 @@ use crate::units::{beginning, printable};
 
 /// More fields than these are not told apart: nobody reads them.
 const MOST_FIELDS: usize = 500;
-/// Of a value as much as any column shows.
-const MOST_BYTES: usize = 400;
+/// Of a value as much as anyone reads in a column.
+const MOST_BYTES: usize = 2 << 10;
 
 /// What is told of each outcome: its name, and how it is read off the trace.
 type Fact = (&'static str, fn(&Trace) -> String);
@@ -59,8 +59,8 @@ pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Wor
 pub fn beside_expected(expected: &Value, value: Option<&Value>, width: u16) -> Vec<Words> {
     let columns = Columns::new(width);
     let (right, wrong): (Vec<_>, Vec<_>) = fields(Some(expected), value).into_iter().partition(Field::is_right);
-    let wrong = wrong.iter().map(|field| columns.field(field, false));
-    wrong.chain(right.iter().map(|field| columns.field(field, true))).collect()
+    let wrong = wrong.iter().flat_map(|field| columns.whole_field(field, false));
+    wrong.chain(right.iter().flat_map(|field| columns.whole_field(field, true))).collect()
 }
 
 /// The heads of the columns of [`beside_expected`].
@@ -111,9 +111,26 @@ impl Columns {
 
     fn field(&self, field: &Field, is_same: bool) -> Words {
         let role = if is_same { Role::Text } else { Role::Warn };
-        let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), |value| value.to_string());
         let mark = if is_same { " " } else { "*" };
         self.line(mark, (&field.path, Role::Label), (&shown(&field.a), role), (&shown(&field.b), role))
+    }
+
+    /// As `field`, on as many lines as it takes: nothing else shows the right value whole.
+    fn whole_field(&self, field: &Field, is_same: bool) -> Vec<Words> {
+        let role = if is_same { Role::Text } else { Role::Warn };
+        let wrapped = |text: &str, width: usize| {
+            let cut = if text.len() > MOST_BYTES { "…" } else { "" };
+            format::wrap(&format!("{}{cut}", printable(beginning(text, MOST_BYTES))), width)
+        };
+        let name = wrapped(&field.path, self.name);
+        let (a, b) = (wrapped(&shown(&field.a), self.value), wrapped(&shown(&field.b), self.value));
+        let piece = |of: &[String], at: usize| of.get(at).cloned().unwrap_or_default();
+        let mark = |at: usize| if is_same || at > 0 { " " } else { "*" };
+        let line = |at: usize| {
+            let name = piece(&name, at);
+            self.line(mark(at), (&name, Role::Label), (&piece(&a, at), role), (&piece(&b, at), role))
+        };
+        (0..name.len().max(a.len()).max(b.len())).map(line).collect()
     }
 
     fn line(&self, mark: &str, name: (&str, Role), a: (&str, Role), b: (&str, Role)) -> Words {
@@ -132,6 +149,10 @@ impl Columns {
         ]));
         line
     }
+}
+
+fn shown(value: &Option<Value>) -> String {
+    value.as_ref().map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
 
 fn verdict(trace: &Trace) -> String {

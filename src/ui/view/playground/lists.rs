@@ -114,12 +114,13 @@ fn verdict(trial: &Trial, theme: &Theme) -> Words {
         let RowsTried { total, summary, .. } = &**rows;
         let passed = summary.passed;
         let (mark, role) = match passed.count {
+            _ if rows.is_stopped() => (theme.pick("■", "#"), Role::Warn),
             0 => (theme.pick("✗", "x"), Role::Bad),
             all if all == *total => (theme.pick("✓", "+"), Role::Good),
             _ => (theme.pick("✓", "+"), Role::Warn),
         };
         let (count, of) = (format::count(passed.count), format::count(passed.of));
-        let stopped = if passed.of < *total { ", stopped" } else { "" };
+        let stopped = if rows.is_stopped() { ", stopped" } else { "" };
         let exact = summary.exact.rate().map(|rate| format!(", {:.1} % exact", 100.0 * rate)).unwrap_or_default();
         line.push((format!("{mark} {count} of {of}{exact}{stopped}").into(), role));
     }

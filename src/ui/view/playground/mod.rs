@@ -16,6 +16,7 @@ use ratatui::layout::{Position, Rect};
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
 use crate::ui::state::editor::{Editor, Place, rows::column};
+use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::trial::Who;
 use crate::ui::state::playground::{Flaw, Focus, Page, Playground};
 use crate::ui::theme::{Role, Theme};
@@ -125,15 +126,24 @@ pub fn page(state: &State) -> isize {
             let own = places(state).into_iter().find(|(focus, _)| *focus == state.playground.focus);
             own.map_or(1, |(_, area)| inside(area).height)
         }
-        Page::Rows => rows::list_rows(body, &state.playground.batch),
+        Page::Rows => rows::page(body, &state.playground.batch),
         Page::Examples { .. } | Page::Trials { .. } => inside(body).height,
     };
     height.max(1) as isize
 }
 
+/// The part of the rows' page at a cell.
+pub fn part_at(state: &State, cell: Position) -> Option<Part> {
+    let body = body_of(state).filter(|_| state.playground.page == Page::Rows)?;
+    rows::parts(body, &state.playground.batch).into_iter().find(|(_, area)| area.contains(cell)).map(|(part, _)| part)
+}
+
 /// How far what has the keys can be scrolled.
 pub fn scroll_limit(state: &State) -> u16 {
     let play = &state.playground;
+    if let (Page::Rows, Some(body)) = (&play.page, body_of(state)) {
+        return rows::scroll_limit(body, state);
+    }
     let Some((_, area)) = places(state).into_iter().find(|(focus, _)| *focus == play.focus) else { return 0 };
     let inner = inside(area);
     // How a line is drawn does not change how many there are.

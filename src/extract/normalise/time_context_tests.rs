@@ -233,3 +233,11 @@ fn a_refused_day_is_told_why() {
         assert_eq!(why_no_day(input, NOW.parse().expect("a time")).as_deref(), why, "{input}");
     }
 }
+
+#[test]
+fn the_number_behind_a_month_is_its_day_where_an_hour_follows_the_half_of_the_day() {
+    check(Want::DateTime, &[("Dec 3 PM 5:00", "2026-12-03T17:00:00"), ("Dec 3 pm 5:30, 2026", "2026-12-03T17:30:00")]);
+    check(Want::DateTime, &[("Dec 3pm 5th", "2026-12-05T15:00:00")]);
+    assert_eq!(read("Dec 3 pm 5", Want::DateTime), None);
+    assert_eq!(read("Dec 3 pm 5", Want::Date), None);
+}

@@ -240,7 +240,12 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
         let value = Value::String(reading.value);
-        return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
+        return Some(Reading {
+            value,
+            kind: reading.kind,
+            lossy: false,
+            open: super::time::asked_for(reading.inferred, &about(path, node)),
+        });
     }
     let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
@@ -251,9 +256,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
     }
-    let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
-    let about: Vec<String> = about.into_iter().flatten().collect();
-    let about = about.join(" ");
+    let about = about(path, node);
     let mut open = money::lost(text, &about, reading.kind);
     // Of a percentage a half is 50, as likely as 0.5.
     let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
@@ -264,14 +267,27 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
 }
 
+/// What the schema says of a field in words: its name, title and description.
+fn about(path: &str, node: Node<'_>) -> String {
+    let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
+    about.into_iter().flatten().collect::<Vec<String>>().join(" ")
+}
+
 /// The field's name: the path's last that is no index.
 fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `price_krw` as `price krw`.
+/// `price_krw` and `priceKrw` as words.
 fn names_in_words(key: &str) -> String {
-    key.replace(['_', '-'], " ")
+    let mut words = String::with_capacity(key.len() + 4);
+    for c in key.chars() {
+        if c.is_ascii_uppercase() && words.ends_with(|before: char| before.is_ascii_lowercase()) {
+            words.push(' ');
+        }
+        words.push(if matches!(c, '_' | '-') { ' ' } else { c });
+    }
+    words
 }
 
 fn yes_or_no(text: &str) -> Option<Reading> {

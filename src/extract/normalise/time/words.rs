@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::super::index::Index;
-use super::super::text::Text;
+use super::super::text::{Text, is_hangul};
 use super::{english_words, korean_words};
 
 /// What a word says.
@@ -208,4 +208,49 @@ pub(super) const REFUSED: &[&str] = &[
     "전날",
     "전일",
     "이튿날",
+];
+
+/// Says that the moment ends something: it is what was asked for where that is asked for.
+pub(super) const ENDS: &[&str] = &[
+    "마감",
+    "기한",
+    "시한",
+    "만료",
+    "만기",
+    "종료",
+    "deadline",
+    "due",
+    "expires",
+    "expiry",
+    "expiration",
+    "closes",
+    "closing",
+    "ends",
+    "ending",
+    "cutoff",
+];
+
+/// Whether a field's names and description ask for the end of something.
+pub(super) fn asks_for_an_end(about: &Text) -> bool {
+    const NAMES: &[&str] =
+        &["end", "until", "till", "by", "expire", "expired", "close", "stop", "finish", "까지", "종결", "끝", "마지막"];
+    let begins = |place: usize| is_hangul(about.at(place)) || !about.before(place).is_alphanumeric();
+    (0..about.len()).any(|at| begins(at) && about.longest(at, ENDS).or_else(|| about.longest(at, NAMES)).is_some())
+}
+
+/// Says that the day comes again: one of many is no more than a guess.
+pub(super) const REPEATS: &[&str] = &[
+    "daily",
+    "weekly",
+    "biweekly",
+    "fortnightly",
+    "monthly",
+    "quarterly",
+    "yearly",
+    "annually",
+    "recurring",
+    "weekdays",
+    "weekends",
+    "평일",
+    "정기",
 ];

@@ -333,8 +333,8 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
             if takes(Kind::Number)
                 && let Some(read) = scalars::number(text)
             {
-                let rounded = scalars::is_rounded(text, &read);
-                return Some((read, "string_to_number", rounded));
+                let lossy = scalars::is_rounded(text, &read) || scalars::may_be_grouped(text);
+                return Some((read, "string_to_number", lossy));
             }
             if takes(Kind::Boolean)
                 && let Some(read) = scalars::boolean(text)

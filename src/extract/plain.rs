@@ -25,6 +25,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
+use super::coerce::scalars::may_be_grouped;
 use super::parse::{Candidate, change, cues, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
@@ -323,7 +324,10 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         // Or a value a line.
         let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
         let lined: Vec<Value> = lines.map(|line| field::scalar(line, item)).collect();
-        let fits = |values: &[Value]| values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v));
+        let grouped = |v: &Value| v.as_str().is_some_and(may_be_grouped) && item.accepts(Kind::Number);
+        let fits = |values: &[Value]| {
+            values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v) || grouped(v))
+        };
         let values = if fits(&lined) { lined } else { field::list(said, item) };
         if values.len() > 1 && (is_list(said) || fits(&values)) {
             // Words with commas between them could be a sentence all the same.

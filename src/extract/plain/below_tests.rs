@@ -189,3 +189,25 @@ fn fields_with_a_space_between_are_a_guess_where_nothing_else_fits() {
         assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
     }
 }
+
+#[test]
+fn three_zeros_behind_a_point_may_be_a_group_in_a_line_as_well() {
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let price = |kind: &str| schema(json!({"note": {"type": "string"}, "price": {"type": kind}}));
+    for (text, kind, lossy) in [
+        ("note: a\nprice: 150.000", "integer", true),
+        ("note: a\nprice: **150.000**", "number", true),
+        ("| note | price |\n|---|---|\n| a | 150.000 |", "integer", true),
+        ("note: a\nprice: 150.0", "integer", false),
+        ("note: a\nprice: 150", "integer", false),
+        ("{\"note\": \"a\", \"price\": 150.000}", "integer", false),
+    ] {
+        let read = chain::repair_value(text, Some(&price(kind)), now);
+        assert_eq!(read.result.unwrap()["price"].as_f64(), Some(150.0), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+    let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "number"}})).unwrap();
+    let read = chain::repair_value("1.000\n2.000", Some(&numbers), now);
+    assert_eq!(read.result.ok(), Some(json!([1.0, 2.0])));
+    assert!(read.changes.iter().any(|c| c.lossy));
+}

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
@@ -313,7 +314,9 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
         }
     }
     let text = unquoted(said);
+    // Of `150.000` the zeros are kept: whether they are a group is told of text alone.
     if !node.accepts(Kind::String)
+        && !may_be_grouped(text)
         && let Ok((value, _)) = strict::value(text)
         && (!value.is_null() || node.accepts(Kind::Null))
     {

@@ -430,7 +430,11 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec
         let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
         if line.comment && !used[at] {
             told(&mut changes, &std::mem::take(&mut prose), at);
-            left_out(&mut changes, said, false);
+            // A heading stands behind an empty line, right above what it heads.
+            let heads = said.starts_with('#')
+                && lines[at - usize::from(at > 0)].body.is_empty()
+                && used.get(at + 1) == Some(&true);
+            left_out(&mut changes, said, at > first && !heads && remarks::tells(said, false));
             continue;
         }
         if used[at] || said.is_empty() || rule {

@@ -211,3 +211,19 @@ fn three_zeros_behind_a_point_may_be_a_group_in_a_line_as_well() {
     assert_eq!(read.result.ok(), Some(json!([1.0, 2.0])));
     assert!(read.changes.iter().any(|c| c.lossy));
 }
+
+#[test]
+fn a_comment_among_the_fields_or_below_them_may_say_what_none_of_them_does() {
+    for (text, lossy) in [
+        ("note: a\nn: 100\n# 판매 완료", true),
+        ("note: a\nn: 100\n// sold", true),
+        ("note: a\n# sold\nn: 100", true),
+        ("note: a\n// sold\n\nn: 100", true),
+        ("# 상품 정보\nnote: a\nn: 100", false),
+        ("note: a\n\n# 가격\nn: 100", false),
+        ("note: a\nn: 100\n# 감사합니다", false),
+        ("note: a\nn: 100\n# ----", false),
+    ] {
+        assert_eq!(is_lossy(text, &person()), lossy, "{text}");
+    }
+}

@@ -227,3 +227,30 @@ fn a_comment_among_the_fields_or_below_them_may_say_what_none_of_them_does() {
         assert_eq!(is_lossy(text, &person()), lossy, "{text}");
     }
 }
+
+#[test]
+fn items_need_no_marks_where_each_line_below_is_one() {
+    let schema = schema(json!({"note": {"type": "string"}, "people": {"type": "array", "items": {"type": "string"}},
+        "n": {"type": "array", "items": {"type": "integer"}}}));
+    for (text, wanted) in [
+        ("note: a\npeople:\n  Kim\n  Lee", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people:\n\n  Kim\n  Lee\n\nnote: a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("people:\n\nKim\nLee\n\nnote: a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("**People:**\nKim\nLee\n**Note:** a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("n:\n  90\n  85\nnote: a", json!({"n": [90, 85], "note": "a"})),
+        ("n:\n  90점\n  85점", json!({"n": ["90점", "85점"]})),
+        ("note:\n\nA chair\n\nn: 1", json!({"note": "A chair", "n": [1]})),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!(read.value, wanted, "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    for text in [
+        "note: a\nn:\n  good\n  85",
+        "note: a\npeople:\n  Kim\n  Lee is not coming.",
+        "note: a\npeople:\n  Kim\n\n  Lee",
+        "note:\n\nThis is all that I found.\n\npeople: Kim",
+    ] {
+        assert!(is_lossy(text, &schema), "{text}");
+    }
+}

@@ -265,7 +265,9 @@ impl Walk {
                 None if of_field.accepts(Kind::Null) && of_field.kinds() != Kinds::ANY => ("null_filled", Value::Null),
                 None => continue,
             };
-            self.changed(&Path::Key(path, property.key), kind, Value::Null, value.clone(), false);
+            // What has to be said and was not is a guess, default or not.
+            let guessed = property.required && kind == "default_used";
+            self.changed(&Path::Key(path, property.key), kind, Value::Null, value.clone(), guessed);
             fields.insert(property.key.to_string(), value);
         }
     }

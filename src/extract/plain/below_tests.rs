@@ -254,3 +254,12 @@ fn items_need_no_marks_where_each_line_below_is_one() {
         assert!(is_lossy(text, &schema), "{text}");
     }
 }
+
+#[test]
+fn of_several_objects_that_may_stand_below_a_name_the_one_that_most_is_said_of_is_read() {
+    let way = |kind: &str, key: &str| json!({"type": "object", "required": ["kind", key], "properties": {"kind": {"const": kind}, key: {"type": "string"}}});
+    let schema = schema(json!({"pay": {"anyOf": [way("card", "number"), way("bank", "account")]}}));
+    let read = best("pay:\n  kind: bank\n  account: 12-3", &schema);
+    assert_eq!(read.value, json!({"pay": {"kind": "bank", "account": "12-3"}}));
+    assert!(!read.changes.iter().any(|c| c.lossy), "{:?}", read.changes);
+}

@@ -255,11 +255,11 @@ fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -
         return Inner { value: (!values.is_empty()).then_some(Value::Array(values)), changes, used };
     }
     if block && depth < DEPTH && !node.accepts(Kind::String) {
-        for shape in shapes(node) {
-            let inner = object(text, lines, shape, depth + 1);
-            if !inner.map.is_empty() {
-                return Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used };
-            }
+        let read = shapes(node).into_iter().map(|shape| object(text, lines, shape, depth + 1));
+        // Of several shapes the one that most is said of; the first of equals.
+        let most = read.reduce(|best, next| if next.map.len() > best.map.len() { next } else { best });
+        if let Some(inner) = most.filter(|inner| !inner.map.is_empty()) {
+            return Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used };
         }
     }
     if node.accepts(Kind::String) && block {

@@ -6,7 +6,7 @@ use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{ENDS, FILLERS, REFUSED, REPEATS, ROUGHLY, Week, Word, word};
+use super::words::{ENDS, FILLERS, REFUSED, REPEATS, ROUGHLY, UNSETTLED, Week, Word, word};
 use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
@@ -145,6 +145,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return None;
     }
     facts.ends |= text.longest(place, ENDS).is_some();
+    facts.rough |= text.longest(place, UNSETTLED).is_some();
     facts.repeats |= text.longest(place, REPEATS).is_some();
     // The Friday following Dec 11 is not the 11th.
     let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));

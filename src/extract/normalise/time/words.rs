@@ -238,6 +238,27 @@ pub(super) fn asks_for_an_end(about: &Text) -> bool {
     (0..about.len()).any(|at| begins(at) && about.longest(at, ENDS).or_else(|| about.longest(at, NAMES)).is_some())
 }
 
+/// Says that the time depends on something, or was moved.
+pub(super) const UNSETTLED: &[&str] = &[
+    "if",
+    "unless",
+    "depending",
+    "provisional",
+    "provisionally",
+    "unconfirmed",
+    "postponed",
+    "delayed",
+    "rescheduled",
+    "moved",
+    "changed",
+    "연기",
+    "변경",
+    "잠정",
+    "미확정",
+    "가안",
+    "유동적",
+];
+
 /// Says that the day comes again: one of many is no more than a guess.
 pub(super) const REPEATS: &[&str] = &[
     "daily",

@@ -18,6 +18,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::attempt::Change;
+use super::plain::remarks;
 use super::schema::Schema;
 use super::schema::node::{Kind, Node};
 
@@ -114,6 +115,8 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 
 /// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
+    // Where an example is all that there is, it is taken for the answer.
+    let alone = found.len() == 1;
     for (index, gap) in gaps(text, found) {
         let around = |c: char| segments::blank(c) || matches!(c, ',' | ';' | '`');
         if text[gap.clone()].chars().all(around) {
@@ -136,7 +139,9 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
         let lossy = lost
-            || behind && cues::corrects(said)
+            || remarks::takes_back(said, behind)
+            || !behind && alone && cues::cue(said, false) == cues::Cue::Example
+            || behind && schema.is_some_and(|schema| remarks::tells_another_number(said, schema, &found[index].value))
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =

@@ -13,7 +13,7 @@ mod below;
 mod below_tests;
 mod block;
 mod field;
-mod remarks;
+pub(super) mod remarks;
 mod table;
 #[cfg(test)]
 mod table_tests;
@@ -27,7 +27,7 @@ use serde_json::{Map, Value};
 
 use super::attempt::Change;
 use super::coerce::scalars::may_be_grouped;
-use super::parse::{Candidate, change, cues, footnote, is_complete, reference, segments, takes_no_numbers};
+use super::parse::{Candidate, change, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
@@ -417,7 +417,7 @@ fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec
     let mut prose = String::new();
     // Prose is no loss, but where it takes back what was said before it: `Actually, it is 6.`
     let told = |changes: &mut Vec<Change>, prose: &str, at: usize| {
-        left_out(changes, prose, at > first && cues::corrects(prose))
+        left_out(changes, prose, remarks::takes_back(prose, at > first))
     };
     // The column of the line that was understood last, while what follows is set in below it.
     let mut below_of = None;

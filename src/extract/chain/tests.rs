@@ -337,3 +337,12 @@ fn what_nothing_was_made_of_is_told_where_a_field_was_not_found() {
     assert_eq!(told, "/items: expected a list, found nothing, while the schema has no field \"wares\"");
     assert_eq!(said(r#"{"title": "a"}"#), "/items: expected a list, found nothing");
 }
+
+#[test]
+fn an_example_that_is_all_there_is_is_taken_with_a_mark() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {"a": {"type": "integer"}}})).unwrap();
+    let lossy = |text: &str| repair_value(text, Some(&schema), at()).changes.iter().any(|c| c.lossy);
+    assert!(lossy("For example:\n{\"a\": 1}"));
+    assert!(!lossy("The answer:\n{\"a\": 1}"));
+    assert!(!lossy("For example: {\"a\": 1}\nThe answer: {\"a\": 1}"));
+}

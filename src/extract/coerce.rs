@@ -219,7 +219,11 @@ impl Walk {
                 }
             }
             // Pydantic refuses a text for a list. As one item nothing of it is lost, but `a, b, c` may have been meant as three.
-            let doubtful = |text: &str| super::plain::may_be_a_list(text) || super::plain::may_be_none(text);
+            let doubtful = |text: &str| {
+                super::plain::may_be_a_list(text)
+                    || super::plain::may_be_none(text)
+                    || super::plain::may_be_several(text)
+            };
             let guessed = value.as_str().is_some_and(doubtful);
             self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), guessed);
             return true;

@@ -352,6 +352,13 @@ pub fn may_be_a_list(said: &str) -> bool {
     marked || said.contains([',', ';', '、', '，']) && is_list(said)
 }
 
+/// Whether a text that is one item may be several: 김철수 및 이영희, `Kim/Lee`. An English `and` is in many a name.
+pub fn may_be_several(said: &str) -> bool {
+    let parts = |at: usize| !said[..at].ends_with(|c: char| !c.is_alphabetic() && !matches!(c, ' ' | ')'));
+    let joined = [" 및 ", " 그리고 ", "·"].iter().any(|word| said.contains(word));
+    joined || !said.contains("://") && said.match_indices('/').any(|(at, _)| at > 0 && parts(at))
+}
+
 /// Whether a text in the place of a list may say that there is nothing to list.
 pub fn may_be_none(said: &str) -> bool {
     let said = said.trim().trim_end_matches('.').to_lowercase();

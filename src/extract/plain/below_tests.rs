@@ -263,3 +263,17 @@ fn of_several_objects_that_may_stand_below_a_name_the_one_that_most_is_said_of_i
     assert_eq!(read.value, json!({"pay": {"kind": "bank", "account": "12-3"}}));
     assert!(!read.changes.iter().any(|c| c.lossy), "{:?}", read.changes);
 }
+
+#[test]
+fn what_may_be_several_items_is_a_guess_as_one() {
+    for (text, lossy) in [
+        ("people: 김철수 및 이영희", true),
+        ("people: 김철수/이영희", true),
+        ("people: Kim · Lee", true),
+        ("people: 김철수", false),
+        ("people: https://x.org/a", false),
+        ("people: 12/3", false),
+    ] {
+        assert_eq!(is_lossy(text, &person()), lossy, "{text}");
+    }
+}

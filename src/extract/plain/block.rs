@@ -9,7 +9,7 @@ use super::below::follows;
 use super::field::{
     Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, names_within, scalar, uncommented, unmarked,
 };
-use super::{is_sentence, may_be_none};
+use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
 use crate::extract::parse::{change, reference};
 use crate::extract::schema::names;
@@ -150,7 +150,7 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let listed = value.as_array().map_or(0, Vec::len);
                 let guessed = listed > 1
                     && (is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
-                    || listed == 1 && may_be_none(said);
+                    || listed == 1 && (may_be_none(said) || takes_words(field.property.node) && may_be_several(said));
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);

@@ -473,6 +473,8 @@ pub(super) const WORDS: &[&str] = &[
     "열대", "열도", "열차", "열병",
 ];
 
-/// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
-pub(super) const CHANGES: &[&str] =
-    &["마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];
+/// Beginnings of words behind an amount that is taken off another one, added to it, or gone: 5만원 할인, 3개 품절.
+#[rustfmt::skip]
+pub(super) const CHANGES: &[&str] = &[
+    "마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸", "품절", "매진", "소진",
+];

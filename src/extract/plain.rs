@@ -21,8 +21,6 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
@@ -32,6 +30,8 @@ use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
 use crate::units;
+
+use self::remarks::{footers, left_out, rest};
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
 /// with the most fields first, none where nothing was named, and none without a schema.
@@ -402,87 +402,4 @@ fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(0);
     lines.get(first).map_or(0, |line| line.body.start)..lines.get(last).map_or(0, |line| line.body.end)
-}
-
-/// From which line on names are remarks, where all fields are told: the first behind the last field's that cannot go on with its text.
-fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> usize {
-    let last = used.iter().rposition(|used| *used).unwrap_or(0);
-    let fields = lines.get(last).map_or(Vec::new(), |line| field::fields(text, &line.body, node));
-    if fields.last().is_some_and(|field| !field.property.node.accepts(Kind::String)) {
-        return last + 1;
-    }
-    lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
-}
-
-/// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
-/// are courtesy behind, and remarks from `footers` on.
-fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
-    let first = used.iter().position(|used| *used).unwrap_or(0);
-    let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
-    let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
-    let mut changes = Vec::new();
-    let mut prose = String::new();
-    // Prose is no loss, but where it takes back what was said before it: `Actually, it is 6.`
-    let told = |changes: &mut Vec<Change>, prose: &str, at: usize| {
-        left_out(changes, prose, remarks::takes_back(prose, at > first))
-    };
-    // The column of the line that was understood last, while what follows is set in below it.
-    let mut below_of = None;
-    for (at, line) in lines.iter().enumerate() {
-        let said = text[line.body.clone()].trim();
-        if used[at] {
-            below_of = Some(line.column);
-        } else if !said.is_empty() && below_of.is_some_and(|column| line.column <= column) {
-            below_of = None;
-        }
-        let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
-        if line.comment && !used[at] {
-            told(&mut changes, &std::mem::take(&mut prose), at);
-            // A heading stands behind an empty line, right above what it heads.
-            let heads = said.starts_with('#')
-                && lines[at - usize::from(at > 0)].body.is_empty()
-                && used.get(at + 1) == Some(&true);
-            left_out(&mut changes, said, at > first && !heads && remarks::tells(said, false));
-            continue;
-        }
-        if used[at] || said.is_empty() || rule {
-            told(&mut changes, &std::mem::take(&mut prose), at);
-            continue;
-        }
-        let heading = said.starts_with('#') || said.ends_with(':');
-        let named = line.marked
-            || said.starts_with('|')
-            || said
-                .split([':', '='])
-                .next()
-                .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
-        // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
-        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
-        let strange = said.ends_with(':')
-            && !said.starts_with('#')
-            && columns.contains(&line.column)
-            && below.is_some_and(|(next, used)| *used && next.column > line.column);
-        let below_field = below_of.is_some();
-        let source = at > last && remarks::is_source(said);
-        let within =
-            at < footers && !source && (strange || below_field || !heading && (named || (first..last).contains(&at)));
-        if within || at > last && remarks::tells(said, at >= footers) {
-            left_out(&mut changes, said, true);
-        } else {
-            prose.push_str(said);
-            prose.push(' ');
-        }
-    }
-    told(&mut changes, &prose, lines.len());
-    changes
-}
-
-fn left_out(changes: &mut Vec<Change>, said: &str, lossy: bool) {
-    let said = said.trim();
-    if said.is_empty() {
-        return;
-    }
-    let beginning = units::beginning(said, 200);
-    let shown = if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() };
-    changes.push(change("left_out", Value::from(shown), Value::Null, lossy));
 }

@@ -122,7 +122,7 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         if text[gap.clone()].chars().all(around) {
             continue;
         }
-        let behind = gap.start > 0;
+        let (before, behind) = (gap.end < text.len(), gap.start > 0);
         // A fence's line says nothing but its language.
         let fence = |line: &str| {
             let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
@@ -139,6 +139,8 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
         let lossy = lost
+            || before
+                && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
             || remarks::takes_back(said, behind)
             || !behind && alone && cues::cue(said, false) == cues::Cue::Example
             || behind && schema.is_some_and(|schema| remarks::tells_another_number(said, schema, &found[index].value))

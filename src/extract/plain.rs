@@ -169,7 +169,7 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         for lines in understood {
             read.used[lines].fill(true);
         }
-        changes.extend(rest(text, lines, &read.used, lines.len()));
+        changes.extend(rest(text, lines, &read.used, lines.len(), false));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
     } else if !read.map.is_empty() {
         // What was kept in a value as text may be fields all the same: taken only where nothing else fits.
@@ -193,7 +193,7 @@ fn lined(text: &str, lines: &[field::Line], read: block::Block, node: Node<'_>) 
     let value = Value::Object(read.map);
     let fields = value.as_object().map_or(0, Map::len);
     let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
-    changes.extend(rest(text, lines, &read.used, footers));
+    changes.extend(rest(text, lines, &read.used, footers, false));
     (fields, Candidate { value, span: span(lines, &read.used), changes })
 }
 
@@ -261,6 +261,14 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
     names_a_field(said, &shapes)
 }
 
+/// Whether a text ends with a field's name and its separator: the value behind it is that field's, unless it has the field itself.
+pub fn names_what_follows(said: &str, schema: &Schema, value: &Value) -> bool {
+    let line = said.lines().next_back().unwrap_or_default().trim_end_matches([' ', '*', '_', '`']);
+    let Some(name) = line.strip_suffix([':', '=', '：']) else { return false };
+    let name = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c));
+    block::shapes(schema.root()).into_iter().any(|shape| shape.called(name).is_some_and(|p| value.get(p.key).is_none()))
+}
+
 /// The place of a list's items.
 pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
     field::any_items(node)
@@ -310,14 +318,14 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         used[taken].fill(true);
         let mut changes = vec![kind("table_read")];
         changes.extend(unknown.iter().map(|name| lost(name)));
-        changes.extend(rest(text, lines, &used, lines.len()));
+        changes.extend(rest(text, lines, &used, lines.len(), true));
         found.push((rows.len(), Candidate { value: Value::Array(rows), span: span(lines, &used), changes }));
     }
     let (values, inner, used) = block::array(text, lines, item, 0);
     if !values.is_empty() {
         let mut changes = vec![kind("list_read")];
         changes.extend(inner);
-        changes.extend(rest(text, lines, &used, lines.len()));
+        changes.extend(rest(text, lines, &used, lines.len(), true));
         found.push((values.len(), Candidate { value: Value::Array(values), span: span(lines, &used), changes }));
     } else if shapes.is_empty() {
         // `a, b, c` in one line, and nothing else.
@@ -370,7 +378,9 @@ pub fn may_be_none(said: &str) -> bool {
 
 /// The values between the commas of a text, where a list of values that are no texts is asked for: `1,000, 2,000`, `new, used`.
 pub fn listed(said: &str, item: Node<'_>) -> Vec<Value> {
-    if item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
+    // A bracket that nothing closes was cut off.
+    let cut = said.trim_start().starts_with('[') && !said.contains(']');
+    if cut || item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
         return Vec::new();
     }
     field::list(said.trim(), item)

@@ -277,3 +277,40 @@ fn what_may_be_several_items_is_a_guess_as_one() {
         assert_eq!(is_lossy(text, &person()), lossy, "{text}");
     }
 }
+
+#[test]
+fn a_heading_between_the_items_of_a_list_parts_them() {
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    for (text, lossy) in [
+        ("Include:\n- a\nExclude:\n- b", true),
+        ("## Fruit\n- a\n\n## Not fruit\n- b", true),
+        ("Here they are:\n- a\n- b", false),
+        ("1. a\n2. b\n\nAnything else?", false),
+        ("Part 1:\n- a\nPart 2:\n- b", false),
+    ] {
+        let read = best(text, &words);
+        assert_eq!(read.value, json!(["a", "b"]), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+    assert!(is_lossy("people: Kim, CEO; Lee, CTO", &person()));
+    assert!(!is_lossy("people: Kim; Lee", &person()));
+}
+
+#[test]
+fn an_object_or_a_list_in_a_line_is_its_fields_and_whole() {
+    let owner = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}});
+    let schema = schema(json!({"owner": owner, "n": {"type": "array", "items": {"type": "integer"}}}));
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let read = |text: &str| {
+        let read = chain::repair_value(text, Some(&schema), now);
+        (read.result.ok(), read.changes.iter().any(|c| c.lossy))
+    };
+    let owned = json!({"owner": {"name": "Kim", "age": 30}});
+    // Where the schema takes the object in the whole's place as well.
+    assert!(read("owner: {name: Kim, age: 30}").1);
+    assert!(read("Owner:\n{\"name\": \"Kim\", \"age\": 30}").1);
+    assert_eq!(read("Owner: {\"owner\": {\"name\": \"Kim\", \"age\": 30}}"), (Some(owned), false));
+    for cut in ["n: [90, 85", "owner: {name: Kim, age: 30", "n: [90, 8"] {
+        assert!(read(cut).0.is_none() || read(cut).1, "{cut}: {:?}", read(cut));
+    }
+}

@@ -148,8 +148,10 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
                 let listed = value.as_array().map_or(0, Vec::len);
+                // Of `Kim, CEO; Lee, CTO` there are two.
+                let two_marks = said.contains([';', '、']) && said.contains([',', '，']);
                 let guessed = listed > 1
-                    && (is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
+                    && (two_marks || is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
                     || listed == 1 && (may_be_none(said) || takes_words(field.property.node) && may_be_several(said));
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);

@@ -307,8 +307,9 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
             return value;
         }
         let mut read = repair::candidates(said, None);
+        // What was cut off is told by who reads the whole.
         if read.len() == 1
-            && let Some(candidate) = read.pop()
+            && let Some(candidate) = read.pop().filter(|read| read.changes.iter().all(|c| !c.lossy))
         {
             return candidate.value;
         }

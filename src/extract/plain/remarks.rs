@@ -198,8 +198,8 @@ pub(super) fn footers(text: &str, lines: &[field::Line], used: &[bool], node: No
 }
 
 /// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
-/// are courtesy behind, and remarks from `footers` on.
-pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
+/// are courtesy behind, and remarks from `footers` on. `listed` is where what was read are items of a list.
+pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize, listed: bool) -> Vec<Change> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
     let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
@@ -245,9 +245,12 @@ pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: us
             && columns.contains(&line.column)
             && below.is_some_and(|(next, used)| *used && next.column > line.column);
         let below_field = below_of.is_some();
+        // `Absent:` between the items of one list says that those below are of another; `Item 2:` counts them.
+        let parts = listed && heading && (first..last).contains(&at) && !said.contains(char::is_numeric);
         let source = at > last && is_source(said);
-        let within =
-            at < footers && !source && (strange || below_field || !heading && (named || (first..last).contains(&at)));
+        let within = at < footers
+            && !source
+            && (strange || parts || below_field || !heading && (named || (first..last).contains(&at)));
         if within || at > last && tells(said, at >= footers) {
             left_out(&mut changes, said, true);
         } else {

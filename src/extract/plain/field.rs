@@ -447,6 +447,10 @@ pub fn uncommented(said: &str) -> (&str, &str) {
 /// Without Markdown's marks around the whole, and a comma behind.
 pub fn unmarked(said: &str) -> &str {
     let mut said = said.trim().trim_end_matches([',', ';']).trim_end();
+    // A blank that was left to be filled in.
+    if said.len() > 2 && said.bytes().all(|b| b == b'_') {
+        return "";
+    }
     // The end of bold that began before the name: `**Name:** John`.
     for mark in ["**", "__"] {
         if said.starts_with(mark) && said.matches(mark).count() % 2 == 1 {

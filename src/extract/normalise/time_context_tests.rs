@@ -250,6 +250,8 @@ fn a_time_that_depends_on_something_or_was_moved_is_not_settled() {
         "Dec 4, 2026 3pm - postponed",
         "2026년 12월 4일 오후 3시 (잠정)",
         "2026년 12월 4일 오후 3시 연기됨",
+        "originally Dec 4, 2026 3pm",
+        "2026년 12월 4일 오후 3시 등",
     ] {
         let read = read(text, Want::DateTime).expect(text);
         assert_eq!(

@@ -145,7 +145,8 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return None;
     }
     facts.ends |= text.longest(place, ENDS).is_some();
-    facts.rough |= text.longest(place, UNSETTLED).is_some();
+    // 등 leaves others unsaid.
+    facts.rough |= text.longest(place, UNSETTLED).is_some() || text.word(place).0 == "등";
     facts.repeats |= text.longest(place, REPEATS).is_some();
     // The Friday following Dec 11 is not the 11th.
     let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));

@@ -370,6 +370,8 @@ pub(super) const ROUGHLY_BEFORE: &[&str] = &[
 
 /// Say that the number is a bound or one of several: such a text is refused. That it is not the one is told in `denial`.
 pub(super) const LIMITS: &[&str] = &[
+    "↑",
+    "↓",
     "이상",
     "이하",
     "미만",

@@ -22,6 +22,8 @@ fn more_words_for_a_bound_are_no_number() {
         "2만원의 절반",
         "20,000 won plus tax",
         "20,000 won cap",
+        "2만↑",
+        "2만원 ↓",
     ] {
         assert_eq!(number(text), None, "{text}");
     }

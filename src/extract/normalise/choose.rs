@@ -111,14 +111,27 @@ pub fn choose(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
     let (words, about) = (words(text), words(about));
     let by_value = |choice: &Choice| choice.value.as_str().map(str::to_string).into_iter().collect::<Vec<_>>();
     let by_title = |choice: &Choice| choice.title.iter().chain(&choice.description).cloned().collect::<Vec<_>>();
-    match named(&words, choices, &about, &by_value) {
-        Named::One(chosen) => Some(chosen),
-        Named::Several => None,
+    let chosen = match named(&words, choices, &about, &by_value) {
+        Named::One(chosen) => chosen,
+        Named::Several => return None,
         Named::None => match named(&words, choices, &about, &by_title) {
-            Named::One(chosen) => Some(chosen),
-            _ => None,
+            Named::One(chosen) => chosen,
+            _ => return None,
         },
-    }
+    };
+    let left_over = chosen.left_over || has_sign(text, choices.get(chosen.index)?);
+    Some(Chosen { left_over, ..chosen })
+}
+
+/// Whether a sign beside a name makes a bound or a question of it: `≥ medium`, `high+`, `low (?)`. An arrow, a tag and a sign of the name's
+/// own are none.
+fn has_sign(text: &str, choice: &Choice) -> bool {
+    let own = |sign: char| choice.value.as_str().is_some_and(|name| name.contains(sign));
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,".contains(c));
+    let compares = bare.starts_with(['<', '>', '+']) && !bare.contains("</") && !bare.ends_with('>');
+    let ends = bare.ends_with(['+', '-']) && bare.trim_end_matches(['+', '-']).ends_with(char::is_alphanumeric);
+    let said = |signs: &[char]| signs.iter().any(|sign| bare.contains(*sign) && !own(*sign));
+    said(&['≥', '≤', '≧', '≦', '?', '？']) || (compares || ends) && !own('+') && !own('-')
 }
 
 enum Named {

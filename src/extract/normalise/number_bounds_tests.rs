@@ -49,6 +49,7 @@ fn more_words_for_a_guess_are_told() {
         "최저 2만원",
         "an average of 20,000 won",
         "20,000개 품절",
+        "20,000...",
     ] {
         assert!(number(text).is_some_and(|reading| reading.lossy && reading.value == Number::from(20_000)), "{text}");
     }

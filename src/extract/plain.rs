@@ -363,7 +363,7 @@ pub fn may_be_a_list(said: &str) -> bool {
 /// Whether a text that is one item may be several: 김철수 및 이영희, `Kim/Lee`. An English `and` is in many a name.
 pub fn may_be_several(said: &str) -> bool {
     let parts = |at: usize| !said[..at].ends_with(|c: char| !c.is_alphabetic() && !matches!(c, ' ' | ')'));
-    let joined = [" 및 ", " 그리고 ", "·"].iter().any(|word| said.contains(word));
+    let joined = [" 및 ", " 그리고 ", "·", "|", " #"].iter().any(|word| said.contains(word));
     joined || !said.contains("://") && said.match_indices('/').any(|(at, _)| at > 0 && parts(at))
 }
 

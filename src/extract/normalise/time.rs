@@ -49,10 +49,12 @@ pub struct TimeReading {
 /// What is left out of a moment that ends something.
 const END_DROPPED: &str = "end_dropped";
 
-/// Without the changes that are none where `about` tells of the field: a field that asks for a deadline loses nothing of one.
-pub(super) fn asked_for(inferred: Vec<&'static str>, about: &str) -> Vec<&'static str> {
-    let asks = || Text::new(about).is_some_and(|about| words::asks_for_an_end(&about));
-    inferred.into_iter().filter(|kind| *kind != END_DROPPED || !asks()).collect()
+/// Without the changes that are none where the field's names and description say so: one that asks for a deadline loses nothing of it.
+pub(super) fn asked_for(inferred: Vec<&'static str>, about: impl FnOnce() -> String) -> Vec<&'static str> {
+    if !inferred.contains(&END_DROPPED) || !words::asks_for_an_end(&about()) {
+        return inferred;
+    }
+    inferred.into_iter().filter(|kind| *kind != END_DROPPED).collect()
 }
 
 /// Reads `text` as a moment or length: `11월 5일 오후 2시`, `모레 저녁 7시 반`, `다음 주 화요일`, `3일 후`, `Nov 5 at 2pm`, `2시간 30분`.

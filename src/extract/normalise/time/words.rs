@@ -231,9 +231,18 @@ pub(super) const ENDS: &[&str] = &[
 ];
 
 /// Whether a field's names and description ask for the end of something.
-pub(super) fn asks_for_an_end(about: &Text) -> bool {
+pub(super) fn asks_for_an_end(about: &str) -> bool {
     const NAMES: &[&str] =
         &["end", "until", "till", "by", "expire", "expired", "close", "stop", "finish", "까지", "종결", "끝", "마지막"];
+    // `dueDate` is two words.
+    let mut words = String::with_capacity(about.len());
+    for c in about.chars() {
+        if c.is_ascii_uppercase() && words.ends_with(|before: char| before.is_ascii_lowercase()) {
+            words.push(' ');
+        }
+        words.push(c);
+    }
+    let Some(about) = Text::new(&words) else { return false };
     let begins = |place: usize| is_hangul(about.at(place)) || !about.before(place).is_alphanumeric();
     (0..about.len()).any(|at| begins(at) && about.longest(at, ENDS).or_else(|| about.longest(at, NAMES)).is_some())
 }

@@ -105,20 +105,7 @@ pub struct Chosen {
 ///
 /// A name that is denied, nearly reached or measured against refuses the whole: `not`, `hardly`, `as good as`, 아니다.
 pub fn choose(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
-    if text.len() > LONGEST_BYTES {
-        return None;
-    }
-    let (words, about) = (words(text), words(about));
-    let by_value = |choice: &Choice| choice.value.as_str().map(str::to_string).into_iter().collect::<Vec<_>>();
-    let by_title = |choice: &Choice| choice.title.iter().chain(&choice.description).cloned().collect::<Vec<_>>();
-    let chosen = match named(&words, choices, &about, &by_value) {
-        Named::One(chosen) => chosen,
-        Named::Several => return None,
-        Named::None => match named(&words, choices, &about, &by_title) {
-            Named::One(chosen) => chosen,
-            _ => return None,
-        },
-    };
+    let chosen = by_words(text, choices, about)?;
     let left_over = chosen.left_over || has_sign(text, choices.get(chosen.index)?);
     Some(Chosen { left_over, ..chosen })
 }
@@ -132,6 +119,23 @@ fn has_sign(text: &str, choice: &Choice) -> bool {
     let ends = bare.ends_with(['+', '-']) && bare.trim_end_matches(['+', '-']).ends_with(char::is_alphanumeric);
     let said = |signs: &[char]| signs.iter().any(|sign| bare.contains(*sign) && !own(*sign));
     said(&['≥', '≤', '≧', '≦', '?', '？']) || (compares || ends) && !own('+') && !own('-')
+}
+
+fn by_words(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
+    if text.len() > LONGEST_BYTES {
+        return None;
+    }
+    let (words, about) = (words(text), words(about));
+    let by_value = |choice: &Choice| choice.value.as_str().map(str::to_string).into_iter().collect::<Vec<_>>();
+    let by_title = |choice: &Choice| choice.title.iter().chain(&choice.description).cloned().collect::<Vec<_>>();
+    match named(&words, choices, &about, &by_value) {
+        Named::One(chosen) => Some(chosen),
+        Named::Several => None,
+        Named::None => match named(&words, choices, &about, &by_title) {
+            Named::One(chosen) => Some(chosen),
+            _ => None,
+        },
+    }
 }
 
 enum Named {

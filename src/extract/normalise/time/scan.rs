@@ -6,7 +6,7 @@ use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{ENDS, FILLERS, REFUSED, REPEATS, ROUGHLY, UNSETTLED, Week, Word, word};
+use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, word};
 use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
@@ -144,10 +144,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }
-    facts.ends |= text.longest(place, ENDS).is_some();
-    // 등 leaves others unsaid.
-    facts.rough |= text.longest(place, UNSETTLED).is_some() || text.word(place).0 == "등";
-    facts.repeats |= text.longest(place, REPEATS).is_some();
+    super::words::note(text, place, facts);
     // The Friday following Dec 11 is not the 11th.
     let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));
     if beside.is_some_and(|next| text.is_digit(next) || word(text, next).is_some()) {

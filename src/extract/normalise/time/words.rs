@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::super::index::Index;
 use super::super::text::{Text, is_hangul};
+use super::facts::Facts;
 use super::{english_words, korean_words};
 
 /// What a word says.
@@ -211,7 +212,7 @@ pub(super) const REFUSED: &[&str] = &[
 ];
 
 /// Says that the moment ends something: it is what was asked for where that is asked for.
-pub(super) const ENDS: &[&str] = &[
+const ENDS: &[&str] = &[
     "마감",
     "기한",
     "시한",
@@ -248,7 +249,7 @@ pub(super) fn asks_for_an_end(about: &str) -> bool {
 }
 
 /// Says that the time depends on something, or was moved.
-pub(super) const UNSETTLED: &[&str] = &[
+const UNSETTLED: &[&str] = &[
     "if",
     "unless",
     "depending",
@@ -277,7 +278,7 @@ pub(super) const UNSETTLED: &[&str] = &[
 ];
 
 /// Says that the day comes again: one of many is no more than a guess.
-pub(super) const REPEATS: &[&str] = &[
+const REPEATS: &[&str] = &[
     "daily",
     "weekly",
     "biweekly",
@@ -292,3 +293,12 @@ pub(super) const REPEATS: &[&str] = &[
     "평일",
     "정기",
 ];
+
+/// Notes a word that leaves the time unsettled, makes an end of it, or has it come again.
+pub(super) fn note(text: &Text, place: usize, facts: &mut Facts) {
+    let begins = |words: &[&str]| text.longest(place, words).is_some();
+    facts.ends |= begins(ENDS);
+    facts.repeats |= begins(REPEATS);
+    // 등 leaves others unsaid.
+    facts.rough |= begins(UNSETTLED) || text.word(place).0 == "등";
+}

@@ -100,6 +100,11 @@ struct Walk {
 }
 
 impl Walk {
+    /// For trying out from here.
+    fn anew(&self) -> Self {
+        Walk { budget: self.budget, implied: self.implied, in_seconds: self.in_seconds, ..Walk::default() }
+    }
+
     fn changed(&mut self, path: &Path<'_>, kind: &str, before: Value, after: Value, lossy: bool) {
         self.changes.push(Change { path: path.pointer(), kind: kind.into(), before, after, lossy });
     }
@@ -240,7 +245,11 @@ impl Walk {
                 }
             }
             // Pydantic refuses a text for a list. As one item nothing of it is lost, but `a, b, c` may have been meant as three.
-            let doubtful = |text: &str| super::plain::may_be_a_list(text) || super::plain::may_be_none(text);
+            let doubtful = |text: &str| {
+                super::plain::may_be_a_list(text)
+                    || super::plain::may_be_none(text)
+                    || super::plain::may_be_several(text)
+            };
             let guessed = value.as_str().is_some_and(doubtful);
             self.replace(value, path, "value_wrapped", Value::Array(vec![value.clone()]), guessed);
             return true;
@@ -286,7 +295,9 @@ impl Walk {
                 None if of_field.accepts(Kind::Null) && of_field.kinds() != Kinds::ANY => ("null_filled", Value::Null),
                 None => continue,
             };
-            self.changed(&Path::Key(path, property.key), kind, Value::Null, value.clone(), false);
+            // What has to be said and was not is a guess, default or not.
+            let guessed = property.required && kind == "default_used";
+            self.changed(&Path::Key(path, property.key), kind, Value::Null, value.clone(), guessed);
             fields.insert(property.key.to_string(), value);
         }
     }
@@ -354,8 +365,8 @@ fn scalar(value: &Value, node: Node<'_>) -> Option<(Value, &'static str, bool)> 
             if takes(Kind::Number)
                 && let Some(read) = scalars::number(text)
             {
-                let rounded = scalars::is_rounded(text, &read);
-                return Some((read, "string_to_number", rounded));
+                let lossy = scalars::is_rounded(text, &read) || scalars::may_be_grouped(text);
+                return Some((read, "string_to_number", lossy));
             }
             if takes(Kind::Boolean)
                 && let Some(read) = scalars::boolean(text)

@@ -18,6 +18,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::attempt::Change;
+use super::plain::remarks;
 use super::schema::Schema;
 use super::schema::node::{Kind, Node};
 
@@ -114,12 +115,14 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 
 /// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
+    // Where an example is all that there is, it is taken for the answer.
+    let alone = found.len() == 1;
     for (index, gap) in gaps(text, found) {
         let around = |c: char| segments::blank(c) || matches!(c, ',' | ';' | '`');
         if text[gap.clone()].chars().all(around) {
             continue;
         }
-        let behind = gap.start > 0;
+        let (before, behind) = (gap.end < text.len(), gap.start > 0);
         // A fence's line says nothing but its language.
         let fence = |line: &str| {
             let mark = line.trim_start().strip_prefix("```").or_else(|| line.trim_start().strip_prefix("~~~"));
@@ -136,7 +139,11 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
         let lossy = lost
-            || behind && cues::corrects(said)
+            || before
+                && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
+            || remarks::takes_back(said, behind)
+            || !behind && alone && (cues::cue(said, false) == cues::Cue::Example || cues::disowns(said))
+            || behind && schema.is_some_and(|schema| remarks::tells_another_number(said, schema, &found[index].value))
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =

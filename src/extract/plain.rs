@@ -6,13 +6,14 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `table`, `tags`, `field`, `remarks`.
+//! Next: `block`, `below`, `table`, `tags`, `field`, `remarks`.
 
+mod below;
 #[cfg(test)]
 mod below_tests;
 mod block;
 mod field;
-mod remarks;
+pub(super) mod remarks;
 mod table;
 #[cfg(test)]
 mod table_tests;
@@ -20,16 +21,17 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
-use super::parse::{Candidate, change, cues, footnote, is_complete, reference, segments, takes_no_numbers};
+use super::coerce::scalars::may_be_grouped;
+use super::parse::{Candidate, change, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
 use crate::units;
+
+use self::remarks::{footers, left_out, rest};
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
 /// with the most fields first, none where nothing was named, and none without a schema.
@@ -167,7 +169,7 @@ fn objects(text: &str, lines: &[field::Line], node: Node<'_>) -> Vec<(usize, Can
         for lines in understood {
             read.used[lines].fill(true);
         }
-        changes.extend(rest(text, lines, &read.used, lines.len()));
+        changes.extend(rest(text, lines, &read.used, lines.len(), false));
         found.push((tabled.len(), Candidate { value: Value::Object(tabled), span: 0..text.len(), changes }));
     } else if !read.map.is_empty() {
         // What was kept in a value as text may be fields all the same: taken only where nothing else fits.
@@ -191,7 +193,7 @@ fn lined(text: &str, lines: &[field::Line], read: block::Block, node: Node<'_>) 
     let value = Value::Object(read.map);
     let fields = value.as_object().map_or(0, Map::len);
     let footers = if is_complete(&value, node, 0) { footers(text, lines, &read.used, node) } else { lines.len() };
-    changes.extend(rest(text, lines, &read.used, footers));
+    changes.extend(rest(text, lines, &read.used, footers, false));
     (fields, Candidate { value, span: span(lines, &read.used), changes })
 }
 
@@ -259,6 +261,14 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
     names_a_field(said, &shapes)
 }
 
+/// Whether a text ends with a field's name and its separator: the value behind it is that field's, unless it has the field itself.
+pub fn names_what_follows(said: &str, schema: &Schema, value: &Value) -> bool {
+    let line = said.lines().next_back().unwrap_or_default().trim_end_matches([' ', '*', '_', '`']);
+    let Some(name) = line.strip_suffix([':', '=', '：']) else { return false };
+    let name = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c));
+    block::shapes(schema.root()).into_iter().any(|shape| shape.called(name).is_some_and(|p| value.get(p.key).is_none()))
+}
+
 /// The place of a list's items.
 pub fn items_of(node: Node<'_>) -> Option<Node<'_>> {
     field::any_items(node)
@@ -308,14 +318,14 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         used[taken].fill(true);
         let mut changes = vec![kind("table_read")];
         changes.extend(unknown.iter().map(|name| lost(name)));
-        changes.extend(rest(text, lines, &used, lines.len()));
+        changes.extend(rest(text, lines, &used, lines.len(), true));
         found.push((rows.len(), Candidate { value: Value::Array(rows), span: span(lines, &used), changes }));
     }
     let (values, inner, used) = block::array(text, lines, item, 0);
     if !values.is_empty() {
         let mut changes = vec![kind("list_read")];
         changes.extend(inner);
-        changes.extend(rest(text, lines, &used, lines.len()));
+        changes.extend(rest(text, lines, &used, lines.len(), true));
         found.push((values.len(), Candidate { value: Value::Array(values), span: span(lines, &used), changes }));
     } else if shapes.is_empty() {
         // `a, b, c` in one line, and nothing else.
@@ -323,7 +333,10 @@ fn arrays(text: &str, lines: &[field::Line], item: Node<'_>) -> Vec<(usize, Cand
         // Or a value a line.
         let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
         let lined: Vec<Value> = lines.map(|line| field::scalar(line, item)).collect();
-        let fits = |values: &[Value]| values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v));
+        let grouped = |v: &Value| v.as_str().is_some_and(may_be_grouped) && item.accepts(Kind::Number);
+        let fits = |values: &[Value]| {
+            values.len() > 1 && values.iter().all(|v| !v.is_string() && takes(item, v) || grouped(v))
+        };
         let values = if fits(&lined) { lined } else { field::list(said, item) };
         if values.len() > 1 && (is_list(said) || fits(&values)) {
             // Words with commas between them could be a sentence all the same.
@@ -347,6 +360,13 @@ pub fn may_be_a_list(said: &str) -> bool {
     marked || said.contains([',', ';', '、', '，']) && is_list(said)
 }
 
+/// Whether a text that is one item may be several: 김철수 및 이영희, `Kim/Lee`. An English `and` is in many a name.
+pub fn may_be_several(said: &str) -> bool {
+    let parts = |at: usize| !said[..at].ends_with(|c: char| !c.is_alphabetic() && !matches!(c, ' ' | ')'));
+    let joined = [" 및 ", " 그리고 ", "·", "|", " #"].iter().any(|word| said.contains(word));
+    joined || !said.contains("://") && said.match_indices('/').any(|(at, _)| at > 0 && parts(at))
+}
+
 /// Whether a text in the place of a list may say that there is nothing to list.
 pub fn may_be_none(said: &str) -> bool {
     let said = said.trim().trim_end_matches('.').to_lowercase();
@@ -358,7 +378,9 @@ pub fn may_be_none(said: &str) -> bool {
 
 /// The values between the commas of a text, where a list of values that are no texts is asked for: `1,000, 2,000`, `new, used`.
 pub fn listed(said: &str, item: Node<'_>) -> Vec<Value> {
-    if item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
+    // A bracket that nothing closes was cut off.
+    let cut = said.trim_start().starts_with('[') && !said.contains(']');
+    if cut || item.accepts(Kind::String) && item.choices().is_none() || !said.contains([',', ';', '、', '，']) {
         return Vec::new();
     }
     field::list(said.trim(), item)
@@ -390,83 +412,4 @@ fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(0);
     lines.get(first).map_or(0, |line| line.body.start)..lines.get(last).map_or(0, |line| line.body.end)
-}
-
-/// From which line on names are remarks, where all fields are told: the first behind the last field's that cannot go on with its text.
-fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> usize {
-    let last = used.iter().rposition(|used| *used).unwrap_or(0);
-    let fields = lines.get(last).map_or(Vec::new(), |line| field::fields(text, &line.body, node));
-    if fields.last().is_some_and(|field| !field.property.node.accepts(Kind::String)) {
-        return last + 1;
-    }
-    lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
-}
-
-/// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
-/// are courtesy behind, and remarks from `footers` on.
-fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize) -> Vec<Change> {
-    let first = used.iter().position(|used| *used).unwrap_or(0);
-    let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
-    let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
-    let mut changes = Vec::new();
-    let mut prose = String::new();
-    // Prose is no loss, but where it takes back what was said before it: `Actually, it is 6.`
-    let told = |changes: &mut Vec<Change>, prose: &str, at: usize| {
-        left_out(changes, prose, at > first && cues::corrects(prose))
-    };
-    // The column of the line that was understood last, while what follows is set in below it.
-    let mut below_of = None;
-    for (at, line) in lines.iter().enumerate() {
-        let said = text[line.body.clone()].trim();
-        if used[at] {
-            below_of = Some(line.column);
-        } else if !said.is_empty() && below_of.is_some_and(|column| line.column <= column) {
-            below_of = None;
-        }
-        let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
-        if line.comment && !used[at] {
-            told(&mut changes, &std::mem::take(&mut prose), at);
-            left_out(&mut changes, said, false);
-            continue;
-        }
-        if used[at] || said.is_empty() || rule {
-            told(&mut changes, &std::mem::take(&mut prose), at);
-            continue;
-        }
-        let heading = said.starts_with('#') || said.ends_with(':');
-        let named = line.marked
-            || said.starts_with('|')
-            || said
-                .split([':', '='])
-                .next()
-                .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
-        // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
-        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
-        let strange = said.ends_with(':')
-            && !said.starts_with('#')
-            && columns.contains(&line.column)
-            && below.is_some_and(|(next, used)| *used && next.column > line.column);
-        let below_field = below_of.is_some();
-        let source = at > last && remarks::is_source(said);
-        let within =
-            at < footers && !source && (strange || below_field || !heading && (named || (first..last).contains(&at)));
-        if within || at > last && remarks::tells(said, at >= footers) {
-            left_out(&mut changes, said, true);
-        } else {
-            prose.push_str(said);
-            prose.push(' ');
-        }
-    }
-    told(&mut changes, &prose, lines.len());
-    changes
-}
-
-fn left_out(changes: &mut Vec<Change>, said: &str, lossy: bool) {
-    let said = said.trim();
-    if said.is_empty() {
-        return;
-    }
-    let beginning = units::beginning(said, 200);
-    let shown = if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() };
-    changes.push(change("left_out", Value::from(shown), Value::Null, lossy));
 }

@@ -15,6 +15,8 @@ use crate::units::beginning;
 
 /// The most faults that are told of one value.
 pub const MOST_FAULTS: usize = 20;
+/// What is found of a field that is not there.
+pub(super) const NOTHING: &str = "nothing";
 /// How deep a value may be nested; what is deeper is refused before anything walks it.
 pub const MOST_DEPTH: usize = 512;
 const MOST_EXCERPT: usize = 80;
@@ -87,7 +89,7 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
         let beside = at.strip_suffix("/required").map(|object| names::join(&format!("{object}/properties"), key));
         let described = beside.and_then(|at| schema.document().pointer(&at)).map(|s| described(s, schema.document()));
         expected = described.flatten().unwrap_or_else(|| "a value".into());
-        found = "nothing".into();
+        found = NOTHING.into();
     }
     let excerpt = excerpt(error.instance());
     let fault = Fault { path, expected, found, excerpt, offset: None };

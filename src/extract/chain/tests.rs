@@ -324,3 +324,25 @@ fn alternatives_that_are_too_many_to_try_are_named_with_the_limit() {
     assert!(error.message.contains("alternatives that are tried in"), "{}", error.message);
     assert!(error.message.contains("levels deep"), "{}", error.message);
 }
+
+#[test]
+fn what_nothing_was_made_of_is_told_where_a_field_was_not_found() {
+    let schema = json!({"type": "object", "required": ["title", "items"], "properties": {"title": {"type": "string"},
+        "items": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}}}}}});
+    let schema = Schema::from_value(&schema).unwrap();
+    let said = |text: &str| repair_value(text, Some(&schema), at()).result.expect_err(text).message;
+    let told = said("title: a\nitems:\n- apple\n- pear");
+    assert_eq!(told, "/items: expected a list, found nothing, while \"apple\" and 1 more of the text fits no field");
+    let told = said(r#"{"title": "a", "wares": [1, 2]}"#);
+    assert_eq!(told, "/items: expected a list, found nothing, while the schema has no field \"wares\"");
+    assert_eq!(said(r#"{"title": "a"}"#), "/items: expected a list, found nothing");
+}
+
+#[test]
+fn an_example_that_is_all_there_is_is_taken_with_a_mark() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {"a": {"type": "integer"}}})).unwrap();
+    let lossy = |text: &str| repair_value(text, Some(&schema), at()).changes.iter().any(|c| c.lossy);
+    assert!(lossy("For example:\n{\"a\": 1}"));
+    assert!(!lossy("The answer:\n{\"a\": 1}"));
+    assert!(!lossy("For example: {\"a\": 1}\nThe answer: {\"a\": 1}"));
+}

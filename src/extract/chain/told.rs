@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::super::attempt::{Change, Fault, Refusal, Stage};
 use super::super::parse::strict;
-use super::judged::Judged;
+use super::super::plain;
+use super::super::validate::NOTHING;
+use super::judged::{Judged, has_content};
 use super::{Chain, MOST_WEIGHT, Outcome, Step};
 use crate::units::beginning;
 
@@ -24,6 +26,7 @@ impl Chain<'_> {
         let result = match chosen.validated {
             None => Ok(chosen.value),
             Some(mut step) => {
+                self.tell_pieces(&mut step.errors, &chosen.found, &chosen.value);
                 let errors = step.errors.clone();
                 step.output = if self.keep { chosen.value } else { Value::Null };
                 steps.push(step);
@@ -31,6 +34,24 @@ impl Chain<'_> {
             }
         };
         Outcome { steps, result }
+    }
+
+    /// Of a field that was not found: the pieces of the text, or the fields, that nothing was made of. It may be among them.
+    fn tell_pieces(&self, errors: &mut [Fault], found: &[Change], value: &Value) {
+        let lost = found.iter().filter(|c| c.kind == "left_out" && c.lossy).filter_map(|c| c.before.as_str());
+        let known = |key: &str| self.schema.is_none_or(|schema| plain::is_field(key, schema));
+        // Of a list or an object under another name it can be seen that something was left over.
+        let fields = value.as_object().into_iter().flatten().filter(|(_, value)| has_content(value));
+        let fields = fields.map(|(key, _)| key.as_str()).filter(|key| !known(key));
+        let (lost, fields) = (named(lost), named(fields));
+        for fault in errors.iter_mut().filter(|fault| fault.found == NOTHING) {
+            let of_the_whole = fault.path.matches('/').count() == 1;
+            if let Some(lost) = &lost {
+                fault.found = format!("{NOTHING}, while {lost} of the text fits no field");
+            } else if let Some(fields) = fields.as_ref().filter(|_| of_the_whole) {
+                fault.found = format!("{NOTHING}, while the schema has no field {fields}");
+            }
+        }
     }
 
     /// A reader's step that came to nothing that was taken.
@@ -80,6 +101,19 @@ impl Chain<'_> {
         };
         Outcome { steps, result: Err(Refusal { stage: last, message, errors }) }
     }
+}
+
+/// The first of some pieces, short, and how many more there are.
+fn named<'p>(mut pieces: impl Iterator<Item = &'p str>) -> Option<String> {
+    const MOST: usize = 40;
+    let first = pieces.next()?;
+    let short = beginning(first, MOST);
+    let more = if short.len() < first.len() { "…" } else { "" };
+    let told = format!("{}{more}", Value::from(short));
+    Some(match pieces.count() {
+        0 => told,
+        n => format!("{told} and {n} more"),
+    })
 }
 
 /// One line for a person.

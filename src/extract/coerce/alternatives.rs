@@ -39,6 +39,7 @@ impl Walk {
             _ => {}
         }
         let mut best: Option<(Cost, Value, Walk)> = None;
+        let mut implied = 0;
         let (copied, told) = (size(value), self.told + self.faults.len());
         for way in ways {
             if self.budget < copied {
@@ -52,28 +53,26 @@ impl Walk {
                 return self.refuse(value, node, path);
             }
             self.budget -= copied;
-            let (budget, implied, in_seconds) = (self.budget, self.implied, self.in_seconds);
-            let mut trial = Walk { budget, implied, told, in_seconds, ..Walk::default() };
+            let mut trial = Walk { told, ..self.anew() };
             let mut made = value.clone();
             trial.visit(&mut made, way, path, depth);
             self.budget = trial.budget;
             self.limit = self.limit.take().or(trial.limit.take());
+            // A default that was filled, and a null, is how the way is made, not what was done to the value; so is how it is written.
+            let is_made = |kind: &str| matches!(kind, "default_used" | "null_filled" | IN_SECONDS);
+            let done = || trial.changes.iter().filter(|change| !is_made(&change.kind));
             let cost = Cost {
                 misfits: trial.misfits,
                 fields_unset: -(trial.fields_set as isize),
-                lossy: trial.changes.iter().filter(|c| c.lossy).count(),
-                // A default that was filled, and a null, is how the way is made, not what was done to the value; so is how it is written.
-                changes: trial
-                    .changes
-                    .iter()
-                    .filter(|c| !matches!(c.kind.as_str(), "default_used" | "null_filled" | IN_SECONDS))
-                    .count(),
+                lossy: done().filter(|c| c.lossy).count(),
+                changes: done().count(),
             };
+            implied += usize::from(trial.misfits == 0 && done().any(|c| c.kind == "field_implied"));
             if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
                 best = Some((cost, made, trial));
             }
         }
-        let Some((cost, made, trial)) = best else { return self.refuse(value, node, path) };
+        let Some((cost, made, mut trial)) = best else { return self.refuse(value, node, path) };
         if cost.misfits > 0 && scalar {
             return match (value.as_str(), node.accepts(Kind::Null)) {
                 (Some(text), true) if ["null", "none"].iter().any(|word| text.eq_ignore_ascii_case(word)) => {
@@ -82,6 +81,9 @@ impl Walk {
                 _ => self.refuse(value, node, path),
             };
         }
+        // Of several fields that a bare value may be, one was guessed.
+        let guesses = trial.changes.iter_mut().filter(|c| implied > 1 && c.kind == "field_implied");
+        guesses.for_each(|change| change.lossy = true);
         *value = made;
         self.changes.extend(trial.changes);
         self.faults.extend(trial.faults);

@@ -47,9 +47,13 @@ pub fn has_leading_zero(text: &str) -> bool {
     digits.len() > 1 && digits[0] == b'0' && digits[1].is_ascii_digit() && !text.contains('_')
 }
 
-/// Whether zeros behind a point may be a group of digits: `10.000` is ten, or ten thousand.
+/// Whether zeros behind a point may be a group of digits: `10.000` is ten, or ten thousand. No group begins with a nought, nor follows four digits.
 pub fn may_be_grouped(text: &str) -> bool {
-    text.trim().split_once('.').is_some_and(|(_, zeros)| zeros == "000")
+    let text = text.trim().trim_start_matches(['-', '+']);
+    text.split_once('.').is_some_and(|(first, zeros)| {
+        let digits = (1..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_digit());
+        zeros == "000" && digits && !first.starts_with('0')
+    })
 }
 
 /// A number of decimal digits, with an exponent or without; single underscores are passed over. `nan` and `inf`, which JSON cannot
@@ -137,8 +141,12 @@ mod tests {
     #[test]
     fn three_zeros_behind_a_point_may_be_a_group() {
         assert!(
-            may_be_grouped("10.000") && !may_be_grouped("10.00") && !may_be_grouped("10") && !may_be_grouped("1.0001")
+            may_be_grouped("10.000")
+                && may_be_grouped("-150.000")
+                && !may_be_grouped("0.000")
+                && !may_be_grouped("1500.000")
         );
+        assert!(!may_be_grouped("10.00") && !may_be_grouped("10") && !may_be_grouped("1.0001"));
     }
 
     #[test]

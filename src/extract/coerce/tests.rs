@@ -278,3 +278,19 @@ fn a_small_number_of_seconds_for_a_time_is_a_guess() {
         assert_eq!(coerced(&json!(number), &schema).changes[0].lossy, guessed, "{number}");
     }
 }
+
+#[test]
+fn a_default_for_what_has_to_be_said_and_a_field_of_several_are_guesses() {
+    let marks = |schema: Value, value: Value| {
+        let made = coerce(value, &Schema::from_value(&schema).unwrap());
+        made.changes.into_iter().map(|c| (c.kind, c.lossy)).collect::<Vec<_>>()
+    };
+    let with = |required: Value| json!({"type": "object", "required": required, "properties": {"n": {"type": "integer", "default": 1}, "a": {"type": "string"}}});
+    assert_eq!(marks(with(json!(["n"])), json!({"a": "x"})), [("default_used".into(), true)]);
+    assert_eq!(marks(with(json!(["a"])), json!({"a": "x"})), [("default_used".into(), false)]);
+    let only =
+        |key: &str, kind: &str| json!({"type": "object", "required": [key], "properties": {key: {"type": kind}}});
+    let ways = |first: Value| json!({"anyOf": [first, only("age", "integer")]});
+    assert_eq!(marks(ways(only("price", "integer")), json!(5)), [("field_implied".into(), true)]);
+    assert_eq!(marks(ways(only("name", "string")), json!(5)), [("field_implied".into(), false)]);
+}

@@ -105,6 +105,23 @@ pub struct Chosen {
 ///
 /// A name that is denied, nearly reached or measured against refuses the whole: `not`, `hardly`, `as good as`, 아니다.
 pub fn choose(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
+    let chosen = by_words(text, choices, about)?;
+    let left_over = chosen.left_over || has_sign(text, choices.get(chosen.index)?);
+    Some(Chosen { left_over, ..chosen })
+}
+
+/// Whether a sign beside a name makes a bound or a question of it: `≥ medium`, `high+`, `low (?)`. An arrow, a tag and a sign of the name's
+/// own are none.
+fn has_sign(text: &str, choice: &Choice) -> bool {
+    let own = |sign: char| choice.value.as_str().is_some_and(|name| name.contains(sign));
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,".contains(c));
+    let compares = bare.starts_with(['<', '>', '+']) && !bare.contains("</") && !bare.ends_with('>');
+    let ends = bare.ends_with(['+', '-']) && bare.trim_end_matches(['+', '-']).ends_with(char::is_alphanumeric);
+    let said = |signs: &[char]| signs.iter().any(|sign| bare.contains(*sign) && !own(*sign));
+    said(&['≥', '≤', '≧', '≦', '?', '？']) || (compares || ends) && !own('+') && !own('-')
+}
+
+fn by_words(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
     if text.len() > LONGEST_BYTES {
         return None;
     }

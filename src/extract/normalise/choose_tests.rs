@@ -188,3 +188,16 @@ fn words_that_are_left_over_are_told() {
         assert_eq!(left_over(text), Some(true), "{text}");
     }
 }
+
+#[test]
+fn a_sign_beside_a_name_is_left_over() {
+    let level = |name: &&str| Choice { value: Value::from(*name), title: None, description: None };
+    let levels: Vec<Choice> = ["low", "medium", "high"].iter().map(level).collect();
+    for text in ["≥ medium", "> medium", "medium+", "medium-", "medium (?)", "medium → ?"] {
+        let chosen = super::choose(text, &levels, "").expect(text);
+        assert_eq!((chosen.index, chosen.left_over), (1, true), "{text}");
+    }
+    for text in ["**medium**", "-> medium", "- medium"] {
+        assert!(super::choose(text, &levels, "").is_some_and(|chosen| !chosen.left_over), "{text}");
+    }
+}

@@ -370,6 +370,8 @@ pub(super) const ROUGHLY_BEFORE: &[&str] = &[
 
 /// Say that the number is a bound or one of several: such a text is refused. That it is not the one is told in `denial`.
 pub(super) const LIMITS: &[&str] = &[
+    "↑",
+    "↓",
     "이상",
     "이하",
     "미만",
@@ -473,6 +475,8 @@ pub(super) const WORDS: &[&str] = &[
     "열대", "열도", "열차", "열병",
 ];
 
-/// Beginnings of words behind an amount that is taken off another one, or added to it: 5만원 할인.
-pub(super) const CHANGES: &[&str] =
-    &["마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸"];
+/// Beginnings of words behind an amount that is taken off another one, added to it, or gone: 5만원 할인, 3개 품절.
+#[rustfmt::skip]
+pub(super) const CHANGES: &[&str] = &[
+    "마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸", "품절", "매진", "소진",
+];

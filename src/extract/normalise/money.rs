@@ -18,7 +18,7 @@ const CURRENCIES: [(&str, &[&str]); 14] = [
     ("currency_jpy_dropped", &["¥", "jpy", "엔", "yen"]),
     ("currency_gbp_dropped", &["£", "gbp", "파운드", "pound"]),
     ("currency_cny_dropped", &["위안", "cny", "rmb", "yuan"]),
-    ("currency_inr_dropped", &["₹", "inr", "루피", "rupee"]),
+    ("currency_inr_dropped", &["₹", "inr", "루피", "rupee", "rs", "rs."]),
     ("currency_chf_dropped", &["chf", "프랑", "franc"]),
     ("currency_vnd_dropped", &["₫", "vnd"]),
 ];
@@ -47,6 +47,8 @@ const RATES: &[&str] = &[
     "평당",
     "per",
     "each",
+    "@",
+    "단가",
     "a month",
     "monthly",
     "yearly",
@@ -74,7 +76,7 @@ const RATES: &[&str] = &[
     "건당",
     "씩",
 ];
-/// Say that the amount is taken off another one, or that another is made of it.
+/// Say that the amount is taken off another one, that another is made of it, or that it is another one than what is paid now.
 const CHANGES: &[&str] = &[
     "save",
     "saving",
@@ -90,6 +92,16 @@ const CHANGES: &[&str] = &[
     "double",
     "twice",
     "triple",
+    "별도",
+    "계약금",
+    "선금",
+    "예약금",
+    "원래",
+    "정가",
+    "원가",
+    "출고가",
+    "구입가",
+    "구매가",
 ];
 
 /// What a name says.
@@ -223,6 +235,9 @@ mod tests {
             ("₩1,200", "price in USD", vec!["currency_krw_dropped"]),
             ("월 5만원", "가격", vec!["rate_dropped"]),
             ("개당 5천원", "price", vec!["rate_dropped"]),
+            ("@4,500", "price", vec!["rate_dropped"]),
+            ("단가 4,500원", "price", vec!["rate_dropped"]),
+            ("단가 4,500원", "단가", vec![]),
             ("50,000 won per month", "price", vec!["rate_dropped"]),
             ("하루 2만원", "price", vec!["rate_dropped"]),
             ("2만원씩", "price", vec!["rate_dropped"]),
@@ -232,6 +247,11 @@ mod tests {
             ("20,000 won discounts", "price", vec!["change_dropped"]),
             ("2만원 쿠폰", "price", vec!["change_dropped"]),
             ("2만원 환불", "price", vec!["change_dropped"]),
+            ("5만원 택배비 별도", "price", vec!["change_dropped"]),
+            ("정가 5만원", "price", vec!["change_dropped"]),
+            ("정가 5만원", "정가", vec![]),
+            ("Rs. 50000", "price", vec!["currency_inr_dropped"]),
+            ("50000 dollars", "price in dollars", vec![]),
             ("20,000 won a day", "price", vec!["rate_dropped"]),
             ("double 20,000", "price", vec!["change_dropped"]),
             ("20,000 won discount", "discount", vec![]),

@@ -43,7 +43,9 @@ pub fn number(text: &str) -> Option<NumberReading> {
         if is_at_all(&text, &phrase) {
             return None;
         }
-        return reading(&phrase, phrase.kind);
+        // 3... may go on.
+        let cut = text.at(phrase.end) == '.' && text.at(phrase.end + 1) == '.';
+        return reading(&phrase, phrase.kind).map(|read| NumberReading { lossy: read.lossy || cut, ..read });
     }
     if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
         return json(Amount::Exact(Decimal::HALF), "korean_number", false);

@@ -22,6 +22,8 @@ fn more_words_for_a_bound_are_no_number() {
         "2만원의 절반",
         "20,000 won plus tax",
         "20,000 won cap",
+        "2만↑",
+        "2만원 ↓",
     ] {
         assert_eq!(number(text), None, "{text}");
     }
@@ -46,6 +48,8 @@ fn more_words_for_a_guess_are_told() {
         "2만원 선에서",
         "최저 2만원",
         "an average of 20,000 won",
+        "20,000개 품절",
+        "20,000...",
     ] {
         assert!(number(text).is_some_and(|reading| reading.lossy && reading.value == Number::from(20_000)), "{text}");
     }

@@ -41,9 +41,20 @@ pub struct TimeReading {
     /// What the text left open and a rule supplied: `year_inferred` (the current year; for holidays the next one), `month_inferred`,
     /// `week_inferred`, `day_inferred` (the next occurrence), `meridiem_inferred`, `time_inferred` (midnight, or now's hour),
     /// `century_inferred`, `day_month_order_inferred`, `interval_end_inferred`; and what the wanted form has no place for:
-    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `question_dropped` (`3pm?`), `zone_dropped`
-    /// (`3pm in New York time`: the offset is not certain), `number_dropped` (one of something else: `3층 회의실`).
+    /// `date_dropped`, `time_dropped`, `roughly_dropped`, `question_dropped` (`3pm?`), `end_dropped` (3시 마감), `repetition_dropped`
+    /// (`weekly on Friday`), `zone_dropped` (`3pm in New York time`: the offset is not certain), `number_dropped` (one of something else: `3층 회의실`).
     pub inferred: Vec<&'static str>,
+}
+
+/// What is left out of a moment that ends something.
+const END_DROPPED: &str = "end_dropped";
+
+/// Without the changes that are none where the field's names and description say so: one that asks for a deadline loses nothing of it.
+pub(super) fn asked_for(inferred: Vec<&'static str>, about: impl FnOnce() -> String) -> Vec<&'static str> {
+    if !inferred.contains(&END_DROPPED) || !words::asks_for_an_end(&about()) {
+        return inferred;
+    }
+    inferred.into_iter().filter(|kind| *kind != END_DROPPED).collect()
 }
 
 /// Reads `text` as a moment or length: `11월 5일 오후 2시`, `모레 저녁 7시 반`, `다음 주 화요일`, `3일 후`, `Nov 5 at 2pm`, `2시간 30분`.
@@ -66,6 +77,12 @@ pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
     }
     if facts.asked {
         inferred.push("question_dropped");
+    }
+    if facts.ends {
+        inferred.push(END_DROPPED);
+    }
+    if facts.repeats {
+        inferred.push("repetition_dropped");
     }
     if facts.zone_left_out && facts.offset.is_none() && want != Want::Date {
         inferred.push("zone_dropped");

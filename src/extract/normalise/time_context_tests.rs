@@ -233,3 +233,31 @@ fn a_refused_day_is_told_why() {
         assert_eq!(why_no_day(input, NOW.parse().expect("a time")).as_deref(), why, "{input}");
     }
 }
+
+#[test]
+fn the_number_behind_a_month_is_its_day_where_an_hour_follows_the_half_of_the_day() {
+    check(Want::DateTime, &[("Dec 3 PM 5:00", "2026-12-03T17:00:00"), ("Dec 3 pm 5:30, 2026", "2026-12-03T17:30:00")]);
+    check(Want::DateTime, &[("Dec 3pm 5th", "2026-12-05T15:00:00")]);
+    assert_eq!(read("Dec 3 pm 5", Want::DateTime), None);
+    assert_eq!(read("Dec 3 pm 5", Want::Date), None);
+}
+
+#[test]
+fn a_time_that_depends_on_something_or_was_moved_is_not_settled() {
+    for text in [
+        "Dec 4, 2026 3pm if possible",
+        "Dec 4, 2026 3pm unless it rains",
+        "Dec 4, 2026 3pm - postponed",
+        "2026년 12월 4일 오후 3시 (잠정)",
+        "2026년 12월 4일 오후 3시 연기됨",
+        "originally Dec 4, 2026 3pm",
+        "2026년 12월 4일 오후 3시 등",
+    ] {
+        let read = read(text, Want::DateTime).expect(text);
+        assert_eq!(
+            (read.value.as_str(), read.inferred.as_slice()),
+            ("2026-12-04T15:00:00", ["roughly_dropped"].as_slice()),
+            "{text}"
+        );
+    }
+}

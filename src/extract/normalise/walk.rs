@@ -9,6 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
 use super::choose::with_value;
+use super::time::asked_for;
 use super::{Want, answer, choose, measure, money, number, time};
 
 /// A value after normalising.
@@ -234,13 +235,13 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
-        let about = [key(path).map(names_in_words), node.title().map(Into::into)];
-        return chosen(text, choices, &about.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        return chosen(text, choices, &about([key(path), node.title(), None]));
     }
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
         let value = Value::String(reading.value);
-        return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
+        let open = asked_for(reading.inferred, || about([key(path), node.title(), node.description()]));
+        return Some(Reading { value, kind: reading.kind, lossy: false, open });
     }
     let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
@@ -251,9 +252,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
     }
-    let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
-    let about: Vec<String> = about.into_iter().flatten().collect();
-    let about = about.join(" ");
+    let about = about([key(path), node.title(), node.description()]);
     let mut open = money::lost(text, &about, reading.kind);
     // Of a percentage a half is 50, as likely as 0.5.
     let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
@@ -269,9 +268,20 @@ fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `price_krw` as `price krw`.
-fn names_in_words(key: &str) -> String {
-    key.replace(['_', '-'], " ")
+/// A field's names one behind the other, the key first: `price_krw` as `price krw`.
+fn about([key, title, description]: [Option<&str>; 3]) -> String {
+    let mut about = String::new();
+    if let Some(key) = key {
+        about.extend(key.chars().map(|c| if matches!(c, '_' | '-') { ' ' } else { c }));
+    }
+    let mut first = key.is_none();
+    for name in [title, description].into_iter().flatten() {
+        if !std::mem::take(&mut first) {
+            about.push(' ');
+        }
+        about.push_str(name);
+    }
+    about
 }
 
 fn yes_or_no(text: &str) -> Option<Reading> {

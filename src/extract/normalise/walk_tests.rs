@@ -188,3 +188,23 @@ fn a_half_of_a_percentage_is_marked() {
     let lossy: Vec<_> = changed(&done).into_iter().filter(|(_, _, lossy)| *lossy).collect();
     assert_eq!(lossy, [("/discount_percent".to_string(), "share_for_percent".to_string(), true)]);
 }
+
+#[test]
+fn a_moment_that_ends_something_is_marked_where_none_is_asked_for() {
+    let kinds = |key: &str, text: &str| {
+        let schema = json!({"type": "object", "properties": {key: {"type": "string", "format": "date-time"}}});
+        let done = run(schema, json!({key: text}));
+        assert!(done.value[key].as_str().is_some_and(|at| at == "2026-12-03T15:00:00"), "{text}: {}", done.value);
+        done.changes.iter().filter(|c| c.lossy).map(|c| c.kind.clone()).collect::<Vec<_>>()
+    };
+    for text in
+        ["2026년 12월 3일 오후 3시 마감", "due 2026-12-03 3pm", "deadline: Dec 3, 2026 3pm", "closes Dec 3, 2026 3pm"]
+    {
+        assert_eq!(kinds("at", text), ["end_dropped"], "{text}");
+        for key in ["deadline", "dueDate", "end_time", "마감일", "신청 기한"] {
+            assert!(kinds(key, text).is_empty(), "{key}: {text}");
+        }
+    }
+    assert_eq!(kinds("due", "weekly meeting on Dec 3, 2026 3pm"), ["repetition_dropped"]);
+    assert!(kinds("at", "The blended session is on Dec 3, 2026 at 3pm").is_empty());
+}

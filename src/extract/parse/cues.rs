@@ -46,6 +46,20 @@ pub fn corrects(gap: &str) -> bool {
         || ["정정", "아니", "수정", "잠깐"].iter().any(|word| said.contains(word))
 }
 
+/// Whether the words right before a value say that it is not the one: `It is not`, `Not this:`, `Old:`.
+pub fn disowns(gap: &str) -> bool {
+    let near = ending(gap, NEAR).to_lowercase();
+    let words = |said: &str| -> Vec<String> {
+        let word = |c: char| !c.is_alphanumeric() && c != '\'';
+        said.split(word).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    };
+    let denies = |word: &String| ["not", "isn't", "never", "wrong", "incorrect"].contains(&word.as_str());
+    let line = words(near.trim_end().lines().next_back().unwrap_or_default());
+    let alone = matches!(line.as_slice(), [one] if ["old", "previous", "before", "bad", "이전", "변경전"].contains(&one.as_str()));
+    let introduces = near.trim_end().ends_with(|c: char| c.is_alphanumeric() || matches!(c, ':' | '：' | '*'));
+    alone || introduces && line.iter().rev().take(2).any(denies)
+}
+
 /// The last place where a word stands by itself.
 fn last_word(said: &str, word: &str) -> Option<usize> {
     let letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
@@ -135,6 +149,17 @@ mod tests {
             ("예시: ", false, Cue::Example),
         ] {
             assert_eq!(cue(gap, second), wanted, "{gap}");
+        }
+    }
+
+    #[test]
+    fn the_words_right_before_a_value_may_disown_it() {
+        for gap in ["It is not ", "Not this: ", "So:\nOld:\n", "**Before**:", "This is wrong:"] {
+            assert!(disowns(gap), "{gap}");
+        }
+        for gap in ["I could not find the email:\n", "Here it is, as before:", "Not the best, but here:", "", "Result:"]
+        {
+            assert!(!disowns(gap), "{gap}");
         }
     }
 

@@ -189,3 +189,131 @@ fn fields_with_a_space_between_are_a_guess_where_nothing_else_fits() {
         assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
     }
 }
+
+#[test]
+fn three_zeros_behind_a_point_may_be_a_group_in_a_line_as_well() {
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let price = |kind: &str| schema(json!({"note": {"type": "string"}, "price": {"type": kind}}));
+    for (text, kind, lossy) in [
+        ("note: a\nprice: 150.000", "integer", true),
+        ("note: a\nprice: **150.000**", "number", true),
+        ("| note | price |\n|---|---|\n| a | 150.000 |", "integer", true),
+        ("note: a\nprice: 150.0", "integer", false),
+        ("note: a\nprice: 150", "integer", false),
+        ("{\"note\": \"a\", \"price\": 150.000}", "integer", false),
+    ] {
+        let read = chain::repair_value(text, Some(&price(kind)), now);
+        assert_eq!(read.result.unwrap()["price"].as_f64(), Some(150.0), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+    let numbers = Schema::from_value(&json!({"type": "array", "items": {"type": "number"}})).unwrap();
+    let read = chain::repair_value("1.000\n2.000", Some(&numbers), now);
+    assert_eq!(read.result.ok(), Some(json!([1.0, 2.0])));
+    assert!(read.changes.iter().any(|c| c.lossy));
+}
+
+#[test]
+fn a_comment_among_the_fields_or_below_them_may_say_what_none_of_them_does() {
+    for (text, lossy) in [
+        ("note: a\nn: 100\n# 판매 완료", true),
+        ("note: a\nn: 100\n// sold", true),
+        ("note: a\n# sold\nn: 100", true),
+        ("note: a\n// sold\n\nn: 100", true),
+        ("# 상품 정보\nnote: a\nn: 100", false),
+        ("note: a\n\n# 가격\nn: 100", false),
+        ("note: a\nn: 100\n# 감사합니다", false),
+        ("note: a\nn: 100\n# ----", false),
+    ] {
+        assert_eq!(is_lossy(text, &person()), lossy, "{text}");
+    }
+}
+
+#[test]
+fn items_need_no_marks_where_each_line_below_is_one() {
+    let schema = schema(json!({"note": {"type": "string"}, "people": {"type": "array", "items": {"type": "string"}},
+        "n": {"type": "array", "items": {"type": "integer"}}}));
+    for (text, wanted) in [
+        ("note: a\npeople:\n  Kim\n  Lee", json!({"note": "a", "people": ["Kim", "Lee"]})),
+        ("people:\n\n  Kim\n  Lee\n\nnote: a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("people:\n\nKim\nLee\n\nnote: a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("**People:**\nKim\nLee\n**Note:** a", json!({"people": ["Kim", "Lee"], "note": "a"})),
+        ("n:\n  90\n  85\nnote: a", json!({"n": [90, 85], "note": "a"})),
+        ("n:\n  90점\n  85점", json!({"n": ["90점", "85점"]})),
+        ("note:\n\nA chair\n\nn: 1", json!({"note": "A chair", "n": [1]})),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!(read.value, wanted, "{text}");
+        assert!(!read.changes.iter().any(|c| c.lossy), "{text}: {:?}", read.changes);
+    }
+    for text in [
+        "note: a\nn:\n  good\n  85",
+        "note: a\npeople:\n  Kim\n  Lee is not coming.",
+        "note: a\npeople:\n  Kim\n\n  Lee",
+        "note:\n\nThis is all that I found.\n\npeople: Kim",
+    ] {
+        assert!(is_lossy(text, &schema), "{text}");
+    }
+}
+
+#[test]
+fn of_several_objects_that_may_stand_below_a_name_the_one_that_most_is_said_of_is_read() {
+    let way = |kind: &str, key: &str| json!({"type": "object", "required": ["kind", key], "properties": {"kind": {"const": kind}, key: {"type": "string"}}});
+    let schema = schema(json!({"pay": {"anyOf": [way("card", "number"), way("bank", "account")]}}));
+    let read = best("pay:\n  kind: bank\n  account: 12-3", &schema);
+    assert_eq!(read.value, json!({"pay": {"kind": "bank", "account": "12-3"}}));
+    assert!(!read.changes.iter().any(|c| c.lossy), "{:?}", read.changes);
+}
+
+#[test]
+fn what_may_be_several_items_is_a_guess_as_one() {
+    for (text, lossy) in [
+        ("people: 김철수 및 이영희", true),
+        ("people: 김철수/이영희", true),
+        ("people: Kim · Lee", true),
+        ("people: Kim | Lee", true),
+        ("people: #Kim #Lee", true),
+        ("people: #Kim", false),
+        ("people: 김철수", false),
+        ("people: https://x.org/a", false),
+        ("people: 12/3", false),
+    ] {
+        assert_eq!(is_lossy(text, &person()), lossy, "{text}");
+    }
+}
+
+#[test]
+fn a_heading_between_the_items_of_a_list_parts_them() {
+    let words = Schema::from_value(&json!({"type": "array", "items": {"type": "string"}})).unwrap();
+    for (text, lossy) in [
+        ("Include:\n- a\nExclude:\n- b", true),
+        ("## Fruit\n- a\n\n## Not fruit\n- b", true),
+        ("Here they are:\n- a\n- b", false),
+        ("1. a\n2. b\n\nAnything else?", false),
+        ("Part 1:\n- a\nPart 2:\n- b", false),
+    ] {
+        let read = best(text, &words);
+        assert_eq!(read.value, json!(["a", "b"]), "{text}");
+        assert_eq!(read.changes.iter().any(|c| c.lossy), lossy, "{text}: {:?}", read.changes);
+    }
+    assert!(is_lossy("people: Kim, CEO; Lee, CTO", &person()));
+    assert!(!is_lossy("people: Kim; Lee", &person()));
+}
+
+#[test]
+fn an_object_or_a_list_in_a_line_is_its_fields_and_whole() {
+    let owner = json!({"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}});
+    let schema = schema(json!({"owner": owner, "n": {"type": "array", "items": {"type": "integer"}}}));
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let read = |text: &str| {
+        let read = chain::repair_value(text, Some(&schema), now);
+        (read.result.ok(), read.changes.iter().any(|c| c.lossy))
+    };
+    let owned = json!({"owner": {"name": "Kim", "age": 30}});
+    // Where the schema takes the object in the whole's place as well.
+    assert!(read("owner: {name: Kim, age: 30}").1);
+    assert!(read("Owner:\n{\"name\": \"Kim\", \"age\": 30}").1);
+    assert_eq!(read("Owner: {\"owner\": {\"name\": \"Kim\", \"age\": 30}}"), (Some(owned), false));
+    for cut in ["n: [90, 85", "owner: {name: Kim, age: 30", "n: [90, 8"] {
+        assert!(read(cut).0.is_none() || read(cut).1, "{cut}: {:?}", read(cut));
+    }
+}

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::below::follows;
 use super::field::{
     Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, names_within, scalar, uncommented, unmarked,
 };
-use super::remarks::is_courteous;
-use super::{is_sentence, may_be_none};
+use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
 use crate::extract::parse::{change, reference};
 use crate::extract::schema::names;
@@ -130,16 +130,29 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 block.changes.push(Change { path, ..change("left_out", Value::from(note), Value::Null, false) });
             }
             if last && end > at + 1 {
-                let inner = nested(text, &lines[at + 1..end], said, field, depth);
+                let mut inner = nested(text, &lines[at + 1..end], said, field, depth);
+                // A list's items need no marks where each of them is one.
+                if inner.value.is_none()
+                    && items(field.property.node).is_some()
+                    && let Some(unmarked) = follows(text, &lines[..end], at, said, node, field)
+                    && unmarked.used.len() == end - at - 1
+                {
+                    inner = unmarked;
+                }
                 take_in_value(&mut block, at + 1, field.property.key, inner);
-            } else if last && let Some(inner) = follows(text, lines, at, raw, node, field) {
+            } else if last
+                && let raw = if said.is_empty() { said } else { raw }
+                && let Some(inner) = follows(text, lines, at, raw, node, field)
+            {
                 end = at + 1 + inner.used.len();
                 take_in_value(&mut block, at + 1, field.property.key, inner);
             } else if let Some(value) = value_of(said, field.property.node) {
                 let listed = value.as_array().map_or(0, Vec::len);
+                // Of `Kim, CEO; Lee, CTO` there are two.
+                let two_marks = said.contains([';', '、']) && said.contains([',', '，']);
                 let guessed = listed > 1
-                    && (is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
-                    || listed == 1 && may_be_none(said);
+                    && (two_marks || is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
+                    || listed == 1 && (may_be_none(said) || takes_words(field.property.node) && may_be_several(said));
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);
                     let told = change("list_read", Value::from(said), value.clone(), true);
@@ -223,83 +236,15 @@ fn below(text: &str, lines: &[Line], at: usize) -> usize {
     last
 }
 
-/// What stands in the lines right below a name that has nothing behind it, or a list that ends with a comma there: lines that are not set
-/// in, and say nothing of another field.
-fn follows(text: &str, lines: &[Line], at: usize, raw: &str, node: Node<'_>, field: &Field) -> Option<Inner> {
-    let place = field.property.node;
-    let item = items(place).filter(|item| item.accepts(Kind::String) || shapes(*item).is_empty());
-    let unended = raw.ends_with([',', '、', '，']) && item.is_some() && !raw.starts_with('[');
-    if !(raw.is_empty() || unended) || item.is_none() && !takes_scalar(place) {
-        return None;
-    }
-    let mut said: Vec<&str> = Vec::new();
-    for line in &lines[at + 1..] {
-        let body = text[line.body.clone()].trim();
-        if unended && said.last().is_some_and(|line| !line.ends_with([',', '、', '，']))
-            || line.marked
-            || line.comment
-            || line.column < lines[at].indent
-            || is_apart(body)
-            || !fields(text, &line.body, node).is_empty()
-        {
-            break;
-        }
-        said.push(body);
-    }
-    let used = vec![true; said.len()];
-    let (first, more) = said.split_first()?;
-    let mut changes = Vec::new();
-    let value = if let Some(item) = item {
-        if said.iter().any(|line| is_sentence(line)) {
-            return None;
-        }
-        let before = if unended { list(raw, item) } else { Vec::new() };
-        let parted = unended || more.is_empty() || said.iter().any(|line| line.ends_with([',', '、', '，']));
-        let below = said.iter().flat_map(|line| if parted { list(line, item) } else { vec![scalar(line, item)] });
-        let value = Value::Array(before.into_iter().chain(below).collect());
-        if takes_words(place) && said.iter().any(|line| last_two(line).is_some()) {
-            changes.push(change("list_read", Value::from(said), value.clone(), true));
-        }
-        value
-    } else if more.is_empty() {
-        value_of(uncommented(unmarked(first)).0, place)
-            .filter(|_| place.accepts(Kind::String) || !is_sentence(first))?
-    } else if place.accepts(Kind::String) {
-        // Where the text of the field ends is a guess.
-        let joined = Value::from(said.join(" "));
-        changes.push(change("lines_joined", Value::from(said), joined.clone(), true));
-        joined
-    } else {
-        return None;
-    };
-    Some(Inner { value: Some(value), changes, used })
-}
-
-fn takes_words(node: Node<'_>) -> bool {
+pub(super) fn takes_words(node: Node<'_>) -> bool {
     items(node).is_some_and(|item| item.accepts(Kind::String))
 }
 
-fn takes_scalar(node: Node<'_>) -> bool {
-    [Kind::String, Kind::Integer, Kind::Number, Kind::Boolean].into_iter().any(|kind| node.accepts(kind))
-}
-
-/// Whether a line is no text that goes on: nothing, a heading, a row, a fence, a bracket, a name of something, courtesy.
-fn is_apart(body: &str) -> bool {
-    let named = || {
-        let (name, said) = body.split_once([':', '：', '=']).unwrap_or_default();
-        name.contains(char::is_alphabetic) && name.split_whitespace().count() < 4 && !said.starts_with("//")
-    };
-    !body.contains(char::is_alphanumeric)
-        || body.starts_with(['#', '|', '[', '{', '<', '`', '~', '>'])
-        || named()
-        || is_courteous(body)
-}
-
 /// A value, where there is one, with what belongs to it.
-struct Inner {
-    value: Option<Value>,
-    changes: Vec<Change>,
-    used: Vec<bool>,
+pub(super) struct Inner {
+    pub(super) value: Option<Value>,
+    pub(super) changes: Vec<Change>,
+    pub(super) used: Vec<bool>,
 }
 
 /// What stands below a name: a list, an object, a text of several lines.
@@ -312,11 +257,11 @@ fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -
         return Inner { value: (!values.is_empty()).then_some(Value::Array(values)), changes, used };
     }
     if block && depth < DEPTH && !node.accepts(Kind::String) {
-        for shape in shapes(node) {
-            let inner = object(text, lines, shape, depth + 1);
-            if !inner.map.is_empty() {
-                return Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used };
-            }
+        let read = shapes(node).into_iter().map(|shape| object(text, lines, shape, depth + 1));
+        // Of several shapes the one that most is said of; the first of equals.
+        let most = read.reduce(|best, next| if next.map.len() > best.map.len() { next } else { best });
+        if let Some(inner) = most.filter(|inner| !inner.map.is_empty()) {
+            return Inner { value: Some(Value::Object(inner.map)), changes: inner.changes, used: inner.used };
         }
     }
     if node.accepts(Kind::String) && block {
@@ -362,7 +307,7 @@ fn as_written(text: &str, lines: &[Line]) -> String {
 }
 
 /// What is said of a field in its own line. Nothing said is no value; an empty text is written with its quotes.
-fn value_of(said: &str, node: Node<'_>) -> Option<Value> {
+pub(super) fn value_of(said: &str, node: Node<'_>) -> Option<Value> {
     match items(node) {
         _ if said.is_empty() => None,
         _ if matches!(said, "null" | "~") => Some(Value::Null),

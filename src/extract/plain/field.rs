@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
@@ -306,14 +307,17 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
             return value;
         }
         let mut read = repair::candidates(said, None);
+        // What was cut off is told by who reads the whole.
         if read.len() == 1
-            && let Some(candidate) = read.pop()
+            && let Some(candidate) = read.pop().filter(|read| read.changes.iter().all(|c| !c.lossy))
         {
             return candidate.value;
         }
     }
     let text = unquoted(said);
+    // Of `150.000` the zeros are kept: whether they are a group is told of text alone.
     if !node.accepts(Kind::String)
+        && !may_be_grouped(text)
         && let Ok((value, _)) = strict::value(text)
         && (!value.is_null() || node.accepts(Kind::Null))
     {
@@ -443,6 +447,10 @@ pub fn uncommented(said: &str) -> (&str, &str) {
 /// Without Markdown's marks around the whole, and a comma behind.
 pub fn unmarked(said: &str) -> &str {
     let mut said = said.trim().trim_end_matches([',', ';']).trim_end();
+    // A blank that was left to be filled in.
+    if said.len() > 2 && said.bytes().all(|b| b == b'_') {
+        return "";
+    }
     // The end of bold that began before the name: `**Name:** John`.
     for mark in ["**", "__"] {
         if said.starts_with(mark) && said.matches(mark).count() % 2 == 1 {

@@ -1,7 +1,18 @@
-//! Lines below what was read: which of them say something that the value does not have, and which are courtesy or a remark on the answer.
-//! Next: `super` for where they are told.
+//! What stands around what was read: which of it says something that the value does not have, or takes the value back, and which is courtesy
+//! or a remark on the answer. Next: `super` for what is read.
 
-use crate::extract::parse::footnote;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{block, field};
+use crate::extract::attempt::Change;
+use crate::extract::normalise;
+use crate::extract::parse::{change, cues, footnote};
+use crate::extract::schema::Schema;
+use crate::extract::schema::node::{Kind, Node, Property};
+use crate::extract::validate::size;
+use crate::units;
 
 /// What a model says to the one who asked. A sentence with one of these, and without a digit, says nothing of the value.
 const COURTESY: &[&str] = &[
@@ -89,4 +100,225 @@ fn is_remark(line: &str) -> bool {
     }
     let words = ["field", "fields", "item", "items", "row", "rows", "record", "records", "entry", "entries"];
     line.split_once(' ').is_some_and(|(number, word)| counted(number, 3) && words.contains(&word))
+}
+
+/// Say behind a value that it does not hold, no longer, or was never said.
+#[rustfmt::skip]
+const TAKE_BACK: &[&str] = &[
+    "however", "incorrect", "ignore", "disregard", "update:", "edit:", "has changed", "was changed", "changed to", "dropped to",
+    "lowered", "raised to", "reduced to", "has been sold", "was sold", "is sold", "sold out", "expired", "assum", "guess", "placeholder", "made up",
+    "하지만", "그러나", "다만", "무시", "잘못", "틀렸", "틀린", "변경", "바뀌", "바뀐", "내렸", "올렸", "확인해 보니", "확인해보니", "확인 결과", "다시 보니", "사실은",
+    "사실 ", "추정", "추측", "가정", "임의로",
+];
+/// Say anywhere that what is told is void.
+#[rustfmt::skip]
+const VOID: &[&str] = &[
+    "cancelled", "canceled", "no longer", "not for sale", "for sale anymore", "취소된", "취소됨", "취소되", "취소했", "판매완료", "판매 완료", "거래완료",
+    "거래 완료", "품절",
+];
+/// Longer prose is an essay rather than a remark on a value.
+const LONGEST: usize = 2_000;
+
+/// Whether prose takes back a value: one that stands before it, or, where it is `behind`, the value that it follows.
+pub fn takes_back(said: &str, behind: bool) -> bool {
+    if behind && cues::corrects(said) {
+        return true;
+    }
+    if said.len() > LONGEST {
+        return false;
+    }
+    let said = said.to_lowercase();
+    sentences(&said).filter(|sentence| !is_courteous(sentence)).any(|sentence| {
+        let says = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
+        says(VOID) || behind && says(TAKE_BACK)
+    })
+}
+
+/// Whether a sentence behind a value names one of its fields with numbers of which none is in the value: `The price is 45,000 now.`
+pub fn tells_another_number(said: &str, schema: &Schema, value: &Value) -> bool {
+    const MOST_VALUES: usize = 256;
+    if said.len() > LONGEST || !said.contains(|c: char| c.is_ascii_digit()) || size(value) > MOST_VALUES {
+        return false;
+    }
+    let shapes = block::shapes(schema.root());
+    let mut known = BTreeSet::new();
+    numbers_of(value, &mut known);
+    let said = said.to_lowercase();
+    sentences(&said).any(|sentence| {
+        let told: Vec<String> = sentence.split_whitespace().filter_map(number).collect();
+        let another = !told.is_empty() && !told.iter().any(|number| known.contains(number));
+        another && shapes.iter().flat_map(|shape| shape.properties()).any(|field| is_named(sentence, field))
+    })
+}
+
+fn sentences(said: &str) -> impl Iterator<Item = &str> {
+    said.lines().flat_map(|line| line.split_inclusive(". ")).filter(|s| s.contains(char::is_alphanumeric))
+}
+
+/// The number that a word of a sentence is, in digits. One digit alone counts fields as well as it is a value.
+fn number(word: &str) -> Option<String> {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let digits: String = word.chars().filter(char::is_ascii_digit).collect();
+    if digits.is_empty() || digits.len() == word.len() && digits.len() < 2 {
+        return None;
+    }
+    Some(normalise::number(word).map_or(digits, |read| read.value.to_string()))
+}
+
+/// The numbers of a value, and those in its texts.
+fn numbers_of(value: &Value, known: &mut BTreeSet<String>) {
+    match value {
+        Value::Number(number) => drop(known.insert(number.to_string())),
+        Value::String(text) => known.extend(text.split_whitespace().filter_map(number)),
+        Value::Array(items) => items.iter().for_each(|item| numbers_of(item, known)),
+        Value::Object(fields) => fields.values().for_each(|field| numbers_of(field, known)),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Whether a sentence in small letters has a field's name: a Latin one as a whole, a Korean one where a word begins.
+fn is_named(sentence: &str, field: Property<'_>) -> bool {
+    field.names.iter().map(|name| name.to_lowercase()).filter(|name| !name.is_empty()).any(|name| {
+        sentence.match_indices(&name).any(|(at, _)| {
+            let begins = !sentence[..at].ends_with(char::is_alphanumeric);
+            let ends = !name.is_ascii() || !sentence[at + name.len()..].starts_with(char::is_alphanumeric);
+            begins && ends
+        })
+    })
+}
+
+/// From which line on names are remarks, where all fields are told: the first behind the last field's that cannot go on with its text.
+pub(super) fn footers(text: &str, lines: &[field::Line], used: &[bool], node: Node<'_>) -> usize {
+    let last = used.iter().rposition(|used| *used).unwrap_or(0);
+    let fields = lines.get(last).map_or(Vec::new(), |line| field::fields(text, &line.body, node));
+    if fields.last().is_some_and(|field| !field.property.node.accepts(Kind::String)) {
+        return last + 1;
+    }
+    lines.iter().skip(last).position(|line| line.body.is_empty()).map_or(lines.len(), |gap| last + gap)
+}
+
+/// What was not understood: lines between those that were, in their form, or below them are lost; sentences before are only left out, and so
+/// are courtesy behind, and remarks from `footers` on. `listed` is where what was read are items of a list.
+pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: usize, listed: bool) -> Vec<Change> {
+    let first = used.iter().position(|used| *used).unwrap_or(0);
+    let last = used.iter().rposition(|used| *used).unwrap_or(lines.len());
+    let columns: BTreeSet<usize> = lines.iter().zip(used).filter(|(_, used)| **used).map(|(l, _)| l.column).collect();
+    let mut changes = Vec::new();
+    let mut prose = String::new();
+    // Prose is no loss, but where it takes back what was said before it: `Actually, it is 6.`
+    let told =
+        |changes: &mut Vec<Change>, prose: &str, at: usize| left_out(changes, prose, takes_back(prose, at > first));
+    // The column of the line that was understood last, while what follows is set in below it.
+    let mut below_of = None;
+    for (at, line) in lines.iter().enumerate() {
+        let said = text[line.body.clone()].trim();
+        if used[at] {
+            below_of = Some(line.column);
+        } else if !said.is_empty() && below_of.is_some_and(|column| line.column <= column) {
+            below_of = None;
+        }
+        let rule = said.chars().all(|c| "-=*_`~#|".contains(c)) || said.starts_with("```");
+        if line.comment && !used[at] {
+            told(&mut changes, &std::mem::take(&mut prose), at);
+            // A heading stands behind an empty line, right above what it heads.
+            let heads = said.starts_with('#')
+                && lines[at - usize::from(at > 0)].body.is_empty()
+                && used.get(at + 1) == Some(&true);
+            left_out(&mut changes, said, at > first && !heads && tells(said, false));
+            continue;
+        }
+        if used[at] || said.is_empty() || rule {
+            told(&mut changes, &std::mem::take(&mut prose), at);
+            continue;
+        }
+        let heading = said.starts_with('#') || said.ends_with(':');
+        let named = line.marked
+            || said.starts_with('|')
+            || said
+                .split([':', '='])
+                .next()
+                .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
+        // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
+        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
+        let strange = said.ends_with(':')
+            && !said.starts_with('#')
+            && columns.contains(&line.column)
+            && below.is_some_and(|(next, used)| *used && next.column > line.column);
+        let below_field = below_of.is_some();
+        // `Absent:` between the items of one list says that those below are of another; `Item 2:` counts them.
+        let parts = listed && heading && (first..last).contains(&at) && !said.contains(char::is_numeric);
+        let source = at > last && is_source(said);
+        let within = at < footers
+            && !source
+            && (strange || parts || below_field || !heading && (named || (first..last).contains(&at)));
+        if within || at > last && tells(said, at >= footers) {
+            left_out(&mut changes, said, true);
+        } else {
+            prose.push_str(said);
+            prose.push(' ');
+        }
+    }
+    told(&mut changes, &prose, lines.len());
+    changes
+}
+
+pub(super) fn left_out(changes: &mut Vec<Change>, said: &str, lossy: bool) {
+    let said = said.trim();
+    if said.is_empty() {
+        return;
+    }
+    let beginning = units::beginning(said, 200);
+    let shown = if beginning.len() < said.len() { format!("{beginning}…") } else { said.to_owned() };
+    changes.push(change("left_out", Value::from(shown), Value::Null, lossy));
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn prose_that_takes_a_value_back_is_told_from_courtesy() {
+        for said in [
+            "The price is now lower. It has been sold.",
+            "However, the seller wants more.",
+            "판매 완료되었습니다.",
+            "다시 확인해 보니 4만원입니다.",
+            "위 내용은 잘못되었습니다.",
+            "I assumed that the condition is good.",
+            "Please ignore the above.",
+        ] {
+            assert!(takes_back(said, true), "{said}");
+        }
+        for said in [
+            "Hope this helps!",
+            "I could not find the contact.",
+            "요청하신 JSON입니다.",
+            "However, let me know if you need more.",
+        ] {
+            assert!(!takes_back(said, true), "{said}");
+        }
+        assert!(takes_back("This listing was cancelled:", false) && takes_back("판매완료", false));
+        assert!(!takes_back("The JSON was wrong. However, here it is, corrected:", false));
+    }
+
+    #[test]
+    fn a_number_that_is_said_of_a_field_and_is_none_of_the_values_is_another() {
+        let schema = Schema::from_value(&json!({"type": "object", "properties": {
+            "price": {"type": "integer", "x-aliases": ["가격"]}, "date": {"type": "string"}}}))
+        .expect("a schema");
+        let value = json!({"price": 50000, "date": "2026-12-03"});
+        for (said, another) in [
+            ("The price is now 45,000 won.", true),
+            ("가격은 4만원으로 봤습니다.", true),
+            ("The price, 5만원, was converted.", false),
+            ("The price of 50,000 won is on the page.", false),
+            ("The 2 fields are the price and the date.", false),
+            ("A desk costs 45,000 won.", false),
+            ("The priceless one is of 1998.", false),
+        ] {
+            assert_eq!(tells_another_number(said, &schema, &value), another, "{said}");
+        }
+    }
 }

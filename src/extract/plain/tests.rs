@@ -228,6 +228,7 @@ fn a_sentence_with_commas_is_no_list_and_a_list_in_one_line_is_a_guess() {
 #[test]
 fn a_field_of_which_nothing_is_said_is_absent() {
     assert_eq!(best("Name:\nAge: 25\nTags:\nPets:\n  - colour: red", &person()).value, json!({"age": 25}));
+    assert_eq!(best("Name: ____\nAge: 25", &person()).value, json!({"age": 25}));
     assert_eq!(best("Name: \"\"\nAge: 25", &person()).value, json!({"name": "", "age": 25}));
     assert_eq!(best("Name: A\nAge: null\nCity: ~", &person()).value, json!({"name": "A", "age": null, "city": null}));
 }

@@ -248,7 +248,7 @@ impl Search {
         }
         for key in node.required().iter().filter(|key| !fields.contains_key(*key)) {
             let expected = node.property(key).map_or_else(|| "a value".into(), |p| wanted(p.node));
-            self.tell(&names::join(path, key), expected, "nothing".into(), value);
+            self.tell(&names::join(path, key), expected, super::NOTHING.into(), value);
         }
         let unknown: Vec<&String> = fields.keys().filter(|key| matches!(node.field(key), Rest::Forbidden)).collect();
         if !unknown.is_empty() {

@@ -39,6 +39,9 @@ pub(super) struct Facts {
     pub(super) rough: bool,
     /// The time is asked for: `3pm?`.
     pub(super) asked: bool,
+    /// It ends something, or comes again: 마감, `weekly`.
+    pub(super) ends: bool,
+    pub(super) repeats: bool,
     /// A zone is named whose offset is not certain.
     pub(super) zone_left_out: bool,
     /// The n-th is a week: 둘째 주.

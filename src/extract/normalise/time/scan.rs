@@ -144,6 +144,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }
+    super::words::note(text, place, facts);
     // The Friday following Dec 11 is not the 11th.
     let beside = text.longest(place, &["following", "previous", "preceding"]).map(|(_, end)| text.skip_spaces(end));
     if beside.is_some_and(|next| text.is_digit(next) || word(text, next).is_some()) {
@@ -291,6 +292,7 @@ struct Number {
 fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Option<Option<usize>> {
     let Number { value, place, end, four } = number;
     let loose = text.skip_spaces(end);
+    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
     let meridiem = match word(text, loose) {
         Some((Word::Part(_) | Word::Half(_), _)) => true,
         // 12 noon.
@@ -298,6 +300,10 @@ fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Opti
         _ => false,
     };
     let oclock = text.eat(loose, "o'clock").is_some();
+    // Dec 3 pm 5: the number right behind the month is its day where an hour of its own follows.
+    if behind_month && meridiem && facts.day.is_none() && hour_follows(text, loose) {
+        return put(&mut facts.day, value).map(|()| Some(end));
+    }
     if meridiem || oclock || at && value <= 24 && facts.hour.is_none() {
         return put(&mut facts.hour, value).map(|()| Some(end));
     }
@@ -311,7 +317,6 @@ fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Opti
     let after = text.skip_spaces(end);
     let after = text.eat(after, "of").map_or(after, |of| text.skip_spaces(of));
     let before_month = matches!(word(text, after), Some((Word::Month(_), _)));
-    let behind_month = facts.month_end.is_some_and(|month| text.skip_spaces(month) == place);
     if ordinal.is_some() && !before_month && !behind_month && other::is_noun(text, after) {
         return other::number(facts, end).map(Some);
     }
@@ -323,6 +328,12 @@ fn lone_number(text: &Text, facts: &mut Facts, number: Number, at: bool) -> Opti
         return Some(Some(end));
     }
     Some(None)
+}
+
+/// Whether a number that is no ordinal stands behind the word at `place`.
+fn hour_follows(text: &Text, place: usize) -> bool {
+    let number = word(text, place).and_then(|(_, end)| text.digits(text.skip_spaces(end), 2));
+    number.is_some_and(|(_, end)| text.longest(end, &["st", "nd", "rd", "th"]).is_none())
 }
 
 /// 년, 월, 일, 시, 분, 초 after a number in digits or words.

@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use super::super::index::Index;
-use super::super::text::Text;
+use super::super::text::{Text, is_hangul};
+use super::facts::Facts;
 use super::{english_words, korean_words};
 
 /// What a word says.
@@ -209,3 +210,95 @@ pub(super) const REFUSED: &[&str] = &[
     "전일",
     "이튿날",
 ];
+
+/// Says that the moment ends something: it is what was asked for where that is asked for.
+const ENDS: &[&str] = &[
+    "마감",
+    "기한",
+    "시한",
+    "만료",
+    "만기",
+    "종료",
+    "deadline",
+    "due",
+    "expires",
+    "expiry",
+    "expiration",
+    "closes",
+    "closing",
+    "ends",
+    "ending",
+    "cutoff",
+];
+
+/// Whether a field's names and description ask for the end of something.
+pub(super) fn asks_for_an_end(about: &str) -> bool {
+    const NAMES: &[&str] =
+        &["end", "until", "till", "by", "expire", "expired", "close", "stop", "finish", "까지", "종결", "끝", "마지막"];
+    // `dueDate` is two words.
+    let mut words = String::with_capacity(about.len());
+    for c in about.chars() {
+        if c.is_ascii_uppercase() && words.ends_with(|before: char| before.is_ascii_lowercase()) {
+            words.push(' ');
+        }
+        words.push(c);
+    }
+    let Some(about) = Text::new(&words) else { return false };
+    let begins = |place: usize| is_hangul(about.at(place)) || !about.before(place).is_alphanumeric();
+    (0..about.len()).any(|at| begins(at) && about.longest(at, ENDS).or_else(|| about.longest(at, NAMES)).is_some())
+}
+
+/// Says that the time depends on something, or was moved.
+const UNSETTLED: &[&str] = &[
+    "if",
+    "unless",
+    "depending",
+    "provisional",
+    "provisionally",
+    "unconfirmed",
+    "postponed",
+    "delayed",
+    "rescheduled",
+    "moved",
+    "changed",
+    "originally",
+    "formerly",
+    "old",
+    "tbd",
+    "tba",
+    "원래",
+    "당초",
+    "기존",
+    "연기",
+    "변경",
+    "잠정",
+    "미확정",
+    "가안",
+    "유동적",
+];
+
+/// Says that the day comes again: one of many is no more than a guess.
+const REPEATS: &[&str] = &[
+    "daily",
+    "weekly",
+    "biweekly",
+    "fortnightly",
+    "monthly",
+    "quarterly",
+    "yearly",
+    "annually",
+    "recurring",
+    "weekdays",
+    "weekends",
+    "평일",
+    "정기",
+];
+
+/// Notes a word that leaves the time unsettled, makes an end of it, or has it come again.
+pub(super) fn note(text: &Text, place: usize, facts: &mut Facts) {
+    let begins = |words: &[&str]| text.longest(place, words).is_some();
+    facts.ends |= begins(ENDS);
+    facts.repeats |= begins(REPEATS);
+    // 등 leaves others unsaid.
+    facts.rough |= begins(UNSETTLED) || text.word(place).0 == "등";
+}

@@ -48,6 +48,9 @@ fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
     if bare(name) == bared {
         return true;
     }
+    if fold(name) != folded {
+        return false;
+    }
     let joins = |s: &str| s.trim().chars().all(|c| c.is_alphanumeric() || "_- \"'`*.".contains(c));
     let digits = |s: &str| s.chars().any(|c| c.is_numeric());
     // `A-` is less than an A, and of `A B` each may be one of the list.
@@ -58,7 +61,7 @@ fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
         several && pieces.all(|piece| piece.chars().count() == 1)
     };
     let alike = is_less(name) == is_less(text) && of_letters(name) == of_letters(text);
-    fold(name) == folded && joins(name) && joins(text) && alike && !digits(name)
+    joins(name) && joins(text) && alike && !digits(name)
 }
 
 /// Without marks around and case.

@@ -116,6 +116,10 @@ impl Decimal {
     }
 
     fn units_at(self, scale: u32) -> Option<i128> {
+        // Mostly whole numbers meet whole ones, and of 128 bits each step counts.
+        if scale == self.scale {
+            return Some(self.units);
+        }
         self.units.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
 

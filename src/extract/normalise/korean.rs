@@ -85,7 +85,7 @@ const DETERMINERS: &[(&str, (i64, Determiner))] = &[
     ("너", (4, Determiner::Bound)),
 ];
 
-/// What a numeral in words begins with.
+/// What a numeral in words is made of.
 static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
     let native = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word).chain(["스무"]);
     let sino = DIGITS.iter().map(|(word, _)| *word).chain(UNITS.iter().chain(MYRIADS).map(|(word, _)| *word));
@@ -96,8 +96,7 @@ static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
 /// All numerals that begin at `place`, shortest first.
 pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
     // At most places none begins.
-    let first = text.at(place);
-    if !(first.is_ascii_digit() || first == '.') && FIRST_WORDS.beginning(first).is_empty() {
+    if !may_go_on(text, place) {
         return Vec::new();
     }
     let mut reader = Reader::default();
@@ -122,6 +121,12 @@ pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
         }
     }
     found
+}
+
+/// Whether a part of a numeral may stand there, by its first character.
+fn may_go_on(text: &Text, place: usize) -> bool {
+    let first = text.at(place);
+    first.is_ascii_digit() || first == '.' || !FIRST_WORDS.beginning(first).is_empty()
 }
 
 /// Whether two native numbers follow each other, which is one of the two: 네 다섯 명, 다섯에서 여섯 명. `place` is the first one's.
@@ -193,7 +198,7 @@ impl Default for Reader {
 impl Reader {
     /// Takes the part at `place` if it can go on from here: where the part ends.
     fn step(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if self.determiner != Determiner::No {
+        if self.determiner != Determiner::No || !may_go_on(text, place) {
             return None;
         }
         if self.pointed {

@@ -11,7 +11,7 @@ use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
 use super::index::Index;
 use super::korean::{Determiner, numerals};
-use super::text::{Text, is_hangul};
+use super::text::{Text, is_alphanumeric, is_hangul};
 use super::{english, text};
 
 static COUNTED: LazyLock<Index<&str>> = LazyLock::new(|| Index::new(COUNTERS.iter().map(|word| (*word, *word))));
@@ -97,10 +97,13 @@ fn below_ground(text: &Text, place: usize) -> Option<Phrase> {
 
 /// Whether a word stands there that only looks like a numeral and its unit: 만일, 일단, 사장.
 fn is_word(text: &Text, place: usize) -> bool {
+    let near = LOOK_ALIKES.beginning(text.at(place));
+    if near.is_empty() {
+        return false;
+    }
     let (word, _) = text.word(place);
-    let near = LOOK_ALIKES.beginning(text.at(place)).iter();
-    let known = near.filter_map(|(known, ())| word.strip_prefix(known));
-    known.into_iter().any(|rest| rest.is_empty() || PARTICLES.contains(&rest))
+    let mut known = near.iter().filter_map(|(known, ())| word.strip_prefix(known));
+    known.any(|rest| rest.is_empty() || PARTICLES.contains(&rest))
 }
 
 /// Past the 만 of 만 25세 and 만 3년, which says that the years are full ones and is no ten thousand: where their number begins.
@@ -130,6 +133,10 @@ struct Prefix {
 impl Prefix {
     fn read(text: &Text, place: usize) -> Self {
         let mut prefix = Self { end: place, negative: false, money: false, rough: false, ordinal: false };
+        // No word or sign before a number begins with a digit.
+        if text.is_digit(place) {
+            return prefix;
+        }
         // 한 100만원 is about a million; 한 개 is one.
         let some = text.eat(place, "한").filter(|&end| text.at(end) == ' ' && text.is_digit(text.skip_spaces(end)));
         let rough = text.longest(place, ROUGHLY_BEFORE).map(|(_, end)| end);
@@ -156,7 +163,7 @@ impl Prefix {
         if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
             let number = text.skip_spaces(end);
             // 제일 is most, not number one.
-            let most = text.at(number) == '일' && !text.at(number + 1).is_alphanumeric();
+            let most = text.at(number) == '일' && !is_alphanumeric(text.at(number + 1));
             if !most && !numerals(text, number).is_empty() {
                 (prefix.end, prefix.ordinal) = (number, true);
             }
@@ -408,7 +415,7 @@ fn finish(
     }
     let next = text.at(end);
     let joins = matches!(next, '-' | '/' | '~' | '^' | '_' | '@' | ':') && text.at(end + 1) != ' ';
-    let ends = !next.is_alphanumeric() && !joins;
+    let ends = !is_alphanumeric(next) && !joins;
     let amount = match amount {
         _ if !ends => return None,
         amount if !prefix.negative => amount,
@@ -424,6 +431,6 @@ fn finish(
 pub(super) fn may_begin(text: &Text, place: usize) -> bool {
     let before = text.before(place);
     let joined =
-        matches!(before, '-' | '.' | '/' | '_' | '#' | '@') && place > 1 && text.before(place - 1).is_alphanumeric();
-    !joined && (!before.is_alphanumeric() || (text::is_hangul(before) && text.is_digit(place)))
+        matches!(before, '-' | '.' | '/' | '_' | '#' | '@') && place > 1 && is_alphanumeric(text.before(place - 1));
+    !joined && (!is_alphanumeric(before) || (text::is_hangul(before) && text.is_digit(place)))
 }

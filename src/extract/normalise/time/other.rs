@@ -2,7 +2,7 @@
 //! word before them; a bare one could be a second hour or day, and is left to refuse the text. Next: `scan`.
 
 use super::super::phrase::phrase_at;
-use super::super::text::{Text, is_hangul};
+use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::facts::Facts;
 use super::words::{FILLERS, Word, word};
 
@@ -78,7 +78,7 @@ fn telephone(text: &Text, place: usize) -> Option<usize> {
         }
         end += 1;
     }
-    let ends = is_hangul(text.at(end)) || !text.at(end).is_alphanumeric();
+    let ends = is_hangul(text.at(end)) || !is_alphanumeric(text.at(end));
     (groups > 1 && group == 4 && (8..=13).contains(&digits) && ends).then(|| word_end(text, end))
 }
 
@@ -124,7 +124,7 @@ pub(super) fn is_label(text: &Text, place: usize) -> bool {
 
 fn word_end(text: &Text, place: usize) -> usize {
     let mut end = place;
-    while text.at(end).is_alphanumeric() || matches!(text.at(end), '-' | '.' | ',' | '/') && text.is_digit(end + 1) {
+    while is_alphanumeric(text.at(end)) || matches!(text.at(end), '-' | '.' | ',' | '/') && text.is_digit(end + 1) {
         end += 1;
     }
     end

@@ -1,12 +1,12 @@
 //! From a text to its [`Facts`]: each piece is recognised where it stands, in Korean, English or digits; what is not is counted.
 //! What the pieces mean together is `resolve`'s.
 
-use super::super::text::{Text, is_hangul};
+use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, word};
+use super::words::{FILLERS, REFUSES, ROUGHLY, Week, Word, word};
 use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
@@ -130,10 +130,10 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         facts.nth_week |= character == '주' && facts.nth.is_some();
         return Some(end);
     }
-    if !character.is_alphanumeric() {
+    if !is_alphanumeric(character) {
         return (!is_bound_sign(text, place)).then_some(place + 1);
     }
-    if place > 0 && text.before(place).is_alphanumeric() {
+    if place > 0 && is_alphanumeric(text.before(place)) {
         return None;
     }
     // 화/목 오후 2시 is two days.
@@ -141,7 +141,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     if day(place) && matches!(text.at(place + 1), '/' | '·' | ',') && day(text.skip_spaces(place + 2)) {
         return None;
     }
-    if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
+    if text.among(place, &REFUSES).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }
     // The Friday following Dec 11 is not the 11th.
@@ -151,7 +151,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     }
     let mut end = place;
     // 회의실3: the number behind Hangul is looked at by itself.
-    while (text.at(end).is_alphanumeric() || text.at(end) == '\'') && !(is_hangul(character) && text.is_digit(end)) {
+    while (is_alphanumeric(text.at(end)) || text.at(end) == '\'') && !(is_hangul(character) && text.is_digit(end)) {
         end += 1;
     }
     // 3시 전: the word makes it a bound.
@@ -199,7 +199,7 @@ fn is_bound_sign(text: &Text, place: usize) -> bool {
     match text.at(place) {
         '~' | '≤' | '≥' | '≦' | '≧' => true,
         '<' | '>' => before == ' ' && (next == '=' || text.is_digit(text.skip_spaces(place + 1))),
-        '+' => before.is_alphanumeric() && !next.is_alphanumeric(),
+        '+' => is_alphanumeric(before) && !is_alphanumeric(next),
         _ => false,
     }
 }

@@ -138,6 +138,9 @@ pub(super) const ROUGHLY: &[&str] = &[
     "아마도",
 ];
 
+/// The same as a table.
+pub(super) static REFUSES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(REFUSED));
+
 /// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
 /// moving holidays, which no table knows.
 pub(super) const REFUSED: &[&str] = &[

@@ -283,7 +283,7 @@ fn items_are_no_lists(schema: Option<&Schema>) -> bool {
 /// Where a change of a value lies once the value is in a list of all: at `index`, or so many items further on.
 fn gathered_path(path: &str, index: usize, flat: bool, value: &Value) -> String {
     if !(flat && value.is_array()) {
-        return format!("/{index}{path}");
+        return ["/", &index.to_string(), path].concat();
     }
     let inside = path.strip_prefix('/').unwrap_or_default();
     let (item, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));

@@ -146,8 +146,9 @@ pub(super) fn denies(text: &Text, from: usize, to: usize) -> bool {
 pub(super) fn mentioned(text: &Text) -> bool {
     let mut place = 0;
     while place < text.len() {
-        let (word, end) = text.word(place);
-        if is_english(&word) {
+        let end = text.word_end(place);
+        // They all end with a letter of English.
+        if end > place && text.before(end).is_ascii_alphabetic() && is_english(&text.word(place).0) {
             return true;
         }
         place = end.max(place + 1);

@@ -134,7 +134,7 @@ pub(super) fn is_one_of_two(text: &Text, place: usize) -> bool {
     let native = |place: usize| {
         let known = text.meaning(place, NATIVE_ONES).is_some() || text.meaning(place, NATIVE_TENS).is_some();
         let known = known || text.meaning(place, DETERMINERS).is_some();
-        numerals(text, place).pop().filter(|numeral| known && !numeral.digits)
+        if known { numerals(text, place).pop().filter(|numeral| !numeral.digits) } else { None }
     };
     native(place).is_some_and(|first| {
         let end = text.longest(first.end, &["에서", "이나", "내지"]).map_or(first.end, |(_, end)| end);

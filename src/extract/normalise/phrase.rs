@@ -18,6 +18,9 @@ static COUNTED: LazyLock<Index<&str>> = LazyLock::new(|| Index::new(COUNTERS.ite
 static PAID: LazyLock<Index<()>> = LazyLock::new(|| Index::of(CURRENCIES));
 static NAMED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(NOUNS));
 static LOOK_ALIKES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(WORDS));
+static ROUGHLY: LazyLock<Index<()>> = LazyLock::new(|| Index::of(ROUGHLY_BEFORE));
+static SIGNED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(SIGNS));
+static CODED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(CODES));
 
 /// The phrase's number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,19 +142,20 @@ impl Prefix {
         }
         // 한 100만원 is about a million; 한 개 is one.
         let some = text.eat(place, "한").filter(|&end| text.at(end) == ' ' && text.is_digit(text.skip_spaces(end)));
-        let rough = text.longest(place, ROUGHLY_BEFORE).map(|(_, end)| end);
+        let rough = text.among(place, &ROUGHLY).map(|((), end)| end);
         if let Some(end) = some.or(rough) {
             (prefix.end, prefix.rough) = (text.skip_spaces(end), true);
         }
         let mut signed = prefix.sign(text);
-        let sign = text.longest(prefix.end, SIGNS).or_else(|| {
+        let sign = text.among(prefix.end, &SIGNED).map(|((), end)| end).or_else(|| {
             // krw1,200 as well as krw 1,200: the word's end is looked for only before letters.
-            let code =
-                CODES.iter().position(|code| code.chars().enumerate().all(|(i, c)| text.at(prefix.end + i) == c))?;
-            let end = prefix.end + CODES[code].chars().count();
-            (!text.at(end).is_alphabetic()).then_some((code, end))
+            let near = CODED.beginning(text.at(prefix.end)).iter();
+            let mut codes = near.map(|(code, ())| code.chars());
+            let code = codes.find(|code| code.clone().enumerate().all(|(i, c)| text.at(prefix.end + i) == c))?;
+            let end = prefix.end + code.count();
+            (!text.at(end).is_alphabetic()).then_some(end)
         });
-        if let Some((_, end)) = sign {
+        if let Some(end) = sign {
             (prefix.end, prefix.money) = (text.skip_spaces(end), true);
             signed = signed || prefix.sign(text);
         }

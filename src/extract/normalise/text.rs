@@ -113,10 +113,15 @@ impl Text {
 
     /// The letters, digits and apostrophes from there on, and where they end.
     pub(super) fn word(&self, place: usize) -> (String, usize) {
+        let end = self.word_end(place);
+        (self.chars.get(place..end).unwrap_or_default().iter().collect(), end)
+    }
+
+    /// Where they end.
+    pub(super) fn word_end(&self, place: usize) -> usize {
         let part = |character: &char| is_alphanumeric(*character) || *character == '\'';
         let rest = self.chars.get(place..).unwrap_or_default();
-        let length = rest.iter().position(|character| !part(character)).unwrap_or(rest.len());
-        (rest[..length].iter().collect(), place + length)
+        place + rest.iter().position(|character| !part(character)).unwrap_or(rest.len())
     }
 
     pub(super) fn has_digit(&self, from: usize, to: usize) -> bool {

@@ -4,7 +4,7 @@
 use super::super::phrase::phrase_at;
 use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::facts::Facts;
-use super::words::{FILLERS, Word, word};
+use super::words::{FILLS, Word, word};
 
 /// Words that lead to another time rather than name what a number is of.
 const LINKS: &[&str] = &[
@@ -111,7 +111,7 @@ pub(super) fn is_noun(text: &Text, place: usize) -> bool {
     const VERBS: &[&str] = &["is", "was", "will", "would", "works", "for", "with", "please", "if", "then"];
     let (said, _) = text.word(place);
     let other = said.chars().next().is_some_and(char::is_alphabetic) && !VERBS.contains(&said.as_str());
-    other && word(text, place).is_none() && text.longest(place, FILLERS).is_none()
+    other && word(text, place).is_none() && text.among(place, &FILLS).is_none()
 }
 
 /// `A101`, `B2`: a name with a number in it. A word of a time that is glued to one (`Nov5`) is none.

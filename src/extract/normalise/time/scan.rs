@@ -6,7 +6,7 @@ use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSES, ROUGHLY, Week, Word, word};
+use super::words::{FILLS, REFUSES, ROUGHENS, Week, Word, word};
 use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
@@ -69,7 +69,7 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     }
     let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
     let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
-    if let Some((minutes, end)) = zones::zone(text, place).filter(|_| tight) {
+    if tight && let Some((minutes, end)) = zones::zone(text, place) {
         put(&mut facts.offset, minutes)?;
         return Some(Some(end));
     }
@@ -105,14 +105,14 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
         return Some(Some(end));
     }
     // 약속 and 경기장 are words of their own, 약 세 시 and 3시경 are rough.
-    let rough = |&(_, end): &(usize, usize)| {
+    let rough = |&((), end): &((), usize)| {
         let glued = is_hangul(text.before(place)) || text.is_digit(place.saturating_sub(1));
-        let ends = !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+        let ends = !is_hangul(text.at(end)) || text.among(end, &FILLS).is_some();
         glued
             || ends
             || text.at(place) == '약' && korean_unit(text, end, &mut Facts::default()).is_none_or(|unit| unit.is_some())
     };
-    if let Some((_, end)) = text.longest(place, ROUGHLY).filter(rough) {
+    if let Some((_, end)) = text.among(place, &ROUGHENS).filter(rough) {
         facts.rough = true;
         return Some(Some(end));
     }
@@ -124,9 +124,9 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     let character = text.at(place);
     let glued = is_hangul(text.before(place)) || text.before(place).is_ascii_digit();
     // 둘째 주에, 3시 정각; 주차 is parking.
-    let whole = |end: usize| !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+    let whole = |end: usize| !is_hangul(text.at(end)) || text.among(end, &FILLS).is_some();
     let may_fill = |end| glued || !is_hangul(character) || (matches!(character, '주' | '정') && whole(end));
-    if let Some((_, end)) = text.longest(place, FILLERS).filter(|&(_, end)| may_fill(end)) {
+    if let Some((_, end)) = text.among(place, &FILLS).filter(|&(_, end)| may_fill(end)) {
         facts.nth_week |= character == '주' && facts.nth.is_some();
         return Some(end);
     }

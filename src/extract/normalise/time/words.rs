@@ -78,7 +78,7 @@ pub(super) fn word(text: &Text, place: usize) -> Option<(Word, usize)> {
 }
 
 /// Says nothing by itself between the parts, before or after them.
-pub(super) const FILLERS: &[&str] = &[
+const FILLERS: &[&str] = &[
     "에",
     "에는",
     "의",
@@ -138,7 +138,9 @@ pub(super) const ROUGHLY: &[&str] = &[
     "아마도",
 ];
 
-/// The same as a table.
+// The same as tables that are asked at each place.
+pub(super) static FILLS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(FILLERS));
+pub(super) static ROUGHENS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(ROUGHLY));
 pub(super) static REFUSES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(REFUSED));
 
 /// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and

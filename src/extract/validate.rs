@@ -30,8 +30,7 @@ pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
         let (expected, found) = (format!("at most {MOST_DEPTH} levels of nesting"), "more".to_string());
         return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
     }
-    let size = u64::try_from(size(value)).unwrap_or(u64::MAX);
-    match schema.is_valid(value, MOST_TRIES.saturating_add(TRIES_PER_VALUE.saturating_mul(size))) {
+    match is_valid(value, schema) {
         Some(true) => return Vec::new(),
         Some(false) => {}
         None => {
@@ -52,6 +51,17 @@ pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Whether [`validate`] would tell of nothing: of a value that is to be changed, what is wrong with it need not be told.
+pub(super) fn fits(value: &Value, schema: &Schema) -> bool {
+    is_shallow(value, MOST_DEPTH) && is_valid(value, schema) == Some(true)
+}
+
+/// None where that cannot be told in so many tries.
+fn is_valid(value: &Value, schema: &Schema) -> Option<bool> {
+    let size = u64::try_from(size(value)).unwrap_or(u64::MAX);
+    schema.is_valid(value, MOST_TRIES.saturating_add(TRIES_PER_VALUE.saturating_mul(size)))
 }
 
 fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, depth: usize) {

@@ -242,7 +242,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         let value = Value::String(reading.value);
         return Some(Reading { value, kind: reading.kind, lossy: false, open: reading.inferred });
     }
-    let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
+    let answered = || if node.accepts(Kind::Boolean) { yes_or_no(text) } else { None };
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return answered();
     }

@@ -66,7 +66,11 @@ fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
 
 /// Without marks around and case.
 fn bare(name: &str) -> String {
-    name.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,:;!?()[]{}“”‘’".contains(c)).to_lowercase()
+    let mark = |c: char| {
+        matches!(c, '"' | '\'' | '`' | '*' | '.' | ',' | ':' | ';' | '!' | '?' | '(' | ')' | '[' | ']' | '{' | '}')
+            || matches!(c, '“' | '”' | '‘' | '’')
+    };
+    name.trim_matches(|c: char| c.is_whitespace() || mark(c)).to_lowercase()
 }
 
 impl Walk {

@@ -13,6 +13,7 @@ pub mod wrapper;
 
 pub use around::{footnote, reference};
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -128,7 +129,10 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
         let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
         let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
-        let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
+        let mut said = Cow::from(&text[gap]);
+        if said.split_inclusive('\n').any(fence) {
+            said = said.split_inclusive('\n').filter(|line| !fence(line)).collect::<String>().into();
+        }
         let said = said.trim_matches(around);
         if said.is_empty() {
             continue;

@@ -17,7 +17,7 @@ use super::parse::cues;
 use super::parse::{self, Candidate};
 use super::schema::node::Node;
 use super::schema::{Kind, Kinds, Schema};
-use super::validate::{asks_for_a_day, excerpt, fits, validate};
+use super::validate::{self, Fit, asks_for_a_day, excerpt};
 use super::{plain, repair};
 use crate::units::beginning;
 
@@ -261,16 +261,18 @@ impl Chain<'_> {
                 coerced = step(Stage::Coerce, kept(&value), made.faults, made.changes, begun);
             }
             let begun = Instant::now();
-            let unfit = refused || !fits(&value, schema);
-            if unfit && self.reading == Reading::Whole {
+            // What is wrong is told when it is known that it stays.
+            let mut fit = validate::fit(&value, schema);
+            if (refused || fit != Fit::Fits) && self.reading == Reading::Whole {
                 let begun = Instant::now();
                 let made = normalise(value, schema, self.now);
                 value = made.value;
                 if !made.changes.is_empty() {
                     normalised = step(Stage::Normalise, kept(&value), Vec::new(), made.changes, begun);
+                    fit = validate::fit(&value, schema);
                 }
             }
-            let mut faults = if unfit { validate(&value, schema) } else { Vec::new() };
+            let mut faults = validate::faults(&value, schema, fit);
             if self.reading == Reading::Whole {
                 for fault in faults.iter_mut().filter(|fault| asks_for_a_day(fault)) {
                     let text = value.pointer(&fault.path).and_then(Value::as_str);

@@ -53,22 +53,29 @@ impl Walk {
                         let before = std::mem::replace(value, list);
                         // 1,234 may be one number.
                         let guessed = before.as_str().is_some_and(|text| number(text).is_some());
-                        self.record(path, "list_read", &before, value, guessed);
+                        self.record(path, "list_read", before, value, guessed);
                         self.visit(value, node, path);
                     }
                     return;
                 };
                 let before = std::mem::replace(value, reading.value);
-                self.record(path, reading.kind, &before, value, reading.lossy);
-                for kind in reading.open {
-                    self.record(path, kind, &before, value, true);
+                let Some((last, others)) = reading.open.split_last() else {
+                    return self.record(path, reading.kind, before, value, reading.lossy);
+                };
+                self.record(path, reading.kind, before.clone(), value, reading.lossy);
+                for kind in others {
+                    self.record(path, kind, before.clone(), value, true);
                 }
+                self.record(path, last, before, value, true);
             }
             Value::Array(items) => {
                 let Some(node) = the_one(node, Kind::Array, |_| true) else { return };
                 for (index, item) in items.iter_mut().enumerate() {
                     if let Rest::Node(node) = node.item(index) {
-                        self.into(path, &index.to_string(), |walk, path| walk.visit(item, node, path));
+                        let length = path.len();
+                        names::push_index(path, index);
+                        self.visit(item, node, path);
+                        path.truncate(length);
                     }
                 }
             }
@@ -77,7 +84,10 @@ impl Walk {
                 let Some(node) = the_one(node, Kind::Object, fits) else { return };
                 for (key, field) in fields.iter_mut() {
                     if let Rest::Node(node) = node.field(key) {
-                        self.into(path, key, |walk, path| walk.visit(field, node, path));
+                        let length = path.len();
+                        names::push(path, key);
+                        self.visit(field, node, path);
+                        path.truncate(length);
                     }
                 }
             }
@@ -85,22 +95,17 @@ impl Walk {
         }
     }
 
-    /// With the path one segment longer.
-    fn into(&mut self, path: &mut String, segment: &str, visit: impl FnOnce(&mut Self, &mut String)) {
-        let length = path.len();
-        names::push(path, segment);
-        visit(self, path);
-        path.truncate(length);
-    }
-
-    fn record(&mut self, path: &str, kind: &str, before: &Value, after: &Value, lossy: bool) {
+    fn record(&mut self, path: &str, kind: &str, before: Value, after: &Value, lossy: bool) {
         let (path, kind) = (path.to_string(), kind.to_string());
-        self.changes.push(Change { path, kind, before: before.clone(), after: after.clone(), lossy });
+        self.changes.push(Change { path, kind, before, after: after.clone(), lossy });
     }
 }
 
 /// The node to follow into an array or object: this one, or the only alternative of that kind that the value fits.
 fn the_one<'s>(node: Node<'s>, kind: Kind, fits: impl Fn(Node<'s>) -> bool) -> Option<Node<'s>> {
+    if node.branches().len() == 0 {
+        return (node.accepts(kind) && fits(node)).then_some(node);
+    }
     let mut open = vec![node];
     let mut found = None;
     // Alternatives may have alternatives; a schema has at most so many nodes on the way as its depth and width allow.
@@ -157,6 +162,10 @@ fn listed(text: &str, node: Node<'_>) -> Option<Value> {
 
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
 fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+    if node.choices().is_some() || node.branches().len() == 0 {
+        let read = || read(text, node, path, now).or_else(|| none_of(text, node));
+        return if takes(text, node) { None } else { read() };
+    }
     let mut ways = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
@@ -234,8 +243,7 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
-        let about = [key(path).map(names_in_words), node.title().map(Into::into)];
-        return chosen(text, choices, &about.into_iter().flatten().collect::<Vec<_>>().join(" "));
+        return chosen(text, choices, &about([key(path), node.title(), None]));
     }
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
@@ -251,9 +259,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
         return None;
     }
-    let about = [key(path).map(names_in_words), node.title().map(Into::into), node.description().map(Into::into)];
-    let about: Vec<String> = about.into_iter().flatten().collect();
-    let about = about.join(" ");
+    let about = about([key(path), node.title(), node.description()]);
     let mut open = money::lost(text, &about, reading.kind);
     // Of a percentage a half is 50, as likely as 0.5.
     let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
@@ -269,9 +275,20 @@ fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// `price_krw` as `price krw`.
-fn names_in_words(key: &str) -> String {
-    key.replace(['_', '-'], " ")
+/// A field's names one behind the other, the key first: `price_krw` as `price krw`.
+fn about([key, title, description]: [Option<&str>; 3]) -> String {
+    let mut about = String::new();
+    if let Some(key) = key {
+        about.extend(key.chars().map(|c| if matches!(c, '_' | '-') { ' ' } else { c }));
+    }
+    let mut first = key.is_none();
+    for name in [title, description].into_iter().flatten() {
+        if !std::mem::take(&mut first) {
+            about.push(' ');
+        }
+        about.push_str(name);
+    }
+    about
 }
 
 fn yes_or_no(text: &str) -> Option<Reading> {

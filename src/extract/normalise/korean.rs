@@ -93,6 +93,13 @@ static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
     Index::new(words.chain(["점"]).map(|word| (word, ())))
 });
 
+/// What its native ones are.
+static NATIVE: LazyLock<Index<()>> = LazyLock::new(|| {
+    let numbers = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word);
+    let words = numbers.chain(DETERMINERS.iter().map(|(word, _)| *word)).chain(["스무"]);
+    Index::new(words.map(|word| (word, ())))
+});
+
 /// All numerals that begin at `place`, shortest first.
 pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
     // At most places none begins.
@@ -222,7 +229,7 @@ impl Reader {
     }
 
     fn native(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if self.last.is_some() || self.closed || self.unit == 0 {
+        if self.last.is_some() || self.closed || self.unit == 0 || NATIVE.beginning(text.at(place)).is_empty() {
             return None;
         }
         if let Some(end) = text.eat(place, "스무").filter(|_| self.unit > 1) {

@@ -2,6 +2,7 @@
 //! What numbers and times are is not known here. Next: `number` and `time`.
 
 use super::index::Index;
+pub(super) use crate::extract::schema::names::is_alphanumeric;
 
 /// Longer texts are neither a number nor a time, so that everything built on this stays small.
 const LONGEST_BYTES: usize = 1024;
@@ -158,11 +159,6 @@ impl Begins {
 
 pub(super) fn is_hangul(character: char) -> bool {
     ('가'..='힣').contains(&character)
-}
-
-/// As [`char::is_alphanumeric`], which looks syllables up in a table.
-pub(super) fn is_alphanumeric(character: char) -> bool {
-    is_hangul(character) || character.is_alphanumeric()
 }
 
 /// Full-width forms to ASCII, kinds of dash and space to one, numeral Hanja to Hangul.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
+use crate::extract::schema::names::is_alphanumeric;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
 
 /// No name in a text is longer than this, nor has more words.
@@ -266,7 +267,7 @@ fn name_before<'s>(
     stands: impl Fn(usize) -> bool,
 ) -> Option<(usize, Property<'s>)> {
     // Most separators in a hostile text have no word before them.
-    if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || is_around(c)) {
+    if !text[within.clone()].trim_end().ends_with(|c: char| is_alphanumeric(c) || is_around(c)) {
         return None;
     }
     let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);

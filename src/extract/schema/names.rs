@@ -30,6 +30,11 @@ fn is_letter_without_case(c: char) -> bool {
         | '\u{3131}'..='\u{318e}' | '\u{4e00}'..='\u{9ffc}')
 }
 
+/// As [`char::is_alphanumeric`], which looks syllables up in a table.
+pub fn is_alphanumeric(character: char) -> bool {
+    ('가'..='힣').contains(&character) || character.is_alphanumeric()
+}
+
 /// The ordinary form of a full-width letter, digit or mark.
 pub fn half_width(c: char) -> char {
     match c {

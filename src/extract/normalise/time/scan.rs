@@ -137,7 +137,8 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
         return None;
     }
     // 화/목 오후 2시 is two days.
-    let day = |place| "월화수목금토일".contains(text.at(place)) && !is_hangul(text.at(place + 1));
+    let named = |place| matches!(text.at(place), '월' | '화' | '수' | '목' | '금' | '토' | '일');
+    let day = |place| named(place) && !is_hangul(text.at(place + 1));
     if day(place) && matches!(text.at(place + 1), '/' | '·' | ',') && day(text.skip_spaces(place + 2)) {
         return None;
     }

@@ -210,7 +210,7 @@ pub(super) fn is_left_out(text: &Text, facts: &Facts, place: usize) -> bool {
     if known || capitals && LETTERS.contains(&word.as_str()) {
         return true;
     }
-    if AREAS.contains(&word.as_str()) && text.at(end) == '/' && text.at(end + 1).is_ascii_alphabetic() {
+    if text.at(end) == '/' && text.at(end + 1).is_ascii_alphabetic() && AREAS.contains(&word.as_str()) {
         return true;
     }
     let short = word.len() == 2;

@@ -93,6 +93,9 @@ static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
     Index::new(words.chain(["점"]).map(|word| (word, ())))
 });
 
+static SINO_DIGITS: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(DIGITS.iter().copied()));
+static TENS: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(NATIVE_TENS.iter().copied()));
+static ONES: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(NATIVE_ONES.iter().copied()));
 /// What its native ones are.
 static NATIVE: LazyLock<Index<()>> = LazyLock::new(|| {
     let numbers = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word);
@@ -139,7 +142,7 @@ fn may_go_on(text: &Text, place: usize) -> bool {
 /// Whether two native numbers follow each other, which is one of the two: 네 다섯 명, 다섯에서 여섯 명. `place` is the first one's.
 pub(super) fn is_one_of_two(text: &Text, place: usize) -> bool {
     let native = |place: usize| {
-        let known = text.meaning(place, NATIVE_ONES).is_some() || text.meaning(place, NATIVE_TENS).is_some();
+        let known = text.among(place, &ONES).is_some() || text.among(place, &TENS).is_some();
         let known = known || text.meaning(place, DETERMINERS).is_some();
         if known { numerals(text, place).pop().filter(|numeral| !numeral.digits) } else { None }
     };
@@ -236,11 +239,11 @@ impl Reader {
             (self.group, self.unit, self.determiner) = (self.group.plus(Decimal::whole(20))?, 0, Determiner::Loose);
             return Some(end);
         }
-        if let Some((tens, end)) = text.meaning(place, NATIVE_TENS).filter(|_| self.unit > 1) {
+        if let Some((tens, end)) = text.among(place, &TENS).filter(|_| self.unit > 1) {
             (self.group, self.unit) = (self.group.plus(Decimal::whole(tens))?, 1);
             return Some(end);
         }
-        if let Some((ones, end)) = text.meaning(place, NATIVE_ONES) {
+        if let Some((ones, end)) = text.among(place, &ONES) {
             (self.group, self.unit) = (self.group.plus(Decimal::whole(ones))?, 0);
             return Some(end);
         }
@@ -256,7 +259,7 @@ impl Reader {
     }
 
     fn sino(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if let Some((digit, end)) = text.meaning(place, DIGITS) {
+        if let Some((digit, end)) = text.among(place, &SINO_DIGITS) {
             let begun = self.parts > 0;
             if digit == 9 && self.last.is_some() {
                 return self.take_myriad(text, place);
@@ -310,7 +313,7 @@ impl Reader {
 
     /// Digits one by one after 점, and perhaps a myriad for the whole: 삼점오억.
     fn after_point(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if let Some((digit, end)) = text.meaning(place, DIGITS) {
+        if let Some((digit, end)) = text.among(place, &SINO_DIGITS) {
             self.fraction.push(char::from_digit(u32::try_from(digit).ok()?, 10)?);
             self.words += 1;
             return (self.fraction.len() <= 30).then_some(end);

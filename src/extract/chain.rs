@@ -90,11 +90,16 @@ pub fn repair_value(text: &str, schema: Option<&Schema>, now: DateTime) -> Repai
     let outcome = Chain { text, schema, now, reading: Reading::Whole, keep: false }.run();
     let changed = outcome.steps.iter().rev().find(|step| !step.changes.is_empty());
     let stage = changed.map(|step| step.stage);
-    Repaired {
-        result: outcome.result,
-        stage,
-        changes: outcome.steps.into_iter().flat_map(|step| step.changes).collect(),
+    // Mostly one step has nearly all of them, and they stay where they are.
+    let mut changes = Vec::new();
+    for step in outcome.steps {
+        if changes.is_empty() {
+            changes = step.changes;
+        } else {
+            changes.extend(step.changes);
+        }
     }
+    Repaired { result: outcome.result, stage, changes }
 }
 
 #[derive(Clone, Copy)]

@@ -90,15 +90,13 @@ fn gaps(text: &str, found: &[Candidate]) -> Vec<(usize, Range<usize>)> {
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|index| found[*index].span.start);
     let mut at = 0;
-    let mut gaps: Vec<_> = order
-        .iter()
-        .map(|index| {
-            let span = &found[*index].span;
-            let gap = at..span.start.max(at);
-            at = span.end.max(at);
-            (*index, gap)
-        })
-        .collect();
+    let mut gaps = Vec::with_capacity(order.len() + 1);
+    gaps.extend(order.iter().map(|index| {
+        let span = &found[*index].span;
+        let gap = at..span.start.max(at);
+        at = span.end.max(at);
+        (*index, gap)
+    }));
     gaps.extend(order.last().map(|last| (*last, at..text.len())));
     gaps
 }
@@ -248,7 +246,9 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     }
     let flat = items_are_no_lists(schema);
     let span = first.span.start..last.span.end.max(first.span.end);
-    let mut changes = vec![change("values_gathered", Value::from(found.len()), Value::Null, false)];
+    // Room for all at once: of many values the lists grow to megabytes.
+    let mut changes = Vec::with_capacity(1 + found.iter().map(|c| c.changes.len()).sum::<usize>());
+    changes.push(change("values_gathered", Value::from(found.len()), Value::Null, false));
     let mut items = Vec::with_capacity(found.len());
     let mut alone = Vec::with_capacity(found.len().min(MOST_ALONE));
     for candidate in found {

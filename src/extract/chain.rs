@@ -17,7 +17,7 @@ use super::parse::cues;
 use super::parse::{self, Candidate};
 use super::schema::node::Node;
 use super::schema::{Kind, Kinds, Schema};
-use super::validate::{asks_for_a_day, excerpt, validate};
+use super::validate::{self, Fit, asks_for_a_day, excerpt};
 use super::{plain, repair};
 use crate::units::beginning;
 
@@ -90,11 +90,16 @@ pub fn repair_value(text: &str, schema: Option<&Schema>, now: DateTime) -> Repai
     let outcome = Chain { text, schema, now, reading: Reading::Whole, keep: false }.run();
     let changed = outcome.steps.iter().rev().find(|step| !step.changes.is_empty());
     let stage = changed.map(|step| step.stage);
-    Repaired {
-        result: outcome.result,
-        stage,
-        changes: outcome.steps.into_iter().flat_map(|step| step.changes).collect(),
+    // Mostly one step has nearly all of them, and they stay where they are.
+    let mut changes = Vec::new();
+    for step in outcome.steps {
+        if changes.is_empty() {
+            changes = step.changes;
+        } else {
+            changes.extend(step.changes);
+        }
     }
+    Repaired { result: outcome.result, stage, changes }
 }
 
 #[derive(Clone, Copy)]
@@ -261,16 +266,18 @@ impl Chain<'_> {
                 coerced = step(Stage::Coerce, kept(&value), made.faults, made.changes, begun);
             }
             let begun = Instant::now();
-            let mut faults = validate(&value, schema);
-            if (refused || !faults.is_empty()) && self.reading == Reading::Whole {
+            // What is wrong is told when it is known that it stays.
+            let mut fit = validate::fit(&value, schema);
+            if (refused || fit != Fit::Fits) && self.reading == Reading::Whole {
                 let begun = Instant::now();
                 let made = normalise(value, schema, self.now);
                 value = made.value;
                 if !made.changes.is_empty() {
                     normalised = step(Stage::Normalise, kept(&value), Vec::new(), made.changes, begun);
-                    faults = validate(&value, schema);
+                    fit = validate::fit(&value, schema);
                 }
             }
+            let mut faults = validate::faults(&value, schema, fit);
             if self.reading == Reading::Whole {
                 for fault in faults.iter_mut().filter(|fault| asks_for_a_day(fault)) {
                     let text = value.pointer(&fault.path).and_then(Value::as_str);

@@ -283,7 +283,10 @@ impl Walk {
                 Rest::Forbidden => self.misfits += 1,
             }
         }
-        for property in node.properties().filter(|p| !fields.contains_key(p.key)).collect::<Vec<_>>() {
+        for property in node.properties() {
+            if fields.contains_key(property.key) {
+                continue;
+            }
             let of_field = property.node;
             let (kind, value) = match of_field.default() {
                 Some(default) => ("default_used", default.clone()),
@@ -308,10 +311,11 @@ impl Walk {
             Some(_) => None,
             None => node.called(key).map(|p| p.key).filter(|meant| !fields.contains_key(*meant)),
         };
-        let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
-        if meant.iter().all(Option::is_none) {
+        // Mostly all have their keys.
+        if fields.keys().all(|key| means(key).is_none()) {
             return;
         }
+        let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
         let renamed = std::mem::take(fields);
         for ((key, value), meant) in renamed.into_iter().zip(meant) {
             // A second field that means the same stays what it is.

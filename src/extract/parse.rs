@@ -13,6 +13,7 @@ pub mod wrapper;
 
 pub use around::{footnote, reference};
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -90,15 +91,13 @@ fn gaps(text: &str, found: &[Candidate]) -> Vec<(usize, Range<usize>)> {
     let mut order: Vec<usize> = (0..found.len()).collect();
     order.sort_by_key(|index| found[*index].span.start);
     let mut at = 0;
-    let mut gaps: Vec<_> = order
-        .iter()
-        .map(|index| {
-            let span = &found[*index].span;
-            let gap = at..span.start.max(at);
-            at = span.end.max(at);
-            (*index, gap)
-        })
-        .collect();
+    let mut gaps = Vec::with_capacity(order.len() + 1);
+    gaps.extend(order.iter().map(|index| {
+        let span = &found[*index].span;
+        let gap = at..span.start.max(at);
+        at = span.end.max(at);
+        (*index, gap)
+    }));
     gaps.extend(order.last().map(|last| (*last, at..text.len())));
     gaps
 }
@@ -131,7 +130,10 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
         let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
         let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
-        let said = text[gap].split_inclusive('\n').filter(|line| !fence(line)).collect::<String>();
+        let mut said = Cow::from(&text[gap]);
+        if said.split_inclusive('\n').any(fence) {
+            said = said.split_inclusive('\n').filter(|line| !fence(line)).collect::<String>().into();
+        }
         let said = said.trim_matches(around);
         if said.is_empty() {
             continue;
@@ -251,7 +253,9 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     }
     let flat = items_are_no_lists(schema);
     let span = first.span.start..last.span.end.max(first.span.end);
-    let mut changes = vec![change("values_gathered", Value::from(found.len()), Value::Null, false)];
+    // Room for all at once: of many values the lists grow to megabytes.
+    let mut changes = Vec::with_capacity(1 + found.iter().map(|c| c.changes.len()).sum::<usize>());
+    changes.push(change("values_gathered", Value::from(found.len()), Value::Null, false));
     let mut items = Vec::with_capacity(found.len());
     let mut alone = Vec::with_capacity(found.len().min(MOST_ALONE));
     for candidate in found {
@@ -290,7 +294,7 @@ fn items_are_no_lists(schema: Option<&Schema>) -> bool {
 /// Where a change of a value lies once the value is in a list of all: at `index`, or so many items further on.
 fn gathered_path(path: &str, index: usize, flat: bool, value: &Value) -> String {
     if !(flat && value.is_array()) {
-        return format!("/{index}{path}");
+        return ["/", &index.to_string(), path].concat();
     }
     let inside = path.strip_prefix('/').unwrap_or_default();
     let (item, rest) = inside.split_at(inside.find('/').unwrap_or(inside.len()));

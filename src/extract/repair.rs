@@ -106,7 +106,7 @@ fn strict_prefix(
     let (value, changes, length) = stack.prefix(&text[start..])?;
     let end = start + length;
     let rest = text[end..].trim_start();
-    if rest.starts_with([',', '{', '[', '}', ']', ':']) {
+    if rest.starts_with([',', '{', '[', '}', ']']) {
         return Err(strict::SyntaxError { offset: end, expected: "the value's end" });
     }
     Ok((value, changes, end))

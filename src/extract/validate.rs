@@ -28,19 +28,41 @@ const MOST_LISTED: usize = 12;
 
 /// What is wrong with a value, at most [`MOST_FAULTS`]; empty where it fits.
 pub fn validate(value: &Value, schema: &Schema) -> Vec<Fault> {
+    faults(value, schema, fit(value, schema))
+}
+
+/// Whether a value fits, before it is told what is wrong with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    Fits,
+    Unfit,
+    TooDeep,
+    /// There are too many ways to try.
+    Untold,
+}
+
+pub(super) fn fit(value: &Value, schema: &Schema) -> Fit {
     if !is_shallow(value, MOST_DEPTH) {
-        let (expected, found) = (format!("at most {MOST_DEPTH} levels of nesting"), "more".to_string());
-        return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
+        return Fit::TooDeep;
     }
     let size = u64::try_from(size(value)).unwrap_or(u64::MAX);
     match schema.is_valid(value, MOST_TRIES.saturating_add(TRIES_PER_VALUE.saturating_mul(size))) {
-        Some(true) => return Vec::new(),
-        Some(false) => {}
-        None => {
-            let (expected, found) =
-                ("alternatives that can be told apart".into(), "too deeply nested alternatives".into());
-            return vec![Fault { path: String::new(), expected, found, excerpt: excerpt(value), offset: None }];
-        }
+        Some(true) => Fit::Fits,
+        Some(false) => Fit::Unfit,
+        None => Fit::Untold,
+    }
+}
+
+/// What is wrong with a value of which it is known whether it fits.
+pub(super) fn faults(value: &Value, schema: &Schema, fit: Fit) -> Vec<Fault> {
+    let whole = |expected: String, found: &str| {
+        vec![Fault { path: String::new(), expected, found: found.into(), excerpt: excerpt(value), offset: None }]
+    };
+    match fit {
+        Fit::Fits => return Vec::new(),
+        Fit::TooDeep => return whole(format!("at most {MOST_DEPTH} levels of nesting"), "more"),
+        Fit::Untold => return whole("alternatives that can be told apart".into(), "too deeply nested alternatives"),
+        Fit::Unfit => {}
     }
     // The validator tells of all alternatives of alternatives, which multiply; where they are many, the nodes are followed instead.
     if !union::are_few(value, schema) {

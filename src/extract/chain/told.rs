@@ -15,7 +15,8 @@ impl Chain<'_> {
         let mut steps = Vec::new();
         for (stage, ms) in tried.into_iter().zip(ms) {
             if stage == chosen.stage {
-                let changes = chosen.found.iter().chain(&others).cloned().collect();
+                let mut changes = std::mem::take(&mut chosen.found);
+                changes.extend(others);
                 steps.push(Step { stage, output: chosen.read.take(), errors: Vec::new(), changes, ms });
                 break;
             }

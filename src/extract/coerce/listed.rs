@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::super::schema::names::fold;
+use super::super::schema::names::{fold, is_alphanumeric};
 use super::super::schema::{Choice, Node};
 use super::{Path, Walk, scalars};
 
@@ -48,22 +48,29 @@ fn same_name(name: &str, text: &str, folded: &str, bared: &str) -> bool {
     if bare(name) == bared {
         return true;
     }
-    let joins = |s: &str| s.trim().chars().all(|c| c.is_alphanumeric() || "_- \"'`*.".contains(c));
+    if fold(name) != folded {
+        return false;
+    }
+    let joins = |s: &str| s.trim().chars().all(|c| is_alphanumeric(c) || "_- \"'`*.".contains(c));
     let digits = |s: &str| s.chars().any(|c| c.is_numeric());
     // `A-` is less than an A, and of `A B` each may be one of the list.
     let is_less = |s: &str| s.trim_end_matches(|c: char| c.is_whitespace() || "\"'`*.".contains(c)).ends_with('-');
     let of_letters = |s: &str| {
-        let mut pieces = s.split(|c: char| !c.is_alphanumeric()).filter(|piece| !piece.is_empty()).peekable();
+        let mut pieces = s.split(|c: char| !is_alphanumeric(c)).filter(|piece| !piece.is_empty()).peekable();
         let several = pieces.clone().nth(1).is_some();
         several && pieces.all(|piece| piece.chars().count() == 1)
     };
     let alike = is_less(name) == is_less(text) && of_letters(name) == of_letters(text);
-    fold(name) == folded && joins(name) && joins(text) && alike && !digits(name)
+    joins(name) && joins(text) && alike && !digits(name)
 }
 
 /// Without marks around and case.
 fn bare(name: &str) -> String {
-    name.trim_matches(|c: char| c.is_whitespace() || "\"'`*.,:;!?()[]{}“”‘’".contains(c)).to_lowercase()
+    let mark = |c: char| {
+        matches!(c, '"' | '\'' | '`' | '*' | '.' | ',' | ':' | ';' | '!' | '?' | '(' | ')' | '[' | ']' | '{' | '}')
+            || matches!(c, '“' | '”' | '‘' | '’')
+    };
+    name.trim_matches(|c: char| c.is_whitespace() || mark(c)).to_lowercase()
 }
 
 impl Walk {

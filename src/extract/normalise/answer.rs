@@ -2,7 +2,7 @@
 //! Other words that deny or agree (없음, 가능, `incorrect`) depend on the question, and are no answer by themselves. Next: `walk`.
 
 use super::denial;
-use super::text::Text;
+use super::text::{Text, is_alphanumeric};
 
 const YES: &[&str] = &[
     "yes",
@@ -156,7 +156,7 @@ fn closes_last(text: &Text, place: usize) -> bool {
 
 fn skip_marks(text: &Text, place: usize) -> usize {
     let mut place = place;
-    while place < text.len() && !text.at(place).is_alphanumeric() && text.at(place) != '/' {
+    while place < text.len() && !is_alphanumeric(text.at(place)) && text.at(place) != '/' {
         place += 1;
     }
     place

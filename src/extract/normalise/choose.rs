@@ -126,15 +126,15 @@ fn by_words(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
         return None;
     }
     let (words, about) = (words(text), words(about));
-    let by_value = |choice: &Choice| choice.value.as_str().map(str::to_string).into_iter().collect::<Vec<_>>();
-    let by_title = |choice: &Choice| choice.title.iter().chain(&choice.description).cloned().collect::<Vec<_>>();
-    match named(&words, choices, &about, &by_value) {
+    match named(&words, choices, &about, |choice| [choice.value.as_str(), None]) {
         Named::One(chosen) => Some(chosen),
         Named::Several => None,
-        Named::None => match named(&words, choices, &about, &by_title) {
-            Named::One(chosen) => Some(chosen),
-            _ => None,
-        },
+        Named::None => {
+            match named(&words, choices, &about, |choice| [choice.title.as_deref(), choice.description.as_deref()]) {
+                Named::One(chosen) => Some(chosen),
+                _ => None,
+            }
+        }
     }
 }
 
@@ -152,11 +152,18 @@ struct Match {
     exact: bool,
 }
 
-fn named(words: &[Word], choices: &[Choice], about: &[Word], names_of: &dyn Fn(&Choice) -> Vec<String>) -> Named {
+fn named(words: &[Word], choices: &[Choice], about: &[Word], names_of: fn(&Choice) -> [Option<&str>; 2]) -> Named {
     let mut matches: Vec<Match> = Vec::new();
     for (choice, listed) in choices.iter().enumerate() {
-        for name in names_of(listed) {
-            let name = self::words(&name);
+        for name in names_of(listed).into_iter().flatten() {
+            // Most choices are not named, which their first letter tells.
+            let first = name.chars().map(names::half_width).find(|c| is_alphanumeric(*c));
+            let first = first.and_then(|first| first.to_lowercase().next());
+            let named = first.is_some_and(|first| words.iter().any(|word| word.folded.starts_with(first)));
+            if matches.len() <= MOST_MATCHES && !named {
+                continue;
+            }
+            let name = self::words(name);
             let places = (0..words.len()).filter_map(|start| Some((start, match_at(words, start, &name)?)));
             if matches.len() > MOST_MATCHES {
                 return Named::Several;

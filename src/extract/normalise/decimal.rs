@@ -21,11 +21,22 @@ impl Decimal {
     /// `digits` before and `fraction` after the point, both ASCII digits or empty. None beyond 38 digits.
     pub(super) fn parse(digits: &str, fraction: &str) -> Option<Self> {
         let fraction = fraction.trim_end_matches('0');
+        Self::of(digits.chars().chain(fraction.chars()), fraction.len())
+    }
+
+    /// ASCII digits, the last `scale` of them behind the point and no zero at their end.
+    pub(super) fn of(digits: impl Iterator<Item = char>, scale: usize) -> Option<Self> {
         let mut units = 0i128;
-        for digit in digits.bytes().chain(fraction.bytes()) {
-            units = units.checked_mul(10)?.checked_add(i128::from(digit.checked_sub(b'0')?))?;
+        for digit in digits {
+            let digit = digit.to_digit(10)?;
+            // 64 bits hold most numbers, and take a fraction of the time.
+            let short = i64::try_from(units).ok().and_then(|units| units.checked_mul(10)?.checked_add(digit.into()));
+            units = match short {
+                Some(units) => units.into(),
+                None => units.checked_mul(10)?.checked_add(digit.into())?,
+            };
         }
-        Some(Self { units, scale: u32::try_from(fraction.len()).ok()? })
+        Some(Self { units, scale: u32::try_from(scale).ok()? })
     }
 
     pub(super) fn plus(self, other: Self) -> Option<Self> {
@@ -116,13 +127,22 @@ impl Decimal {
     }
 
     fn units_at(self, scale: u32) -> Option<i128> {
+        // Mostly whole numbers meet whole ones, and of 128 bits each step counts.
+        if scale == self.scale {
+            return Some(self.units);
+        }
         self.units.checked_mul(10i128.checked_pow(scale.checked_sub(self.scale)?)?)
     }
 
     fn shortest(mut self) -> Self {
-        while self.scale > 0 && self.units % 10 == 0 {
-            self.units /= 10;
-            self.scale -= 1;
+        while self.scale > 0 {
+            let shorter = match i64::try_from(self.units) {
+                Ok(units) if units % 10 == 0 => i128::from(units / 10),
+                Ok(_) => break,
+                Err(_) if self.units % 10 == 0 => self.units / 10,
+                Err(_) => break,
+            };
+            (self.units, self.scale) = (shorter, self.scale - 1);
         }
         self
     }
@@ -143,6 +163,8 @@ mod tests {
         assert_eq!(json(tenth.zip(fifth).and_then(|(a, b)| a.plus(b))), "0.3");
         assert_eq!(json(tenth.zip(fifth).and_then(|(a, b)| a.times(b))), "0.02");
         assert_eq!(json(Decimal::parse("3", "5").and_then(|value| value.shifted(8))), "350000000");
+        let long = Decimal::parse("9223372036854775807", "5").and_then(|value| value.plus(Decimal::HALF));
+        assert_eq!(json(long), "9223372036854775808");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Words that take back what is said beside them: 없다, 아니다, 안 되다, `not`, `without`. Tables, and how a word is held against them.
 //! What is then refused is decided in `number`, `choose` and `time`.
 
+use std::sync::LazyLock;
+
+use super::index::Index;
 use super::text::Text;
 
 /// Beginnings of Korean words.
@@ -45,16 +48,20 @@ const ENGLISH: &[&str] = &[
     "cant",
 ];
 
+static BEGINNINGS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(STEMS));
+
 /// Whether a Korean word denies what stands before it.
 pub(in crate::extract) fn is_korean(word: &str) -> bool {
     let verb = |rest: &str| rest.is_empty() || VERBS.iter().any(|verb| rest.starts_with(verb));
-    STEMS.iter().any(|stem| word.starts_with(stem))
+    let first = word.chars().next().unwrap_or_default();
+    BEGINNINGS.beginning(first).iter().any(|(stem, ())| word.starts_with(stem))
         || BEFORE_VERBS.iter().any(|denial| word.strip_prefix(denial).is_some_and(verb))
 }
 
 /// Whether an English word, in small letters, denies what stands after it.
 pub(in crate::extract) fn is_english(word: &str) -> bool {
-    ENGLISH.contains(&word) || word.ends_with("n't")
+    // Each ends with a letter of English, and most words that are asked for are Korean.
+    word.ends_with(|c: char| c.is_ascii_alphabetic()) && (ENGLISH.contains(&word) || word.ends_with("n't"))
 }
 
 /// How far a denial behind a number reaches.
@@ -146,8 +153,9 @@ pub(super) fn denies(text: &Text, from: usize, to: usize) -> bool {
 pub(super) fn mentioned(text: &Text) -> bool {
     let mut place = 0;
     while place < text.len() {
-        let (word, end) = text.word(place);
-        if is_english(&word) {
+        let end = text.word_end(place);
+        // They all end with a letter of English.
+        if end > place && text.before(end).is_ascii_alphabetic() && is_english(&text.word(place).0) {
             return true;
         }
         place = end.max(place + 1);

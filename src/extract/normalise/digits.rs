@@ -2,7 +2,7 @@
 //! Signs, words and units are not read here. Next: `number`.
 
 use super::decimal::Decimal;
-use super::text::Text;
+use super::text::{Text, is_alphanumeric};
 
 /// A number in digits, and where it ends.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,23 +24,23 @@ const MOST_DIGITS: usize = 38;
 /// A comma groups by three (by two and three in the Indian way), a point is a decimal point. The European way is read where
 /// it shows: two groups with points, points and a comma, or a comma with two digits beside a euro sign.
 pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
-    let start = run(text, place)?;
-    let first = start.len();
-    let mut digits = start;
-    let mut fraction = String::new();
-    let mut end = place + first;
+    let mut end = run(text, place)?;
+    let first = end - place;
+    let mut fraction = 0..0;
     let (mut grouped, mut pointed) = (false, false);
+    // Where the digits before the point end.
+    let mut whole = end;
     if first > 0 {
         for separator in [',', '\'', '.', ' '] {
             if let Some(groups) = groups(text, end, separator, first) {
-                digits.push_str(&groups.digits);
                 pointed = groups.lone_point;
                 end = groups.end;
+                whole = end;
                 grouped = true;
                 let point = if separator == '.' { ',' } else { '.' };
                 if text.at(end) == point && text.is_digit(end + 1) {
-                    fraction = run(text, end + 1)?;
-                    end += 1 + fraction.len();
+                    fraction = end + 1..run(text, end + 1)?;
+                    end = fraction.end;
                 }
                 break;
             }
@@ -48,49 +48,53 @@ pub(super) fn literal(text: &Text, place: usize) -> Option<Literal> {
     }
     let point = text.at(end) == '.' && text.is_digit(end + 1);
     if !grouped && (point || (text.at(end) == ',' && decimal_comma(text, place, end))) {
-        fraction = run(text, end + 1)?;
-        end += 1 + fraction.len();
+        fraction = end + 1..run(text, end + 1)?;
+        end = fraction.end;
     }
     if end == place || (matches!(text.at(end), ',' | '.' | ':' | '\'') && text.is_digit(end + 1)) {
         return None;
     }
-    let mut value = Decimal::parse(&digits, &fraction)?;
+    // 10.000명 may be ten with decimals or ten thousand; of dollars the decimals are cents.
+    let thousand = fraction.len() == 3 && fraction.clone().all(|place| text.at(place) == '0');
+    pointed |= thousand && !matches!(text.before(place), '$' | '€' | '£');
+    while !fraction.is_empty() && text.before(fraction.end) == '0' {
+        fraction.end -= 1;
+    }
+    let scale = fraction.len();
+    let digits = (place..whole).chain(fraction).map(|place| text.at(place)).filter(char::is_ascii_digit);
+    let mut value = Decimal::of(digits, scale)?;
     if let Some((exponent, after)) = exponent(text, end) {
         value = value.shifted(exponent)?;
         end = after;
     }
-    // 10.000명 may be ten with decimals or ten thousand; of dollars the decimals are cents.
-    pointed |= fraction == "000" && !matches!(text.before(place), '$' | '€' | '£');
     Some(Literal { value, end, grouped, pointed })
 }
 
-/// The digits from `place` on; empty where there are none, None where they are too many.
-fn run(text: &Text, place: usize) -> Option<String> {
-    let digits: String =
-        (place..).map(|place| text.at(place)).take_while(char::is_ascii_digit).take(MOST_DIGITS + 1).collect();
-    (digits.len() <= MOST_DIGITS).then_some(digits)
+/// Where the digits from `place` on end; None where they are too many.
+fn run(text: &Text, place: usize) -> Option<usize> {
+    let digits = (place..).take_while(|&place| text.is_digit(place)).take(MOST_DIGITS + 1).count();
+    (digits <= MOST_DIGITS).then_some(place + digits)
 }
 
 struct Groups {
-    digits: String,
     end: usize,
     lone_point: bool,
 }
 
 /// The groups after a first one of `first` digits. A separator that can mean something else must show itself twice.
 fn groups(text: &Text, place: usize, separator: char, first: usize) -> Option<Groups> {
-    let mut digits = String::new();
     let mut end = place;
-    let (mut threes, mut twos) = (0, 0);
-    while text.at(end) == separator && text.is_digit(end + 1) && digits.len() <= MOST_DIGITS {
-        let group = run(text, end + 1)?;
-        match group.len() {
+    let (mut digits, mut threes, mut twos) = (0, 0, 0);
+    while text.at(end) == separator && text.is_digit(end + 1) && digits <= MOST_DIGITS {
+        let after = run(text, end + 1)?;
+        let group = after - end - 1;
+        match group {
             3 => threes += 1,
             2 if separator == ',' && threes == 0 => twos += 1,
             _ => break,
         }
-        end += 1 + group.len();
-        digits.push_str(&group);
+        end = after;
+        digits += group;
     }
     let lone_point = separator == '.' && threes == 1 && is_without_decimals(text, place - first, end);
     let european = threes == 1 && text.at(end) == ',' && text.is_digit(end + 1);
@@ -101,7 +105,7 @@ fn groups(text: &Text, place: usize, separator: char, first: usize) -> Option<Gr
         _ => threes >= 2,
     };
     // A group that begins with a zero has lost its front: no one writes 0,123.
-    (shown && first <= 3 && text.at(place - first) != '0').then_some(Groups { digits, end, lone_point })
+    (shown && first <= 3 && text.at(place - first) != '0').then_some(Groups { end, lone_point })
 }
 
 /// Whether a currency stands beside digits that has no decimals, and so a point before three digits groups them.
@@ -133,7 +137,7 @@ fn exponent(text: &Text, place: usize) -> Option<(i32, usize)> {
     let from = place + 1 + usize::from(negative || text.at(place + 1) == '+');
     let (value, end) = text.digits(from, 2)?;
     let value = i32::try_from(value).ok()?;
-    (!text.at(end).is_alphanumeric()).then_some((if negative { -value } else { value }, end))
+    (!is_alphanumeric(text.at(end))).then_some((if negative { -value } else { value }, end))
 }
 
 #[cfg(test)]
@@ -162,6 +166,8 @@ mod tests {
             ("25e-2", "0.25"),
             (".75", "0.75"),
             ("1.250", "1.25"),
+            ("10.000", "10"),
+            ("1,250.50", "1250.5"),
         ] {
             let wanted = if input.ends_with('€') { None } else { Some(value) };
             assert_eq!(read(input).as_deref(), wanted, "{input}");

@@ -126,6 +126,14 @@ pub(super) fn numbers(text: &Text, place: usize) -> Vec<Words> {
     if !(first.is_ascii_digit() || first == '.') && text.among(place, &FIRST_WORDS).is_none() {
         return Vec::new();
     }
+    // Digits are one only with a word behind them.
+    if !first.is_ascii_alphabetic() {
+        let parts = |c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '\'' | ' ' | '-');
+        let behind = (place..).find(|&place| !parts(text.at(place))).unwrap_or(place);
+        if !text.at(behind).is_ascii_alphabetic() {
+            return Vec::new();
+        }
+    }
     let mut reader = Reader { scale: 18, ..Reader::default() };
     let mut found = Vec::new();
     let mut place = place;

@@ -6,6 +6,17 @@ pub(super) struct Index<T> {
     words: Vec<(&'static str, T)>,
     /// Each first character, and where the words that begin with it begin.
     firsts: Vec<(char, usize)>,
+    /// A bit for each first character, by its last bits: most characters are none, and that is told without a search.
+    near: [u64; NEAR / 64],
+}
+
+/// How many bits there are to tell first characters by.
+const NEAR: usize = 1_024;
+
+/// The word and the bit in it that stand for a character.
+fn bit(character: char) -> (usize, u64) {
+    let low = character as usize % NEAR;
+    (low / 64, 1 << (low % 64))
 }
 
 impl<T> Index<T> {
@@ -13,17 +24,24 @@ impl<T> Index<T> {
         let mut words: Vec<(&str, T)> = words.into_iter().collect();
         words.sort_by_key(|(word, _)| word.chars().next());
         let mut firsts: Vec<(char, usize)> = Vec::new();
+        let mut near = [0; NEAR / 64];
         for (at, (word, _)) in words.iter().enumerate() {
             let first = word.chars().next().unwrap_or_default();
             if firsts.last().is_none_or(|(last, _)| *last != first) {
                 firsts.push((first, at));
+                let (at, bit) = bit(first);
+                near[at] |= bit;
             }
         }
-        Self { words, firsts }
+        Self { words, firsts, near }
     }
 
     /// The words that begin with this character.
     pub(super) fn beginning(&self, first: char) -> &[(&'static str, T)] {
+        let (at, bit) = bit(first);
+        if self.near[at] & bit == 0 {
+            return &[];
+        }
         let Ok(at) = self.firsts.binary_search_by_key(&first, |(first, _)| *first) else { return &[] };
         let end = self.firsts.get(at + 1).map_or(self.words.len(), |(_, end)| *end);
         &self.words[self.firsts[at].1..end]

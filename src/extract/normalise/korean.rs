@@ -85,7 +85,7 @@ const DETERMINERS: &[(&str, (i64, Determiner))] = &[
     ("너", (4, Determiner::Bound)),
 ];
 
-/// What a numeral in words begins with.
+/// What a numeral in words is made of.
 static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
     let native = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word).chain(["스무"]);
     let sino = DIGITS.iter().map(|(word, _)| *word).chain(UNITS.iter().chain(MYRIADS).map(|(word, _)| *word));
@@ -93,11 +93,20 @@ static FIRST_WORDS: LazyLock<Index<()>> = LazyLock::new(|| {
     Index::new(words.chain(["점"]).map(|word| (word, ())))
 });
 
+static SINO_DIGITS: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(DIGITS.iter().copied()));
+static TENS: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(NATIVE_TENS.iter().copied()));
+static ONES: LazyLock<Index<i64>> = LazyLock::new(|| Index::new(NATIVE_ONES.iter().copied()));
+/// What its native ones are.
+static NATIVE: LazyLock<Index<()>> = LazyLock::new(|| {
+    let numbers = NATIVE_TENS.iter().chain(NATIVE_ONES).map(|(word, _)| *word);
+    let words = numbers.chain(DETERMINERS.iter().map(|(word, _)| *word)).chain(["스무"]);
+    Index::new(words.map(|word| (word, ())))
+});
+
 /// All numerals that begin at `place`, shortest first.
 pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
     // At most places none begins.
-    let first = text.at(place);
-    if !(first.is_ascii_digit() || first == '.') && FIRST_WORDS.beginning(first).is_empty() {
+    if !may_go_on(text, place) {
         return Vec::new();
     }
     let mut reader = Reader::default();
@@ -124,12 +133,18 @@ pub(super) fn numerals(text: &Text, place: usize) -> Vec<Numeral> {
     found
 }
 
+/// Whether a part of a numeral may stand there, by its first character.
+fn may_go_on(text: &Text, place: usize) -> bool {
+    let first = text.at(place);
+    first.is_ascii_digit() || first == '.' || !FIRST_WORDS.beginning(first).is_empty()
+}
+
 /// Whether two native numbers follow each other, which is one of the two: 네 다섯 명, 다섯에서 여섯 명. `place` is the first one's.
 pub(super) fn is_one_of_two(text: &Text, place: usize) -> bool {
     let native = |place: usize| {
-        let known = text.meaning(place, NATIVE_ONES).is_some() || text.meaning(place, NATIVE_TENS).is_some();
+        let known = text.among(place, &ONES).is_some() || text.among(place, &TENS).is_some();
         let known = known || text.meaning(place, DETERMINERS).is_some();
-        numerals(text, place).pop().filter(|numeral| known && !numeral.digits)
+        if known { numerals(text, place).pop().filter(|numeral| !numeral.digits) } else { None }
     };
     native(place).is_some_and(|first| {
         let end = text.longest(first.end, &["에서", "이나", "내지"]).map_or(first.end, |(_, end)| end);
@@ -193,7 +208,7 @@ impl Default for Reader {
 impl Reader {
     /// Takes the part at `place` if it can go on from here: where the part ends.
     fn step(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if self.determiner != Determiner::No {
+        if self.determiner != Determiner::No || !may_go_on(text, place) {
             return None;
         }
         if self.pointed {
@@ -217,18 +232,18 @@ impl Reader {
     }
 
     fn native(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if self.last.is_some() || self.closed || self.unit == 0 {
+        if self.last.is_some() || self.closed || self.unit == 0 || NATIVE.beginning(text.at(place)).is_empty() {
             return None;
         }
         if let Some(end) = text.eat(place, "스무").filter(|_| self.unit > 1) {
             (self.group, self.unit, self.determiner) = (self.group.plus(Decimal::whole(20))?, 0, Determiner::Loose);
             return Some(end);
         }
-        if let Some((tens, end)) = text.meaning(place, NATIVE_TENS).filter(|_| self.unit > 1) {
+        if let Some((tens, end)) = text.among(place, &TENS).filter(|_| self.unit > 1) {
             (self.group, self.unit) = (self.group.plus(Decimal::whole(tens))?, 1);
             return Some(end);
         }
-        if let Some((ones, end)) = text.meaning(place, NATIVE_ONES) {
+        if let Some((ones, end)) = text.among(place, &ONES) {
             (self.group, self.unit) = (self.group.plus(Decimal::whole(ones))?, 0);
             return Some(end);
         }
@@ -244,7 +259,7 @@ impl Reader {
     }
 
     fn sino(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if let Some((digit, end)) = text.meaning(place, DIGITS) {
+        if let Some((digit, end)) = text.among(place, &SINO_DIGITS) {
             let begun = self.parts > 0;
             if digit == 9 && self.last.is_some() {
                 return self.take_myriad(text, place);
@@ -298,7 +313,7 @@ impl Reader {
 
     /// Digits one by one after 점, and perhaps a myriad for the whole: 삼점오억.
     fn after_point(&mut self, text: &Text, place: usize) -> Option<usize> {
-        if let Some((digit, end)) = text.meaning(place, DIGITS) {
+        if let Some((digit, end)) = text.among(place, &SINO_DIGITS) {
             self.fraction.push(char::from_digit(u32::try_from(digit).ok()?, 10)?);
             self.words += 1;
             return (self.fraction.len() <= 30).then_some(end);

@@ -1,7 +1,11 @@
 //! Units of measure that are not the field's: `500g` in a field of kilograms is no 500 of them. Nothing is converted; it is named.
 //! Currencies are `money`'s. Next: `walk`.
 
-use super::money::has_word;
+use std::sync::LazyLock;
+
+use super::index::Index;
+use super::money::is_word;
+use super::text::is_alphanumeric;
 
 /// Kinds of measure, their units, and how each is written.
 const MEASURES: &[&[&[&str]]] = &[
@@ -45,15 +49,24 @@ const MEASURES: &[&[&[&str]]] = &[
 
 /// Whether the unit in `text` is another one than those that `about`, the field's names, tell of; both in small letters.
 pub(super) fn is_anothers(text: &str, about: &str) -> bool {
-    // A letter alone may be anything but beside its kin: vitamin C, e.g.
-    let named = |unit: &[&str], sure: bool| unit.iter().any(|name| !(sure && name.len() == 1) && has_word(about, name));
-    let places = behind_numbers(text);
-    let said = |unit: &[&str]| unit.iter().any(|name| counted_in(text, &places, name));
-    let of_any = |units: &[&[&str]], sure| units.iter().any(|unit| named(unit, sure));
-    let any = MEASURES.iter().any(|units| of_any(units, true));
-    MEASURES
+    let said = units(text);
+    let mut said = said
         .iter()
-        .any(|units| (any || of_any(units, false)) && units.iter().any(|unit| said(unit) && !named(unit, false)))
+        .filter_map(|(_, of)| if let Of::Unit(kind, unit) = of { Some((*kind, *unit)) } else { None })
+        .peekable();
+    if said.peek().is_none() {
+        return false;
+    }
+    let told: Vec<(&str, usize, usize)> = told(about)
+        .into_iter()
+        .filter_map(|(name, tells)| if let Tells::Unit(kind, unit) = tells { Some((name, kind, unit)) } else { None })
+        .collect();
+    // A letter alone may be anything but beside its kin: vitamin C, e.g.
+    let any = told.iter().any(|(name, ..)| name.len() > 1);
+    said.any(|(kind, unit)| {
+        let of_kind = any || told.iter().any(|(_, of, _)| *of == kind);
+        of_kind && !told.iter().any(|(_, of, named)| (*of, *named) == (kind, unit))
+    })
 }
 
 /// Nouns of the kinds of measure, in their order, which tell the kind and leave the unit open.
@@ -108,71 +121,133 @@ const COUNTS: &[(&[&str], &[&str])] = &[
 ];
 const PERCENTAGES: &[&str] = &["percent", "percentage", "pct", "%", "퍼센트", "할인율", "이자율"];
 
+/// Of which unit a word behind a number is one, by its places in the lists.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Unit(usize, usize),
+    Count(usize),
+    /// A word that is none, and begins like one.
+    Nothing,
+}
+
+/// What a word of a field's names tells of, by its places in the lists.
+#[derive(Clone, Copy)]
+enum Tells {
+    Unit(usize, usize),
+    Noun(usize),
+    Count(usize),
+}
+
+/// Words that begin like a unit of Korean, and are other ones.
+const LONGER: [&str; 6] = ["개월", "개국", "개소", "주택", "도시", "세대"];
+
+fn measures() -> impl Iterator<Item = (&'static str, usize, usize)> {
+    let units = MEASURES
+        .iter()
+        .enumerate()
+        .flat_map(|(kind, units)| units.iter().enumerate().map(move |(unit, names)| (names, kind, unit)));
+    units.flat_map(|(names, kind, unit)| names.iter().map(move |name| (*name, kind, unit)))
+}
+
+// The lists are long and a text is short, so that each place of it is looked at once.
+static UNITS: LazyLock<Index<Of>> = LazyLock::new(|| {
+    let counts = COUNTS.iter().enumerate();
+    let counts = counts.flat_map(|(kind, (_, units))| units.iter().map(move |name| (*name, Of::Count(kind))));
+    let units = measures().map(|(name, kind, unit)| (name, Of::Unit(kind, unit)));
+    Index::new(units.chain(counts).chain(LONGER.map(|name| (name, Of::Nothing))))
+});
+static NAMES: LazyLock<Index<Tells>> = LazyLock::new(|| {
+    let nouns = NOUNS.iter().enumerate();
+    let nouns = nouns.flat_map(|(kind, names)| names.iter().map(move |name| (*name, Tells::Noun(kind))));
+    let counts = COUNTS.iter().enumerate();
+    let counts = counts.flat_map(|(kind, (names, _))| names.iter().map(move |name| (*name, Tells::Count(kind))));
+    let units = measures().map(|(name, kind, unit)| (name, Tells::Unit(kind, unit)));
+    Index::new(units.chain(nouns).chain(counts))
+});
+
 /// Whether a field's names tell of a percentage.
 pub(super) fn is_percentage(about: &str) -> bool {
-    let about = about.to_lowercase();
-    PERCENTAGES.iter().any(|name| has_word(&about, name))
+    told(&about.to_lowercase()).iter().any(|(name, _)| PERCENTAGES.contains(name))
 }
 
 /// Whether the unit in `text` is of a kind that `about` does not tell of, where it tells of any: 25층 is no age, and 500g no quantity.
 /// `pays` are whether the text gives money, and whether the names tell of money.
 pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) -> bool {
-    if about.trim().is_empty() {
+    if about.trim().is_empty() || pays == (true, true) {
         return false;
     }
-    let places = behind_numbers(text);
-    let said_of = |units: &[&str]| units.iter().any(|name| stands_behind_number(text, &places, name));
-    let measures: Vec<bool> = MEASURES.iter().map(|units| units.iter().any(|unit| said_of(unit))).collect();
-    let counts: Vec<bool> = COUNTS.iter().map(|(_, units)| said_of(units)).collect();
-    if !pays.0 && !measures.contains(&true) && !counts.contains(&true) {
+    let words = units(text);
+    let alone = |(name, of): &&(&str, Of)| *of != Of::Nothing && stands_alone(text, name, &words);
+    let said: Vec<_> = words.iter().filter(alone).collect();
+    if !pays.0 && said.is_empty() {
         return false;
     }
     // An amount per day is no time.
     let mut last = "";
     let about: Vec<&str> =
         about.split_whitespace().filter(|word| !is_per(std::mem::replace(&mut last, word))).collect();
-    let about = about.join(" ");
-    let told_of = |names: &[&str]| names.iter().any(|name| (name.len() > 1 || *name == "%") && has_word(&about, name));
-    let told_measure = |kind: usize| told_of(NOUNS[kind]) || MEASURES[kind].iter().any(|unit| told_of(unit));
-    let told_count = |kind: usize| told_of(COUNTS[kind].0);
-    let of = |said: &[bool]| (0..said.len()).filter(|kind| said[*kind]).collect::<Vec<_>>();
-    // One word may be a unit of two kinds. Mostly the kind is the field's, and the others need not be asked for.
-    let fits =
-        pays == (true, true) || of(&measures).into_iter().any(told_measure) || of(&counts).into_iter().any(told_count);
-    !fits && (pays.1 || (0..MEASURES.len()).any(told_measure) || (0..COUNTS.len()).any(told_count))
+    let mut told = told(&about.join(" "));
+    told.retain(|(name, _)| name.len() > 1 || *name == "%");
+    // One word may be a unit of two kinds.
+    let fits = said.iter().any(|(_, of)| {
+        told.iter().any(|(_, tells)| match (of, tells) {
+            (Of::Unit(kind, _), Tells::Unit(named, _) | Tells::Noun(named))
+            | (Of::Count(kind), Tells::Count(named)) => kind == named,
+            _ => false,
+        })
+    });
+    !fits && (pays.1 || !told.is_empty())
 }
 
 fn is_per(word: &str) -> bool {
     matches!(word, "per" | "each" | "every" | "a")
 }
 
-/// As [`counted_in`]; the 일 of 이십일 and the 개 of 2개월 are no units.
-fn stands_behind_number(text: &str, places: &[usize], name: &str) -> bool {
-    const LONGER: [&str; 6] = ["개월", "개국", "개소", "주택", "도시", "세대"];
+/// The words that stand in a field's names, and what they tell of.
+fn told(about: &str) -> Vec<(&'static str, Tells)> {
+    let mut told = Vec::new();
+    for (at, first) in about.char_indices() {
+        let here = NAMES.beginning(first).iter().filter(|(name, _)| about[at..].starts_with(name));
+        told.extend(here.filter(|(name, _)| is_word(about, at, name)).copied());
+    }
+    told
+}
+
+/// Whether a unit among those that stand in the text is one by itself: the 일 of 이십일 and the 개 of 2개월 are none.
+fn stands_alone(text: &str, name: &str, words: &[(&str, Of)]) -> bool {
     let in_longer =
-        || LONGER.iter().any(|longer| *longer != name && longer.starts_with(name) && counted_in(text, places, longer));
+        words.iter().any(|(longer, _)| *longer != name && longer.starts_with(name) && LONGER.contains(longer));
     let numeral = || name == "일" && !text.contains(|c: char| c.is_numeric());
-    counted_in(text, places, name) && !in_longer() && !numeral()
+    !in_longer && !numeral()
 }
 
-/// The places right behind a number, in digits or words, where its unit would begin.
-fn behind_numbers(text: &str) -> Vec<usize> {
+/// The units that stand right behind a number, in digits or words; a name once for each place and list.
+fn units(text: &str) -> Vec<(&'static str, Of)> {
     let number = |c: char| c.is_numeric() || "일이삼사오육칠팔구십백천만반한두세네섯곱덟홉열무".contains(c);
-    let counts = |at: usize| {
-        let before = text[..at].trim_end();
-        let word = || before.rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-        before.ends_with(number) || before.len() < at && super::is_number_word(word())
-    };
-    text.char_indices().filter(|(_, c)| !c.is_whitespace()).map(|(at, _)| at).filter(|at| counts(*at)).collect()
+    let mut units = Vec::new();
+    // The last character that is no space, and where it ends.
+    let (mut last, mut end) = ('\0', 0);
+    for (at, first) in text.char_indices() {
+        if first.is_whitespace() {
+            continue;
+        }
+        let known = UNITS.beginning(first);
+        let word = || text[..end].rsplit(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        if !known.is_empty()
+            && (number(last) || end < at && last.is_ascii_alphabetic() && super::is_number_word(word()))
+        {
+            units.extend(known.iter().filter(|(name, _)| is_unit(&text[at..], name)).copied());
+        }
+        (last, end) = (first, at + first.len_utf8());
+    }
+    units
 }
 
-/// Whether a unit stands at one of the places behind a number.
-fn counted_in(text: &str, places: &[usize], name: &str) -> bool {
-    places.iter().any(|&at| {
-        let Some(rest) = text[at..].strip_prefix(name) else { return false };
-        let rest = if name.is_ascii() && name.len() > 2 { rest.strip_prefix('s').unwrap_or(rest) } else { rest };
-        !name.is_ascii() || !rest.starts_with(char::is_alphanumeric)
-    })
+/// Whether a text begins with the unit of that name.
+fn is_unit(text: &str, name: &str) -> bool {
+    let Some(rest) = text.strip_prefix(name) else { return false };
+    let rest = if name.is_ascii() && name.len() > 2 { rest.strip_prefix('s').unwrap_or(rest) } else { rest };
+    !name.is_ascii() || !rest.starts_with(is_alphanumeric)
 }
 
 #[cfg(test)]
@@ -230,6 +305,7 @@ mod tests {
             ("25개", "temperature"),
             ("3개", "discount percent"),
             ("3층", "수량"),
+            ("two  weeks", "weight"),
         ] {
             assert!(is_of_another_kind(text, about, (false, false)), "{text}, {about}");
         }
@@ -246,6 +322,9 @@ mod tests {
             ("500g", "weight"),
             ("25개", "size"),
             ("3개", "cost per day"),
+            ("3주택", "weight"),
+            ("2개국", "weight"),
+            ("two gs", "quantity"),
         ] {
             assert!(!is_of_another_kind(text, about, (false, false)), "{text}, {about}");
         }

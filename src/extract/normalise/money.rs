@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use super::index::Index;
+use super::text::is_alphanumeric;
 
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
 const CURRENCIES: [(&str, &[&str]); 14] = [
@@ -111,6 +112,7 @@ enum Name {
     Currency(usize),
     Won,
     Money,
+    Funds,
     Rate,
     Change,
 }
@@ -119,7 +121,7 @@ static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
     let currencies = CURRENCIES.iter().enumerate();
     let currencies = currencies.flat_map(|(at, (_, names))| names.iter().map(move |name| (*name, Name::Currency(at))));
     let of = |names: &'static [&str], says: Name| names.iter().map(move |name| (*name, says));
-    let of_money = of(WON, Name::Won).chain(of(MONEY, Name::Money));
+    let of_money = of(WON, Name::Won).chain(of(MONEY, Name::Money)).chain(of(FUNDS, Name::Funds));
     Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)))
 });
 
@@ -129,6 +131,7 @@ struct Said {
     currencies: [bool; CURRENCIES.len()],
     won: bool,
     money: bool,
+    funds: bool,
     rate: bool,
     change: bool,
 }
@@ -144,6 +147,7 @@ impl Said {
                     Name::Currency(which) => said.currencies[*which] = true,
                     Name::Won => said.won = true,
                     Name::Money => said.money = true,
+                    Name::Funds => said.funds = true,
                     Name::Rate => said.rate = true,
                     Name::Change => said.change = true,
                 }
@@ -159,6 +163,8 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     let said = Said::of(&text, |says, at, name| match says {
         Name::Currency(_) | Name::Won => is_beside_number(&text, at, name),
         Name::Money | Name::Change => is_word(&text, at, name),
+        // Of the field's names alone.
+        Name::Funds => false,
         Name::Rate => is_word(&text, at, name) || is_rate_behind(&text, at, name),
     });
     let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
@@ -173,7 +179,7 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         lost.push("unit_dropped");
     }
     let named_money = named.money || named.won || named.currencies.contains(&true);
-    let of_money = money && (named_money || FUNDS.iter().any(|name| has_word(&about, name)));
+    let of_money = money && (named_money || named.funds);
     let another = || super::measure::is_of_another_kind(&text, &about, (money, named_money || of_money));
     if lost.is_empty() && (!money && super::measure::is_anothers(&text, &about) || another()) {
         lost.push("unit_dropped");
@@ -205,14 +211,10 @@ fn is_rate_behind(text: &str, at: usize, name: &str) -> bool {
     counted && !text[at + name.len()..].starts_with(char::is_alphanumeric)
 }
 
-pub(super) fn has_word(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| is_word(text, at, name))
-}
-
 /// Whether the name there is a word: one of Latin letters as a whole, a Korean one at a word's end or start.
-fn is_word(text: &str, at: usize, name: &str) -> bool {
-    let sign = !name.chars().any(char::is_alphanumeric);
-    let joined = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+pub(super) fn is_word(text: &str, at: usize, name: &str) -> bool {
+    let sign = !name.chars().any(is_alphanumeric);
+    let joined = |c: Option<char>| c.is_some_and(is_alphanumeric);
     let before = joined(text[..at].chars().next_back());
     let rest = text[at + name.len()..].strip_prefix(['s']).unwrap_or(&text[at + name.len()..]);
     sign || name.starts_with('/')

@@ -39,7 +39,8 @@ pub struct NumberReading {
 pub fn number(text: &str) -> Option<NumberReading> {
     let text = Text::new(text)?;
     let start = opening(&text);
-    if let Some(phrase) = phrase_at(&text, start).filter(|phrase| closing(&text, phrase.end)) {
+    let first = phrase_at(&text, start);
+    if let Some(phrase) = first.filter(|phrase| closing(&text, phrase.end)) {
         if is_at_all(&text, &phrase) {
             return None;
         }
@@ -50,13 +51,12 @@ pub fn number(text: &str) -> Option<NumberReading> {
     if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
         return json(Amount::Exact(Decimal::HALF), "korean_number", false);
     }
-    in_sentence(&text).or_else(|| with_remark(&text, start))
+    in_sentence(&text, start, first).or_else(|| with_remark(&text, first?))
 }
 
 /// A bare number with a remark in brackets behind it: `7 (seven)`, `seven (7)`, `42 (including tax)`. A remark that gives another number or a bound, or
 /// denies, leaves none.
-fn with_remark(text: &Text, start: usize) -> Option<NumberReading> {
-    let phrase = phrase_at(text, start)?;
+fn with_remark(text: &Text, phrase: Phrase) -> Option<NumberReading> {
     let (from, to) = remark(text, phrase.end)?;
     if text.mentions(&BOUNDS) || denial::mentioned(text) || denial::denies(text, from, to) {
         return None;
@@ -114,8 +114,8 @@ fn json(amount: Amount, kind: &'static str, lossy: bool) -> Option<NumberReading
     }
 }
 
-/// The only number among plain words.
-fn in_sentence(text: &Text) -> Option<NumberReading> {
+/// The only number among plain words; of the phrase at `start` it is known what it is.
+fn in_sentence(text: &Text, start: usize, first: Option<Phrase>) -> Option<NumberReading> {
     // An arrow is no comparison.
     let compares = |place| text.at(place) == '>' && !matches!(text.before(place), '-' | '=');
     if text.mentions(&BOUNDS) || denial::mentioned(text) || (0..text.len()).any(compares) {
@@ -129,7 +129,11 @@ fn in_sentence(text: &Text) -> Option<NumberReading> {
         if begins && is_one_of_two(text, place) {
             return None;
         }
-        let phrase = if begins { phrase_at(text, place) } else { None };
+        let phrase = match begins {
+            true if place == start => first,
+            true => phrase_at(text, place),
+            false => None,
+        };
         match phrase.and_then(|phrase| Some((phrase, weight(text, place, &phrase)?))) {
             Some((phrase, Weight::Number(kind))) => {
                 if found.is_some_and(|(other, _)| other.amount != phrase.amount) {

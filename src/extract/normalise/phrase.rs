@@ -11,13 +11,16 @@ use super::decimal::Decimal;
 use super::fraction::{fraction, is_score, power};
 use super::index::Index;
 use super::korean::{Determiner, numerals};
-use super::text::{Text, is_hangul};
+use super::text::{Text, is_alphanumeric, is_hangul};
 use super::{english, text};
 
 static COUNTED: LazyLock<Index<&str>> = LazyLock::new(|| Index::new(COUNTERS.iter().map(|word| (*word, *word))));
 static PAID: LazyLock<Index<()>> = LazyLock::new(|| Index::of(CURRENCIES));
 static NAMED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(NOUNS));
 static LOOK_ALIKES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(WORDS));
+static ROUGHLY: LazyLock<Index<()>> = LazyLock::new(|| Index::of(ROUGHLY_BEFORE));
+static SIGNED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(SIGNS));
+static CODED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(CODES));
 
 /// The phrase's number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,10 +100,13 @@ fn below_ground(text: &Text, place: usize) -> Option<Phrase> {
 
 /// Whether a word stands there that only looks like a numeral and its unit: 만일, 일단, 사장.
 fn is_word(text: &Text, place: usize) -> bool {
+    let near = LOOK_ALIKES.beginning(text.at(place));
+    if near.is_empty() {
+        return false;
+    }
     let (word, _) = text.word(place);
-    let near = LOOK_ALIKES.beginning(text.at(place)).iter();
-    let known = near.filter_map(|(known, ())| word.strip_prefix(known));
-    known.into_iter().any(|rest| rest.is_empty() || PARTICLES.contains(&rest))
+    let mut known = near.iter().filter_map(|(known, ())| word.strip_prefix(known));
+    known.any(|rest| rest.is_empty() || PARTICLES.contains(&rest))
 }
 
 /// Past the 만 of 만 25세 and 만 3년, which says that the years are full ones and is no ten thousand: where their number begins.
@@ -130,21 +136,26 @@ struct Prefix {
 impl Prefix {
     fn read(text: &Text, place: usize) -> Self {
         let mut prefix = Self { end: place, negative: false, money: false, rough: false, ordinal: false };
+        // No word or sign before a number begins with a digit.
+        if text.is_digit(place) {
+            return prefix;
+        }
         // 한 100만원 is about a million; 한 개 is one.
         let some = text.eat(place, "한").filter(|&end| text.at(end) == ' ' && text.is_digit(text.skip_spaces(end)));
-        let rough = text.longest(place, ROUGHLY_BEFORE).map(|(_, end)| end);
+        let rough = text.among(place, &ROUGHLY).map(|((), end)| end);
         if let Some(end) = some.or(rough) {
             (prefix.end, prefix.rough) = (text.skip_spaces(end), true);
         }
         let mut signed = prefix.sign(text);
-        let sign = text.longest(prefix.end, SIGNS).or_else(|| {
+        let sign = text.among(prefix.end, &SIGNED).map(|((), end)| end).or_else(|| {
             // krw1,200 as well as krw 1,200: the word's end is looked for only before letters.
-            let code =
-                CODES.iter().position(|code| code.chars().enumerate().all(|(i, c)| text.at(prefix.end + i) == c))?;
-            let end = prefix.end + CODES[code].chars().count();
-            (!text.at(end).is_alphabetic()).then_some((code, end))
+            let near = CODED.beginning(text.at(prefix.end)).iter();
+            let mut codes = near.map(|(code, ())| code.chars());
+            let code = codes.find(|code| code.clone().enumerate().all(|(i, c)| text.at(prefix.end + i) == c))?;
+            let end = prefix.end + code.count();
+            (!text.at(end).is_alphabetic()).then_some(end)
         });
-        if let Some((_, end)) = sign {
+        if let Some(end) = sign {
             (prefix.end, prefix.money) = (text.skip_spaces(end), true);
             signed = signed || prefix.sign(text);
         }
@@ -156,7 +167,7 @@ impl Prefix {
         if let Some(end) = text.eat(prefix.end, "제").filter(|_| !signed && !prefix.money) {
             let number = text.skip_spaces(end);
             // 제일 is most, not number one.
-            let most = text.at(number) == '일' && !text.at(number + 1).is_alphanumeric();
+            let most = text.at(number) == '일' && !is_alphanumeric(text.at(number + 1));
             if !most && !numerals(text, number).is_empty() {
                 (prefix.end, prefix.ordinal) = (number, true);
             }
@@ -408,7 +419,7 @@ fn finish(
     }
     let next = text.at(end);
     let joins = matches!(next, '-' | '/' | '~' | '^' | '_' | '@' | ':') && text.at(end + 1) != ' ';
-    let ends = !next.is_alphanumeric() && !joins;
+    let ends = !is_alphanumeric(next) && !joins;
     let amount = match amount {
         _ if !ends => return None,
         amount if !prefix.negative => amount,
@@ -424,6 +435,6 @@ fn finish(
 pub(super) fn may_begin(text: &Text, place: usize) -> bool {
     let before = text.before(place);
     let joined =
-        matches!(before, '-' | '.' | '/' | '_' | '#' | '@') && place > 1 && text.before(place - 1).is_alphanumeric();
-    !joined && (!before.is_alphanumeric() || (text::is_hangul(before) && text.is_digit(place)))
+        matches!(before, '-' | '.' | '/' | '_' | '#' | '@') && place > 1 && is_alphanumeric(text.before(place - 1));
+    !joined && (!is_alphanumeric(before) || (text::is_hangul(before) && text.is_digit(place)))
 }

@@ -2,6 +2,7 @@
 //! What numbers and times are is not known here. Next: `number` and `time`.
 
 use super::index::Index;
+pub(super) use crate::extract::schema::names::is_alphanumeric;
 
 /// Longer texts are neither a number nor a time, so that everything built on this stays small.
 const LONGEST_BYTES: usize = 1024;
@@ -113,10 +114,15 @@ impl Text {
 
     /// The letters, digits and apostrophes from there on, and where they end.
     pub(super) fn word(&self, place: usize) -> (String, usize) {
+        let end = self.word_end(place);
+        (self.chars.get(place..end).unwrap_or_default().iter().collect(), end)
+    }
+
+    /// Where they end.
+    pub(super) fn word_end(&self, place: usize) -> usize {
         let part = |character: &char| is_alphanumeric(*character) || *character == '\'';
         let rest = self.chars.get(place..).unwrap_or_default();
-        let length = rest.iter().position(|character| !part(character)).unwrap_or(rest.len());
-        (rest[..length].iter().collect(), place + length)
+        place + rest.iter().position(|character| !part(character)).unwrap_or(rest.len())
     }
 
     pub(super) fn has_digit(&self, from: usize, to: usize) -> bool {
@@ -153,11 +159,6 @@ impl Begins {
 
 pub(super) fn is_hangul(character: char) -> bool {
     ('가'..='힣').contains(&character)
-}
-
-/// As [`char::is_alphanumeric`], which looks syllables up in a table.
-pub(super) fn is_alphanumeric(character: char) -> bool {
-    is_hangul(character) || character.is_alphanumeric()
 }
 
 /// Full-width forms to ASCII, kinds of dash and space to one, numeral Hanja to Hangul.

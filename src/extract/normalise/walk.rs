@@ -54,22 +54,29 @@ impl Walk {
                         let before = std::mem::replace(value, list);
                         // 1,234 may be one number.
                         let guessed = before.as_str().is_some_and(|text| number(text).is_some());
-                        self.record(path, "list_read", &before, value, guessed);
+                        self.record(path, "list_read", before, value, guessed);
                         self.visit(value, node, path);
                     }
                     return;
                 };
                 let before = std::mem::replace(value, reading.value);
-                self.record(path, reading.kind, &before, value, reading.lossy);
-                for kind in reading.open {
-                    self.record(path, kind, &before, value, true);
+                let Some((last, others)) = reading.open.split_last() else {
+                    return self.record(path, reading.kind, before, value, reading.lossy);
+                };
+                self.record(path, reading.kind, before.clone(), value, reading.lossy);
+                for kind in others {
+                    self.record(path, kind, before.clone(), value, true);
                 }
+                self.record(path, last, before, value, true);
             }
             Value::Array(items) => {
                 let Some(node) = the_one(node, Kind::Array, |_| true) else { return };
                 for (index, item) in items.iter_mut().enumerate() {
                     if let Rest::Node(node) = node.item(index) {
-                        self.into(path, &index.to_string(), |walk, path| walk.visit(item, node, path));
+                        let length = path.len();
+                        names::push_index(path, index);
+                        self.visit(item, node, path);
+                        path.truncate(length);
                     }
                 }
             }
@@ -78,7 +85,10 @@ impl Walk {
                 let Some(node) = the_one(node, Kind::Object, fits) else { return };
                 for (key, field) in fields.iter_mut() {
                     if let Rest::Node(node) = node.field(key) {
-                        self.into(path, key, |walk, path| walk.visit(field, node, path));
+                        let length = path.len();
+                        names::push(path, key);
+                        self.visit(field, node, path);
+                        path.truncate(length);
                     }
                 }
             }
@@ -86,22 +96,17 @@ impl Walk {
         }
     }
 
-    /// With the path one segment longer.
-    fn into(&mut self, path: &mut String, segment: &str, visit: impl FnOnce(&mut Self, &mut String)) {
-        let length = path.len();
-        names::push(path, segment);
-        visit(self, path);
-        path.truncate(length);
-    }
-
-    fn record(&mut self, path: &str, kind: &str, before: &Value, after: &Value, lossy: bool) {
+    fn record(&mut self, path: &str, kind: &str, before: Value, after: &Value, lossy: bool) {
         let (path, kind) = (path.to_string(), kind.to_string());
-        self.changes.push(Change { path, kind, before: before.clone(), after: after.clone(), lossy });
+        self.changes.push(Change { path, kind, before, after: after.clone(), lossy });
     }
 }
 
 /// The node to follow into an array or object: this one, or the only alternative of that kind that the value fits.
 fn the_one<'s>(node: Node<'s>, kind: Kind, fits: impl Fn(Node<'s>) -> bool) -> Option<Node<'s>> {
+    if node.branches().len() == 0 {
+        return (node.accepts(kind) && fits(node)).then_some(node);
+    }
     let mut open = vec![node];
     let mut found = None;
     // Alternatives may have alternatives; a schema has at most so many nodes on the way as its depth and width allow.
@@ -158,6 +163,10 @@ fn listed(text: &str, node: Node<'_>) -> Option<Value> {
 
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
 fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+    if node.choices().is_some() || node.branches().len() == 0 {
+        let read = || read(text, node, path, now).or_else(|| none_of(text, node));
+        return if takes(text, node) { None } else { read() };
+    }
     let mut ways = Vec::new();
     let mut open = vec![node];
     while let Some(node) = open.pop() {
@@ -243,7 +252,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         let open = asked_for(reading.inferred, || about([key(path), node.title(), node.description()]));
         return Some(Reading { value, kind: reading.kind, lossy: false, open });
     }
-    let answered = || yes_or_no(text).filter(|_| node.accepts(Kind::Boolean));
+    let answered = || if node.accepts(Kind::Boolean) { yes_or_no(text) } else { None };
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return answered();
     }

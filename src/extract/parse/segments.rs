@@ -167,8 +167,12 @@ pub fn check_box(text: &str, at: usize) -> Option<usize> {
     let number = mark.strip_suffix(b".").or_else(|| mark.strip_suffix(b")"));
     let numbered = number.is_some_and(|n| !n.is_empty() && n.iter().all(u8::is_ascii_digit));
     let marked = before.ends_with(b" ") && (matches!(mark, b"-" | b"*" | b"+") || numbered);
-    let line = text[at + 4..].lines().next().unwrap_or_default();
-    (begins && marked && line.trim_start().starts_with(|c: char| !",]}".contains(c))).then_some(4)
+    if !(begins && marked) {
+        return None;
+    }
+    // As far as the first character behind it, and not to the line's end: there may be many boxes in one line.
+    let first = text[at + 4..].chars().find(|c| *c == '\n' || !c.is_whitespace());
+    first.is_some_and(|c| !"\n,]}".contains(c)).then_some(4)
 }
 
 /// Whether the bracket here begins JSON, or something close to it, and no remark in a sentence.
@@ -233,6 +237,22 @@ mod tests {
         let places: Vec<_> = found.closed.iter().map(|r| &text[r.clone()]).collect();
         assert_eq!(places, [r#"{"a": "}"}"#, "[1, [2]]"]);
         assert_eq!(found.unclosed, None);
+    }
+
+    #[test]
+    fn a_check_box_is_one_at_its_lines_beginning_with_something_said_behind_it() {
+        for (text, at, is_one) in [
+            ("- [x] a", 2, true),
+            ("- [ ] \t [x]", 2, true),
+            ("- [x] - [x] a", 2, true),
+            ("- [x] - [x] a", 8, false),
+            ("- [x] \r\na", 2, false),
+            ("- [x]  , 1", 2, false),
+            ("- [x] \u{3000}가", 2, true),
+            ("a\n1. [X] a", 5, true),
+        ] {
+            assert_eq!(check_box(text, at).is_some(), is_one, "{text:?} at {at}");
+        }
     }
 
     #[test]

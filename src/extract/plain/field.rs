@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
+use crate::extract::schema::names::is_alphanumeric;
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
 
 /// No name in a text is longer than this, nor has more words.
@@ -267,7 +268,7 @@ fn name_before<'s>(
     stands: impl Fn(usize) -> bool,
 ) -> Option<(usize, Property<'s>)> {
     // Most separators in a hostile text have no word before them.
-    if !text[within.clone()].trim_end().ends_with(|c: char| c.is_alphanumeric() || "*_`\"'#[](){}".contains(c)) {
+    if !text[within.clone()].trim_end().ends_with(|c: char| is_alphanumeric(c) || is_around(c)) {
         return None;
     }
     let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);
@@ -291,12 +292,17 @@ fn name_before<'s>(
     starts.drain(..words.saturating_sub(MOST_WORDS));
     starts.into_iter().find_map(|at| {
         let name = &near[at..];
-        let bare = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#[](){}".contains(c));
+        let bare = name.trim_matches(|c: char| c.is_whitespace() || is_around(c));
         // Within a line, a name behind another word is a name only if nothing is left over between.
         let comma = near[..at].trim_end().ends_with([',', ';', '|', '.', '，']) || near[..at].trim().is_empty();
         let property = node.called(bare)?;
         (!first || comma).then_some((start + at, property)).filter(|(start, _)| stands(*start))
     })
+}
+
+/// Whether a mark may stand around a name: Markdown's, quotes, brackets.
+fn is_around(c: char) -> bool {
+    matches!(c, '*' | '_' | '`' | '"' | '\'' | '#' | '[' | ']' | '(' | ')' | '{' | '}')
 }
 
 /// What is said of a field, as a value: text as written, unless the schema takes no text there and it plainly is JSON.

@@ -152,6 +152,9 @@ impl<'a> Cursor<'a> {
         let Some(first) = self.char(at) else { return false };
         let mut end = at + first.len_utf8();
         if let Some(kind) = Quote::of(first) {
+            if let Some(mark) = kind.byte() {
+                return self.colon_behind(mark, end, horizon);
+            }
             while end < horizon {
                 match self.char(end) {
                     Some('\\') => end += 1 + self.char(end + 1).map_or(0, char::len_utf8),
@@ -176,6 +179,27 @@ impl<'a> Cursor<'a> {
             }
         }
         self.colon_follows(end) && !self.starts(end, "://")
+    }
+
+    /// Whether the text goes on, before the horizon and the line's end, to a mark with a colon behind it. The marks are looked for byte by
+    /// byte: most of what a look ahead costs is here.
+    fn colon_behind(&self, mark: u8, from: usize, horizon: usize) -> bool {
+        let mut at = from;
+        while at < horizon {
+            match self.bytes[at] {
+                // What is escaped is passed over; the rest of a longer character is no mark.
+                b'\\' => at += 2,
+                b'\n' => return false,
+                b if b == mark => {
+                    at += 1;
+                    if self.colon_follows(at) {
+                        return true;
+                    }
+                }
+                _ => at += 1,
+            }
+        }
+        false
     }
 
     /// Whether a colon stands here, behind at most a few blanks.
@@ -224,6 +248,15 @@ impl Quote {
             '“' | '”' | '„' | '＂' => Some(Quote::DoubleLike),
             '‘' | '’' | '`' | '´' | '＇' => Some(Quote::SingleLike),
             _ => None,
+        }
+    }
+
+    /// The one byte that ends it, where it is one.
+    fn byte(self) -> Option<u8> {
+        match self {
+            Quote::Double => Some(b'"'),
+            Quote::Single => Some(b'\''),
+            Quote::DoubleLike | Quote::SingleLike => None,
         }
     }
 

@@ -1,6 +1,8 @@
 //! What a field may be called: its key in words, its title, its aliases, without regard to case, width and how words are joined.
 //! JSON Pointers' segments too, since they are names written down.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use crate::units::beginning;
@@ -26,6 +28,11 @@ pub fn fold(name: &str) -> String {
 fn is_letter_without_case(c: char) -> bool {
     matches!(c, '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'
         | '\u{3131}'..='\u{318e}' | '\u{4e00}'..='\u{9ffc}')
+}
+
+/// As [`char::is_alphanumeric`], which looks syllables up in a table.
+pub fn is_alphanumeric(character: char) -> bool {
+    ('가'..='힣').contains(&character) || character.is_alphanumeric()
 }
 
 /// The ordinary form of a full-width letter, digit or mark.
@@ -97,6 +104,17 @@ pub fn push(pointer: &mut String, segment: &str) {
     }
 }
 
+/// The same for the place in a list.
+pub fn push_index(pointer: &mut String, index: usize) {
+    // Most paths have room for any number, which then needs no text of its own.
+    const LONGEST_INDEX: usize = 20;
+    if pointer.len() + LONGEST_INDEX < LONGEST_PATH && fmt::Write::write_fmt(pointer, format_args!("/{index}")).is_ok()
+    {
+        return;
+    }
+    push(pointer, &index.to_string());
+}
+
 fn write(pointer: &mut String, segment: &str) {
     pointer.push('/');
     if !segment.contains(['~', '/']) {
@@ -159,6 +177,15 @@ mod tests {
             push(&mut path, &"k".repeat(100));
         }
         assert!(path.starts_with("/kkk") && path.ends_with('…') && path.len() < LONGEST_PATH + 8, "{}", path.len());
+    }
+
+    #[test]
+    fn a_place_in_a_list_is_its_number() {
+        for index in [0, 7, 10, 1_234_567, usize::MAX] {
+            let mut path = String::from("/a");
+            push_index(&mut path, index);
+            assert_eq!(path, format!("/a/{index}"));
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! word before them; a bare one could be a second hour or day, and is left to refuse the text. Next: `scan`.
 
 use super::super::phrase::phrase_at;
-use super::super::text::{Text, is_hangul};
+use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::facts::Facts;
-use super::words::{FILLERS, Word, word};
+use super::words::{FILLS, Word, word};
 
 /// Words that lead to another time rather than name what a number is of.
 const LINKS: &[&str] = &[
@@ -78,7 +78,7 @@ fn telephone(text: &Text, place: usize) -> Option<usize> {
         }
         end += 1;
     }
-    let ends = is_hangul(text.at(end)) || !text.at(end).is_alphanumeric();
+    let ends = is_hangul(text.at(end)) || !is_alphanumeric(text.at(end));
     (groups > 1 && group == 4 && (8..=13).contains(&digits) && ends).then(|| word_end(text, end))
 }
 
@@ -111,7 +111,7 @@ pub(super) fn is_noun(text: &Text, place: usize) -> bool {
     const VERBS: &[&str] = &["is", "was", "will", "would", "works", "for", "with", "please", "if", "then"];
     let (said, _) = text.word(place);
     let other = said.chars().next().is_some_and(char::is_alphabetic) && !VERBS.contains(&said.as_str());
-    other && word(text, place).is_none() && text.longest(place, FILLERS).is_none()
+    other && word(text, place).is_none() && text.among(place, &FILLS).is_none()
 }
 
 /// `A101`, `B2`: a name with a number in it. A word of a time that is glued to one (`Nov5`) is none.
@@ -124,7 +124,7 @@ pub(super) fn is_label(text: &Text, place: usize) -> bool {
 
 fn word_end(text: &Text, place: usize) -> usize {
     let mut end = place;
-    while text.at(end).is_alphanumeric() || matches!(text.at(end), '-' | '.' | ',' | '/') && text.is_digit(end + 1) {
+    while is_alphanumeric(text.at(end)) || matches!(text.at(end), '-' | '.' | ',' | '/') && text.is_digit(end + 1) {
         end += 1;
     }
     end

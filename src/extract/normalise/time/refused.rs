@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, DateTime};
 
-use super::super::text::{Text, is_hangul};
+use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::resolve;
 use super::scan::scan;
 use super::words::{REFUSED, word};
@@ -33,7 +33,7 @@ pub(in crate::extract) fn why_no_day(text: &str, now: DateTime) -> Option<String
 /// The first word that refuses a text in which a time is spoken of.
 fn refused_word(text: &Text) -> Option<String> {
     let timed = (0..text.len()).any(|place| text.is_digit(place) || word(text, place).is_some());
-    let begins = |place: usize| is_hangul(text.at(place)) || !text.before(place).is_alphanumeric();
+    let begins = |place: usize| is_hangul(text.at(place)) || !is_alphanumeric(text.before(place));
     let place = (0..text.len())
         .filter(|&place| timed && begins(place))
         .find(|&place| text.longest(place, REFUSED).is_some())?;

@@ -1,12 +1,12 @@
 //! From a text to its [`Facts`]: each piece is recognised where it stands, in Korean, English or digits; what is not is counted.
 //! What the pieces mean together is `resolve`'s.
 
-use super::super::text::{Text, is_hangul};
+use super::super::text::{Text, is_alphanumeric, is_hangul};
 use super::super::{denial, english, korean};
 use super::facts::{Facts, put};
 use super::other;
 use super::span::{self, Shift};
-use super::words::{FILLERS, REFUSED, ROUGHLY, Week, Word, word};
+use super::words::{FILLS, REFUSES, ROUGHENS, Week, Word, word};
 use super::{written, zones};
 
 /// More words than this around a time are a text, not a time.
@@ -69,7 +69,7 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
     }
     let begins = !text.before(place).is_ascii_alphanumeric() || !text.at(place).is_ascii_alphabetic();
     let tight = facts.has_clock() && (begins || text.is_digit(place.saturating_sub(1)));
-    if let Some((minutes, end)) = zones::zone(text, place).filter(|_| tight) {
+    if tight && let Some((minutes, end)) = zones::zone(text, place) {
         put(&mut facts.offset, minutes)?;
         return Some(Some(end));
     }
@@ -105,14 +105,14 @@ fn piece(text: &Text, place: usize, facts: &mut Facts, at: bool) -> Option<Optio
         return Some(Some(end));
     }
     // 약속 and 경기장 are words of their own, 약 세 시 and 3시경 are rough.
-    let rough = |&(_, end): &(usize, usize)| {
+    let rough = |&((), end): &((), usize)| {
         let glued = is_hangul(text.before(place)) || text.is_digit(place.saturating_sub(1));
-        let ends = !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+        let ends = !is_hangul(text.at(end)) || text.among(end, &FILLS).is_some();
         glued
             || ends
             || text.at(place) == '약' && korean_unit(text, end, &mut Facts::default()).is_none_or(|unit| unit.is_some())
     };
-    if let Some((_, end)) = text.longest(place, ROUGHLY).filter(rough) {
+    if let Some((_, end)) = text.among(place, &ROUGHENS).filter(rough) {
         facts.rough = true;
         return Some(Some(end));
     }
@@ -124,24 +124,25 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     let character = text.at(place);
     let glued = is_hangul(text.before(place)) || text.before(place).is_ascii_digit();
     // 둘째 주에, 3시 정각; 주차 is parking.
-    let whole = |end: usize| !is_hangul(text.at(end)) || text.longest(end, FILLERS).is_some();
+    let whole = |end: usize| !is_hangul(text.at(end)) || text.among(end, &FILLS).is_some();
     let may_fill = |end| glued || !is_hangul(character) || (matches!(character, '주' | '정') && whole(end));
-    if let Some((_, end)) = text.longest(place, FILLERS).filter(|&(_, end)| may_fill(end)) {
+    if let Some((_, end)) = text.among(place, &FILLS).filter(|&(_, end)| may_fill(end)) {
         facts.nth_week |= character == '주' && facts.nth.is_some();
         return Some(end);
     }
-    if !character.is_alphanumeric() {
+    if !is_alphanumeric(character) {
         return (!is_bound_sign(text, place)).then_some(place + 1);
     }
-    if place > 0 && text.before(place).is_alphanumeric() {
+    if place > 0 && is_alphanumeric(text.before(place)) {
         return None;
     }
     // 화/목 오후 2시 is two days.
-    let day = |place| "월화수목금토일".contains(text.at(place)) && !is_hangul(text.at(place + 1));
+    let named = |place| matches!(text.at(place), '월' | '화' | '수' | '목' | '금' | '토' | '일');
+    let day = |place| named(place) && !is_hangul(text.at(place + 1));
     if day(place) && matches!(text.at(place + 1), '/' | '·' | ',') && day(text.skip_spaces(place + 2)) {
         return None;
     }
-    if text.longest(place, REFUSED).is_some() || facts.other_words == MOST_OTHER_WORDS {
+    if text.among(place, &REFUSES).is_some() || facts.other_words == MOST_OTHER_WORDS {
         return None;
     }
     super::words::note(text, place, facts);
@@ -152,7 +153,7 @@ fn between(text: &Text, place: usize, facts: &mut Facts, clause: &mut Clause) ->
     }
     let mut end = place;
     // 회의실3: the number behind Hangul is looked at by itself.
-    while (text.at(end).is_alphanumeric() || text.at(end) == '\'') && !(is_hangul(character) && text.is_digit(end)) {
+    while (is_alphanumeric(text.at(end)) || text.at(end) == '\'') && !(is_hangul(character) && text.is_digit(end)) {
         end += 1;
     }
     // 3시 전: the word makes it a bound.
@@ -200,7 +201,7 @@ fn is_bound_sign(text: &Text, place: usize) -> bool {
     match text.at(place) {
         '~' | '≤' | '≥' | '≦' | '≧' => true,
         '<' | '>' => before == ' ' && (next == '=' || text.is_digit(text.skip_spaces(place + 1))),
-        '+' => before.is_alphanumeric() && !next.is_alphanumeric(),
+        '+' => is_alphanumeric(before) && !is_alphanumeric(next),
         _ => false,
     }
 }

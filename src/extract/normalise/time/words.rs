@@ -79,7 +79,7 @@ pub(super) fn word(text: &Text, place: usize) -> Option<(Word, usize)> {
 }
 
 /// Says nothing by itself between the parts, before or after them.
-pub(super) const FILLERS: &[&str] = &[
+const FILLERS: &[&str] = &[
     "에",
     "에는",
     "의",
@@ -138,6 +138,11 @@ pub(super) const ROUGHLY: &[&str] = &[
     "아마",
     "아마도",
 ];
+
+// The same as tables that are asked at each place.
+pub(super) static FILLS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(FILLERS));
+pub(super) static ROUGHENS: LazyLock<Index<()>> = LazyLock::new(|| Index::of(ROUGHLY));
+pub(super) static REFUSES: LazyLock<Index<()>> = LazyLock::new(|| Index::of(REFUSED));
 
 /// Says that the time is a bound, a range or a repetition, or that another is measured from it (that it is not the one is told in `denial`); and
 /// moving holidays, which no table knows.

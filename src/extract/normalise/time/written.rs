@@ -1,7 +1,7 @@
 //! Dates and clocks in digits and separators: `2026-11-05`, `2013. 2. 12`, `11/5/2026`, `2/15`, `14:30:05`, `20261105`.
 //! Next: `scan`.
 
-use super::super::text::Text;
+use super::super::text::{Text, is_alphanumeric};
 
 /// A date as written, not held against the calendar yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(super) struct Written {
 pub(super) fn date(text: &Text, place: usize) -> Option<Written> {
     let (first, after) = text.digits(place, 8)?;
     let width = after - place;
-    if width == 8 && !text.at(after).is_alphanumeric() {
+    if width == 8 && !is_alphanumeric(text.at(after)) {
         let (month, day) = (first / 100 % 100, first % 100);
         return good(Some(first / 10_000), false, month, day, false, after);
     }

@@ -1,7 +1,10 @@
 //! Time zones: those with one offset, and those that are named but cannot be kept: an offset that changes with the season, or letters
 //! that several zones share. Next: `scan`.
 
-use super::super::text::Text;
+use std::sync::LazyLock;
+
+use super::super::index::Index;
+use super::super::text::{Text, is_alphanumeric};
 use super::facts::Facts;
 
 /// Zones without a second meaning in common use, in minutes east of UTC.
@@ -37,7 +40,7 @@ pub(super) fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
     let from = match named {
         Some((0, end)) => end,
         Some(named) => return Some(named),
-        None if text.at(place) == 'z' && !text.at(place + 1).is_alphanumeric() => return Some((0, place + 1)),
+        None if text.at(place) == 'z' && !is_alphanumeric(text.at(place + 1)) => return Some((0, place + 1)),
         // The plain offset stands right after the clock.
         None if text.is_digit(place.saturating_sub(1)) => place,
         None if stands_apart(text, place) => place,
@@ -66,7 +69,7 @@ fn stands_apart(text: &Text, place: usize) -> bool {
         return false;
     }
     let width = (place + 1..).take_while(|&place| text.is_digit(place)).count();
-    let ends = !text.at(place + 1 + width).is_alphanumeric() && text.at(place + 1 + width) != ':';
+    let ends = !is_alphanumeric(text.at(place + 1 + width)) && text.at(place + 1 + width) != ':';
     match text.at(place) {
         '+' => width == 4 && ends || width == 2 && text.at(place + 3) == ':',
         '-' => width == 4 && ends,
@@ -195,6 +198,8 @@ const PLACES: &[&str] = &[
     "표준",
 ];
 
+static KNOWN: LazyLock<Index<()>> = LazyLock::new(|| Index::of(PLACES));
+
 /// A zone at `place` that has no offset for certain.
 pub(super) fn is_left_out(text: &Text, facts: &Facts, place: usize) -> bool {
     let (word, end) = text.word(place);
@@ -205,7 +210,7 @@ pub(super) fn is_left_out(text: &Text, facts: &Facts, place: usize) -> bool {
     if known || capitals && LETTERS.contains(&word.as_str()) {
         return true;
     }
-    if AREAS.contains(&word.as_str()) && text.at(end) == '/' && text.at(end + 1).is_ascii_alphabetic() {
+    if text.at(end) == '/' && text.at(end + 1).is_ascii_alphabetic() && AREAS.contains(&word.as_str()) {
         return true;
     }
     let short = word.len() == 2;
@@ -217,7 +222,7 @@ pub(super) fn is_left_out(text: &Text, facts: &Facts, place: usize) -> bool {
     if spoken && facts.has_clock() && (capital || SPOKEN.contains(&word.as_str())) {
         return true;
     }
-    text.longest(place, PLACES).is_some_and(|(_, end)| {
+    text.among(place, &KNOWN).is_some_and(|(_, end)| {
         let after = text.skip_spaces(end);
         let of_place = text.longest(after, &["time", "시간", "시각", "표준시", "표준 시간", "기준"]).is_some();
         of_place || facts.has_clock() && text.before(place) == '(' && text.at(end) == ')'

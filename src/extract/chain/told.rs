@@ -12,6 +12,9 @@ use crate::units::beginning;
 
 impl Chain<'_> {
     pub(super) fn told(&self, mut chosen: Judged, others: Vec<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
+        if let Some(step) = &mut chosen.validated {
+            self.tell_pieces(&mut step.errors, &chosen.found, &chosen.value);
+        }
         let mut steps = Vec::new();
         for (stage, ms) in tried.into_iter().zip(ms) {
             if stage == chosen.stage {
@@ -27,7 +30,6 @@ impl Chain<'_> {
         let result = match chosen.validated {
             None => Ok(chosen.value),
             Some(mut step) => {
-                self.tell_pieces(&mut step.errors, &chosen.found, &chosen.value);
                 let errors = step.errors.clone();
                 step.output = if self.keep { chosen.value } else { Value::Null };
                 steps.push(step);

@@ -81,7 +81,9 @@ impl Walk {
                 }
             }
             Value::Object(fields) => {
-                let fits = |node: Node<'_>| is_meant(fields, node);
+                // What is wrong with an object tells apart what it may be, and is no reason to leave its other fields as they are.
+                let alone = node.branches().len() == 0;
+                let fits = |node: Node<'_>| alone || is_meant(fields, node);
                 let Some(node) = the_one(node, Kind::Object, fits) else { return };
                 for (key, field) in fields.iter_mut() {
                     if let Rest::Node(node) = node.field(key) {

@@ -46,6 +46,15 @@ fn a_listing_in_korean_becomes_its_typed_object() {
 }
 
 #[test]
+fn a_field_too_many_or_too_few_leaves_no_other_as_it_is() {
+    let schema = json!({"type": "object", "properties": {"name": {"type": "string"}, "price": {"type": "integer"}},
+        "required": ["name"], "additionalProperties": false});
+    for value in [json!({"price": "120만원"}), json!({"name": "a", "price": "120만원", "colour": "red"})] {
+        assert_eq!(run(schema.clone(), value.clone()).value["price"], 1_200_000, "{value}");
+    }
+}
+
+#[test]
 fn free_strings_and_fitting_values_stay() {
     for (schema, value) in [
         (json!({"type": "string"}), json!("120만원")),

@@ -175,7 +175,8 @@ impl Walk {
                 }
                 match times::text(format, text) {
                     Some(read) => {
-                        let guessed = times::is_counted(text) && !times::is_likely(&read);
+                        let counted = times::is_counted(text) && !times::is_likely(&read);
+                        let guessed = counted || format != "date" && times::may_be_a_range(text);
                         self.replace(value, path, &format!("{}_read", format.replace('-', "_")), read.into(), guessed)
                     }
                     None => self.refuse(value, node, path),

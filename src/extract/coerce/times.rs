@@ -190,6 +190,7 @@ fn clock(text: &str) -> Option<Clock> {
     let (hour, minute) = (number_at(text, 0, 2)?, number_at(text, 3, 2)?);
     let mut rest = text.get(5..)?;
     let mut clock = Clock { hour, minute, second: 0, fraction: String::new(), offset: String::new() };
+    let has_seconds = rest.starts_with(':');
     if let Some(seconds) = rest.strip_prefix(':') {
         clock.second = number_at(seconds, 0, 2)?;
         rest = &seconds[2..];
@@ -203,7 +204,24 @@ fn clock(text: &str) -> Option<Clock> {
         }
     }
     clock.offset = offset(rest)?;
+    // Without seconds a second clock may stand there: `15:00-16:00`. No zone is as far from UTC.
+    if !has_seconds && !in_a_zone(&clock.offset) {
+        return None;
+    }
     (text.as_bytes()[2] == b':' && hour < 24 && minute < 60 && clock.second < 60).then_some(clock)
+}
+
+/// Whether an offset in form is that of any place: twelve hours to the west, fourteen to the east.
+fn in_a_zone(offset: &str) -> bool {
+    let most = if offset.starts_with('-') { "12:00" } else { "14:00" };
+    offset.get(1..).is_none_or(|clock| clock <= most)
+}
+
+/// Whether a time without seconds is followed by what is an offset that few places have, and a later time as well: `9:00-11:00`.
+pub fn may_be_a_range(text: &str) -> bool {
+    let Some((before, after)) = text.rsplit_once('-').filter(|(before, _)| before.contains(':')) else { return false };
+    let clock = before.rsplit([' ', 'T', 't', '_']).next().unwrap_or_default();
+    clock.len() == 5 && after.len() == 5 && after >= "10:00" && after > clock
 }
 
 fn offset(text: &str) -> Option<String> {

@@ -87,6 +87,10 @@ fn what_pydantic_refuses_is_refused() {
         ("time", "3720"),
         ("time", "1:00"),
         ("time", "12:13:60"),
+        // No place is as far from UTC: the second clock is the end.
+        ("time", "15:00-16:00"),
+        ("date-time", "2026-12-01 15:00-16:00"),
+        ("date-time", "2026-12-01T15:00+14:30"),
         ("duration", "3601"),
         ("duration", "1:10"),
         ("duration", "10:60"),
@@ -100,5 +104,17 @@ fn what_pydantic_refuses_is_refused() {
         ("duration", "이틀"),
     ] {
         assert_eq!(text(format, bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn an_offset_that_may_be_the_end_of_a_range_is_told_apart() {
+    for text in ["09:00-11:00", "2026-12-01 09:00-12:00", "2026-12-01T09:00-10:00"] {
+        assert!(may_be_a_range(text), "{text}");
+    }
+    for text in
+        ["2026-12-01T09:00-05:00", "12:00-11:00", "09:00:00-11:00", "2026-12-01", "14:00", "2026-12-01T09:00+11:00"]
+    {
+        assert!(!may_be_a_range(text), "{text}");
     }
 }

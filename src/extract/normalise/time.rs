@@ -163,6 +163,11 @@ fn duration(text: &Text) -> Option<TimeReading> {
     }
     place = text.longest(place, &["for", "총", "total"]).map_or(place, |(_, end)| text.skip_spaces(end));
     let (length, end) = span::length(text, place)?;
+    // 하루 2시간, 1주 40시간: how much of each, as often as both together.
+    let each = (length.months, length.days) == (0, 1) || (length.months, length.days) == (0, 7);
+    if each && text.has_hangul() && length.clock_seconds() != Some(0) {
+        inferred.push("rate_dropped");
+    }
     let mut end = text.skip_spaces(end);
     if let Some((_, after)) = text.longest(end, &["정도", "쯤", "가량"]) {
         end = text.skip_spaces(after);

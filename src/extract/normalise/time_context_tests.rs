@@ -261,3 +261,30 @@ fn a_time_that_depends_on_something_or_was_moved_is_not_settled() {
         );
     }
 }
+
+#[test]
+fn the_end_of_a_range_right_behind_a_clock_is_no_offset() {
+    for input in
+        ["Dec 1, 2026 9:00-11:00", "내일 9:00-11:00", "내일 15:00-16:00", "2026-12-01 9:00-5:00", "내일 14:00-16"]
+    {
+        assert_eq!(read(input, Want::DateTime), None, "{input}");
+    }
+    check(
+        Want::DateTime,
+        &[
+            ("Dec 1, 2026 14:00-05:00", "2026-12-01T14:00:00-05:00"),
+            ("Dec 1, 2026 14:00+0900", "2026-12-01T14:00:00+09:00"),
+            ("Dec 1, 2026 14:00-11:00", "2026-12-01T14:00:00-11:00"),
+        ],
+    );
+}
+
+#[test]
+fn hours_of_each_day_or_week_may_be_a_rate() {
+    for input in ["하루 2시간", "1일 8시간", "1주 40시간"] {
+        assert_eq!(read(input, Want::Duration).map(|r| r.inferred), Some(vec!["rate_dropped"]), "{input}");
+    }
+    for input in ["이틀 3시간", "2시간 30분", "하루", "1 day 2 hours"] {
+        assert_eq!(read(input, Want::Duration).map(|r| r.inferred), Some(vec![]), "{input}");
+    }
+}

@@ -59,8 +59,22 @@ pub(super) fn zone(text: &Text, place: usize) -> Option<(i32, usize)> {
     if text.at(end) == ':' {
         (minutes, end) = text.digits(end + 1, 2)?;
     }
-    let whole = (hours <= 14 && minutes < 60).then_some(hours * 60 + minutes)?;
+    let most = if sign < 0 { 12 } else { 14 };
+    let whole = (hours <= most && minutes < 60).then_some(hours * 60 + minutes)?;
+    if named.is_none() && from == place && sign < 0 && is_range(text, place, whole, end) {
+        return None;
+    }
     Some((sign * i32::try_from(whole).ok()?, end))
+}
+
+/// Whether what stands behind a clock without seconds is rather the end of a range: `9:00-11:00`, `9:00-5:00`. Zones are written with two
+/// digits, and few are ten hours and more to the west.
+fn is_range(text: &Text, place: usize, minutes: i64, end: usize) -> bool {
+    let from = (0..place).rev().take_while(|&at| text.is_digit(at) || text.at(at) == ':').last().unwrap_or(place);
+    let Some((hour, colon)) = text.digits(from, 2) else { return false };
+    let Some((minute, clock_end)) = text.digits(colon + 1, 2).filter(|_| text.at(colon) == ':') else { return false };
+    let one_digit = text.at(place + 2) == ':';
+    clock_end == place && end > place + 3 && (one_digit || minutes >= 600 && minutes > hour * 60 + minute)
 }
 
 /// `15:00 -0500`, `15:00 +09:00`: behind a space. With a point between its digits a minus begins the end of a range (`9:00 -10:00`).

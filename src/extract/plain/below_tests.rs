@@ -317,3 +317,37 @@ fn an_object_or_a_list_in_a_line_is_its_fields_and_whole() {
         assert!(read(cut).0.is_none() || read(cut).1, "{cut}: {:?}", read(cut));
     }
 }
+
+#[test]
+fn a_number_in_groups_of_three_may_be_one_of_a_list_or_several() {
+    let schema = schema(json!({"k": {"type": "string"}, "prices": {"type": "array", "items": {"type": "integer"}}}));
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let lossy = |text: &str| {
+        let read = chain::repair_value(text, Some(&schema), now);
+        read.result.is_err() || read.changes.iter().any(|c| c.lossy)
+    };
+    for text in
+        ["prices: 1,200", "prices: 1,200원", "prices: ₩1,200", "prices: 1,200,300", "prices: -1,200", "prices: 123,456"]
+    {
+        assert!(lossy(&format!("k: a\n{text}")), "{text}");
+    }
+    for text in ["prices: 1,200, 3,400", "prices: 1200, 3400", "prices: 12, 5", "prices: 1,2,3"] {
+        assert!(!lossy(&format!("k: a\n{text}")), "{text}");
+    }
+}
+
+#[test]
+fn what_stands_in_a_lists_tag_may_be_several() {
+    let schema = schema(json!({"title": {"type": "string"}, "tags": {"type": "array", "items": {"type": "string"}}}));
+    let now = "2026-11-30T09:00:00".parse().unwrap();
+    let read = |said: &str| {
+        let text = format!("<title>x</title><tags>{said}</tags>");
+        let read = chain::repair_value(&text, Some(&schema), now);
+        (read.result.unwrap()["tags"].clone(), read.changes.iter().any(|c| c.lossy))
+    };
+    for said in ["work, urgent", "- a\n- b", "a; b", "a | b", "none"] {
+        assert!(read(said).1, "{said}");
+    }
+    assert_eq!(read("work"), (json!(["work"]), false));
+    assert_eq!(read("[\"a\", \"b\"]"), (json!(["a", "b"]), false));
+}

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::below::follows;
 use super::field::{
-    Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, names_within, scalar, uncommented, unmarked,
+    Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, may_be_one_number, names_within, scalar,
+    uncommented, unmarked,
 };
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
@@ -152,6 +153,7 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 let two_marks = said.contains([';', '、']) && said.contains([',', '，']);
                 let guessed = listed > 1
                     && (two_marks || is_sentence(said) || last_two(said).is_some() && takes_words(field.property.node))
+                    || listed > 1 && may_be_one_number(said)
                     || listed == 1 && (may_be_none(said) || takes_words(field.property.node) && may_be_several(said));
                 if guessed && !said.starts_with('[') {
                     let path = names::join("", field.property.key);

@@ -406,6 +406,15 @@ fn parts(said: &str) -> Vec<&str> {
     parts
 }
 
+/// Whether what was read as a list of numbers may be one in groups of three: `1,200`, where nothing parts the items but the comma.
+pub fn may_be_one_number(said: &str) -> bool {
+    let bytes = said.as_bytes();
+    let group = |at: usize| bytes[at + 1..].iter().take_while(|b| b.is_ascii_digit()).take(4).count() == 3;
+    let stands = |at: usize| at > 0 && bytes[at - 1].is_ascii_digit() && group(at);
+    let mut commas = said.bytes().enumerate().filter(|(_, b)| *b == b',').map(|(at, _)| at).peekable();
+    commas.peek().is_some() && commas.all(|at| stands(at) && group_may_go_on(&said[..at]))
+}
+
 /// Whether what stands before a comma is the beginning of a number in groups of three: one to three digits, then threes.
 fn group_may_go_on(before: &str) -> bool {
     let number = before.rsplit(|c: char| !(c.is_ascii_digit() || c == ',')).next().unwrap_or_default();

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 
 use super::block::shapes;
 use super::field::{items, scalar};
-use super::lost;
+use super::{lost, may_be_a_list, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
-use crate::extract::parse::change;
+use crate::extract::parse::{change, strict};
 use crate::extract::schema::names;
 use crate::extract::schema::node::{Kind, Node};
 use crate::extract::validate::brief;
@@ -187,7 +187,17 @@ fn value(text: &str, element: &Element, node: Node<'_>) -> (Value, Vec<Change>) 
     if own || element.children.is_empty() {
         let (value, changes) = inner(text, element, item);
         let changes = changes.into_iter().map(|c| Change { path: format!("/0{}", c.path), ..c });
-        return (Value::Array(vec![value]), changes.collect());
+        let mut changes: Vec<Change> = changes.collect();
+        if let Some(said) = value.as_str().filter(|_| element.children.is_empty()) {
+            if let Ok((list @ Value::Array(_), _)) = strict::value(said) {
+                return (list, changes);
+            }
+            // As one item nothing of it is lost, but it may have been meant as several.
+            if may_be_a_list(said) || may_be_several(said) || may_be_none(said) {
+                changes.push(change("list_read", Value::from(said), Value::from(vec![said]), true));
+            }
+        }
+        return (Value::Array(vec![value]), changes);
     }
     let mut changes = beside(text, &element.content, &element.children);
     let mut values = Vec::new();

@@ -292,6 +292,25 @@ fn rows_that_are_cancelled_end_at_once_and_those_that_were_done_are_kept() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_pipe_is_no_file_of_rows_and_is_not_waited_for() {
+    let place = tempfile::tempdir().expect("a place");
+    let pipe = place.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    for file in [pipe.as_path(), Path::new("/dev/zero"), place.path()] {
+        let mut driven = training(place.path());
+        driven.session.state.playground.settings.who = Who::Run;
+        driven.turn(&[Press::Char('B')]);
+        driven.session.state.playground.batch.path.insert(&file.display().to_string());
+        driven.turn(&[Press::Enter]);
+        driven.wait();
+        let why = driven.session.state.playground.batch.failure.clone().unwrap_or_default();
+        assert!(why.contains("no file") && why.contains(&*file.display().to_string()), "{why}");
+    }
+}
+
+#[test]
 fn rows_end_where_a_command_to_the_run_cancels_one_of_them() {
     let place = tempfile::tempdir().expect("a place");
     std::fs::write(place.path().join("rows.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n").expect("a file");

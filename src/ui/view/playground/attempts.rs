@@ -80,6 +80,9 @@ fn progress(running: &Running, state: &State, theme: &Theme) -> Words {
     let (text, role) = match &running.phase {
         _ if running.cancelled => ("cancelling".to_owned(), Role::Warn),
         Phase::Pausing => ("waits for training to pause".to_owned(), Role::Warn),
+        Phase::Loading(None) if running.ask.rows.is_some() && state.playground.batch.total.is_none() => {
+            ("reading the file of rows".to_owned(), Role::Active)
+        }
         Phase::Loading(None) => ("opening the model".to_owned(), Role::Active),
         Phase::Loading(Some(fetching)) => {
             let total = fetching.total.map(|total| format!(" of {}", format_bytes(total))).unwrap_or_default();

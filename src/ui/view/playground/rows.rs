@@ -199,6 +199,7 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
             let doing: &str = match &running.phase {
                 _ if running.cancelled => "cancelling",
                 Phase::Pausing => "waits for training to pause",
+                Phase::Loading(_) if batch.total.is_none() => "reading the file",
                 Phase::Loading(_) => "opening the model",
                 // Many rows at once end late: something is to be seen before.
                 Phase::Asking(_) if running.pieces > 0 => &format!("at work, {} tokens", format::count(running.pieces)),

@@ -5,7 +5,7 @@ use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, 
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
 use finetop::ui::state::playground::trial::{
-    Adapter, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Who,
+    Adapter, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Unread, Who,
 };
 use finetop::ui::state::playground::{Focus, Page, Phase};
 use finetop::ui::state::{Overlay, Question, State, Tab};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod rows;
 mod training;
+mod words;
 
 use crate::fixture;
 use crate::frames::{SIZES, compare, compare_at, draw, press, running, text, theme};

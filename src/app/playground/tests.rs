@@ -164,6 +164,10 @@ fn schemas_are_found_beside_a_configuration() {
     assert_eq!(finds.schemas.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.json", "b.json"]);
     assert_eq!(finds.own_schema, Some(("a.json".to_owned(), "{}".to_owned())));
     assert!(finds.own_prompt.as_deref() == Some("{}") && finds.trials.is_empty());
+    let quest = Quest { schema: Some(folder.join("x.json")), prompt: Some(folder.join("no.txt")), ..quest };
+    let Message::PlaygroundFound { finds, .. } = look(8, &quest) else { panic!("another answer") };
+    let named = |why: &Option<String>, name: &str| why.as_ref().is_some_and(|why| why.contains(name));
+    assert!(named(&finds.unread.schema, "x.json") && named(&finds.unread.prompt, "no.txt"), "{:?}", finds.unread);
 }
 
 /// A screen whose next trial asks the run.

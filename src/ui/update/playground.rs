@@ -16,9 +16,10 @@ use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
 use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
-use crate::ui::state::playground::{Focus, Page};
+use crate::ui::state::playground::{Focus, Page, Playground};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, State, Tab};
 use crate::ui::view::playground as view;
+use crate::units::printable;
 
 pub(super) use report::{report_written, write_report};
 use trial::{cancel, hold_paused, run, run_rows};
@@ -78,7 +79,18 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     let newest = play.finds.trials.last().map_or(0, |trial| trial.unix_ms);
     play.finds.trials.extend(before.trials.into_iter().filter(|trial| trial.unix_ms > newest));
     play.put_own();
+    let told = [Focus::Schema, Focus::Prompt].into_iter().find_map(|focus| stand_in(play, focus));
     state.revision += 1;
+    if let Some(told) = told.filter(|_| state.in_playground()) {
+        notify(state, NoticeKind::Bad, told);
+    }
+}
+
+/// What to say where the configuration's schema or prompt could not be read, and another one stands there.
+fn stand_in(play: &Playground, focus: Focus) -> Option<String> {
+    let why = printable(play.stands_in(focus)?);
+    let what = if focus == Focus::Schema { "schema" } else { "prompt" };
+    Some(format!("not the configuration's {what}: {why}"))
 }
 
 /// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had, rows without a report.

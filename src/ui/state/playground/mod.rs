@@ -110,6 +110,10 @@ pub struct Playground {
     extract: ExtractConfig,
     /// Its files have not been put in yet.
     awaits_files: bool,
+    /// Of its schema and prompt: the revision of what stands there instead, and why.
+    stand_ins: [Option<(u64, String)>; 2],
+    /// A person who wanted a trial was told so.
+    pub(in crate::ui) stand_in_told: bool,
 }
 
 impl Default for Playground {
@@ -149,6 +153,8 @@ impl Default for Playground {
             model_typed: false,
             extract: ExtractConfig::default(),
             awaits_files: false,
+            stand_ins: [None, None],
+            stand_in_told: false,
         };
         playground.put_schema(first.schema_name, first.schema);
         playground.settle();
@@ -197,17 +203,38 @@ impl Playground {
 
     /// Puts in what the configuration's files hold, but not over what a person typed.
     pub(in crate::ui) fn put_own(&mut self) {
-        if !std::mem::take(&mut self.awaits_files) {
-            return;
-        }
-        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| !self.schema_is_edited()) {
+        let is_new = std::mem::take(&mut self.awaits_files);
+        // What could not be read before is put in as soon as it can be.
+        let puts = |stands_in: bool, is_typed: bool| if is_new { !is_typed } else { stands_in };
+        let of_schema = puts(self.stands_in(Focus::Schema).is_some(), self.schema_is_edited());
+        let is_typed = self.prompt.revision() != self.settled[0];
+        let of_prompt = puts(self.stands_in(Focus::Prompt).is_some(), is_typed);
+        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| of_schema) {
             self.put_schema(&name, &text);
         }
-        let is_typed = self.prompt.revision() != self.settled[0];
-        if let Some(text) = self.finds.own_prompt.clone().filter(|_| !is_typed) {
+        if let Some(text) = self.finds.own_prompt.clone().filter(|_| of_prompt) {
             self.prompt.set_text(&text);
             self.settled[0] = self.prompt.revision();
         }
+        let unread = self.finds.unread.clone();
+        if of_schema {
+            self.stand_ins[0] = unread.schema.map(|why| (self.schema.revision(), why));
+        }
+        if of_prompt {
+            self.stand_ins[1] = unread.prompt.map(|why| (self.prompt.revision(), why));
+        }
+        self.stand_in_told &= !(of_schema || of_prompt);
+    }
+
+    /// Why the program's own schema or prompt stands where the configuration names a file; until a person puts another one there.
+    pub fn stands_in(&self, focus: Focus) -> Option<&str> {
+        let stand_in = match focus {
+            Focus::Schema => &self.stand_ins[0],
+            Focus::Prompt => &self.stand_ins[1],
+            _ => return None,
+        };
+        let revision = self.editor(focus)?.revision();
+        stand_in.as_ref().filter(|(of, _)| *of == revision).map(|(_, why)| why.as_str())
     }
 
     fn revisions(&self) -> [u64; 4] {

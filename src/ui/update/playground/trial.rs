@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{lay_out, place};
+use super::{lay_out, place, stand_in};
 use crate::event::Command;
 use crate::extract::schema::Schema;
 use crate::ui::message::Effect;
@@ -100,6 +100,17 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
         play.set_focus(Focus::Schema);
         play.page = Page::Panels;
         return Err(printable(&why.to_string()));
+    }
+    // What a person did not choose is not asked with before it was said; whoever wants it so asks again.
+    let asks = play.settings.who != Who::Given;
+    let focuses = [Some(Focus::Schema), Some(Focus::Prompt).filter(|_| asks)];
+    let stands_in = focuses.into_iter().flatten().find_map(|focus| Some((focus, stand_in(play, focus)?)));
+    if let Some((focus, why)) = stands_in.filter(|_| !play.stand_in_told) {
+        play.stand_in_told = true;
+        if rows.is_none() {
+            play.set_focus(focus);
+        }
+        return Err(format!("{why}; once more asks with what stands there instead"));
     }
     let settings = &play.settings;
     if rows.is_none() && play.text.is_empty() {

@@ -289,7 +289,11 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
     let flaw = play.flaw().filter(|_| focus == Focus::Schema);
     let mark = flaw.and_then(|flaw| flaw.place).map(|(from, to)| Mark { from, to, role: Role::Bad });
     let marks = mark.as_slice();
-    let below = flaw.map(|flaw| told(flaw, text)).unwrap_or_default();
+    let stands_in = || {
+        let why = play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
+        why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
+    };
+    let below = flaw.map_or_else(stands_in, |flaw| told(flaw, text));
     editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks, right, below, hint })
 }
 

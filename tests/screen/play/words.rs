@@ -1,0 +1,60 @@
+//! What the playground says of what a person could not know otherwise: whose text stands there, what broke off, what a key needs.
+
+use super::*;
+
+/// A run whose configuration names a schema and a prompt, its playground entered.
+pub fn configured() -> State {
+    let mut state = State::watching();
+    update(&mut state, Message::Attached { folder: "runs/x".into(), owned: false });
+    for stamped in fixture::until(&fixture::stored(), 33, 3) {
+        let mut stamped = stamped.clone();
+        if let RunEvent::RunStarted(started) = &mut stamped.event {
+            let extract = &mut started.config.extract;
+            (extract.schema, extract.prompt) = (Some("/c/own.json".into()), Some("/c/own.txt".into()));
+        }
+        update(&mut state, Message::Event(Box::new(stamped)));
+    }
+    press(&mut state, Key::Char('6'));
+    state
+}
+
+fn frame(state: &State, (width, height): (u16, u16)) -> String {
+    text(&draw(state, &theme("dark", GlyphSet::Braille), width, height))
+}
+
+fn notice(state: &State) -> String {
+    state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default()
+}
+
+#[test]
+fn a_schema_of_the_configuration_that_cannot_be_read_is_said_before_another_is_asked_with() {
+    let mut state = configured();
+    let unread = Unread { schema: Some("/c/own.json: No such file".into()), prompt: None };
+    find(&mut state, Finds { unread, own_prompt: Some("{text}".into()), ..Finds::default() });
+    assert!(notice(&state).contains("own.json: No such file"), "{}", notice(&state));
+    update(&mut state, Message::Resized { width: 120, height: 40 });
+    let shown = frame(&state, (120, 40));
+    assert!(shown.contains("not the configuration's: /c/own.json"), "{shown}");
+    with_text(&mut state);
+    state.playground.settings.model = "x".into();
+    let effects = hit(&mut state, &[Key::F(5)]);
+    assert!(ask_of(&effects).is_none() && state.playground.running.is_none());
+    assert!(notice(&state).contains("once more"), "{}", notice(&state));
+    assert_eq!(state.playground.focus, Focus::Schema);
+    let effects = hit(&mut state, &[Key::F(5)]);
+    assert!(ask_of(&effects).is_some());
+
+    // One that is chosen, or that is there at last, needs no words.
+    let mut state = configured();
+    let unread = Unread { schema: Some("gone".into()), prompt: Some("gone too".into()) };
+    find(&mut state, Finds { unread, ..Finds::default() });
+    assert!(state.playground.stands_in(Focus::Schema).is_some() && state.playground.stands_in(Focus::Prompt).is_some());
+    focus(&mut state, Focus::Settings);
+    press(&mut state, Key::Right);
+    assert!(state.playground.stands_in(Focus::Schema).is_none());
+    press(&mut state, Key::Char('R'));
+    let own = Some(("own.json".to_owned(), "{}".to_owned()));
+    find(&mut state, Finds { own_schema: own, own_prompt: Some("mine".into()), ..Finds::default() });
+    assert!(state.playground.stands_in(Focus::Prompt).is_none() && state.playground.prompt.text() == "mine");
+    assert_ne!(state.playground.settings.schema_name, "own.json", "what was chosen stays");
+}

@@ -15,7 +15,7 @@ use crate::ui::state::field::Field;
 use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
-use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
+use crate::ui::state::playground::trial::{Finds, Quest};
 use crate::ui::state::playground::{Focus, Page, Playground};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, State, Tab};
 use crate::ui::view::playground as view;
@@ -237,12 +237,7 @@ fn enter_selected(state: &mut State, types: bool) {
                 Some(_) if play.running.is_some() => {
                     notify(state, NoticeKind::Info, "after the rows are done: what runs has the panels");
                 }
-                Some(trace) => {
-                    play.outcomes = vec![Outcome { label, trace }];
-                    (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
-                    play.from_rows = true;
-                    play.set_focus(Focus::Attempts);
-                }
+                Some(trace) => play.open_row(label, trace),
                 None => {
                     notify(state, NoticeKind::Info, "of so many rows, the traces of those that passed are not kept")
                 }
@@ -259,7 +254,7 @@ fn enter_selected(state: &mut State, types: bool) {
         (Page::Panels, Focus::Attempts) => play.set_focus(Focus::Detail),
         (Page::Panels, Focus::Detail) => play.set_focus(Focus::Attempts),
         (Page::Panels, Focus::Value) => {}
-        (Page::Panels, _) => play.typing = true,
+        (Page::Panels, _) => play.begin_typing(),
     }
 }
 
@@ -416,7 +411,8 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
     } else if play.focus == Focus::Detail {
         play.set_focus(Focus::Attempts);
     } else if play.from_rows {
-        (play.page, play.from_rows) = (Page::Rows, false);
+        play.leave_row();
+        play.page = Page::Rows;
     }
 }
 
@@ -454,9 +450,12 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) {
             state.playground.field = None;
             lay_out(state);
             let text = view::text_places(state).into_iter().find(|(at, area)| *at == focus && area.contains(cell));
-            if let (Some((_, area)), Some(editor)) = (text, state.playground.editor_mut(focus)) {
-                editor.click(mouse.column - area.x, mouse.row - area.y);
-                state.playground.typing = true;
+            if let Some((_, area)) = text {
+                state.playground.begin_typing();
+                lay_out(state);
+                if let Some(editor) = state.playground.editor_mut(focus) {
+                    editor.click(mouse.column - area.x, mouse.row - area.y);
+                }
             }
         }
         MouseKind::Press => {

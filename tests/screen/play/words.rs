@@ -58,3 +58,29 @@ fn a_schema_of_the_configuration_that_cannot_be_read_is_said_before_another_is_a
     assert!(state.playground.stands_in(Focus::Prompt).is_none() && state.playground.prompt.text() == "mine");
     assert_ne!(state.playground.settings.schema_name, "own.json", "what was chosen stays");
 }
+
+#[test]
+fn a_row_that_is_opened_stands_beside_its_own_text_and_is_not_asked_again_as_ones_own() {
+    let mut state = rows((120, 40));
+    tell(&mut state, 1, News::Over(Ok(())));
+    let own = state.playground.text.text();
+    press(&mut state, Key::Enter);
+    let shown = frame(&state, (120, 40));
+    assert!(shown.contains("text of row 2") && shown.contains("John, 25, Seoul"), "{shown}");
+    assert_eq!(state.playground.text.text(), own);
+    // F5 brings one's own text back first, and asks with it then.
+    assert!(ask_of(&hit(&mut state, &[Key::F(5)])).is_none());
+    assert!(!frame(&state, (120, 40)).contains("text of row"));
+    assert_eq!(ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial").1.text, own);
+
+    // What is typed is one's own.
+    let mut state = rows((120, 40));
+    tell(&mut state, 1, News::Over(Ok(())));
+    press(&mut state, Key::Enter);
+    focus(&mut state, Focus::Text);
+    press(&mut state, Key::Enter);
+    types(&mut state, "!");
+    assert!(state.playground.text.text().contains('!') && state.playground.row_text.is_none());
+    hit(&mut state, &[Key::Esc, Key::Esc]);
+    assert_eq!(state.playground.page, Page::Rows);
+}

@@ -12,6 +12,7 @@ pub mod trial;
 use std::path::PathBuf;
 
 use crate::config::ExtractConfig;
+use crate::extract::attempt::Trace;
 use crate::extract::prompt;
 use crate::extract::provider::Price;
 use crate::ui::state::editor::Editor;
@@ -102,6 +103,8 @@ pub struct Playground {
     pub batch: Batch,
     /// What is shown was opened out of the rows.
     pub(in crate::ui) from_rows: bool,
+    /// The text of that row, by the row's name, until a person goes back to their own.
+    pub row_text: Option<(String, Editor)>,
     /// Of the texts, when they were put in, or given to a trial.
     settled: [u64; 4],
     /// Whether the model was put in by a person.
@@ -149,6 +152,7 @@ impl Default for Playground {
             failure: None,
             batch: Batch::default(),
             from_rows: false,
+            row_text: None,
             settled: [0; 4],
             model_typed: false,
             extract: ExtractConfig::default(),
@@ -255,7 +259,7 @@ impl Playground {
         match focus {
             Focus::Prompt => Some(&self.prompt),
             Focus::PromptB => Some(&self.prompt_b),
-            Focus::Text => Some(&self.text),
+            Focus::Text => Some(self.row_text.as_ref().map_or(&self.text, |(_, text)| text)),
             Focus::Schema => Some(&self.schema),
             _ => None,
         }
@@ -265,10 +269,33 @@ impl Playground {
         match focus {
             Focus::Prompt => Some(&mut self.prompt),
             Focus::PromptB => Some(&mut self.prompt_b),
-            Focus::Text => Some(&mut self.text),
+            Focus::Text => Some(self.row_text.as_mut().map_or(&mut self.text, |(_, text)| text)),
             Focus::Schema => Some(&mut self.schema),
             _ => None,
         }
+    }
+
+    /// Letters go into the text with the keys; into one's own, not into a row's.
+    pub(in crate::ui) fn begin_typing(&mut self) {
+        if self.focus == Focus::Text {
+            self.row_text = None;
+        }
+        self.typing = true;
+    }
+
+    /// Shows a row of the file, with the text that was asked about.
+    pub(in crate::ui) fn open_row(&mut self, label: String, trace: Trace) {
+        let text = trace.attempts.first().and_then(|first| first.input.as_str()).unwrap_or_default();
+        self.row_text = Some((label.clone(), Editor::new(text)));
+        self.outcomes = vec![Outcome { label, trace }];
+        (self.side, self.attempt, self.page, self.follows) = (0, 0, Page::Panels, true);
+        self.from_rows = true;
+        self.set_focus(Focus::Attempts);
+    }
+
+    /// What is shown is no row of the file any more.
+    pub(in crate::ui) fn leave_row(&mut self) {
+        (self.from_rows, self.row_text) = (false, None);
     }
 
     /// The panels in the order that Tab goes through them. Where an answer is given, nobody is asked with a prompt.
@@ -294,6 +321,9 @@ impl Playground {
         }
         self.focus = focus;
         self.typing &= self.editor(focus).is_some();
+        if self.typing {
+            self.begin_typing();
+        }
     }
 
     /// Every schema to choose from: those of the program, then files.
@@ -351,7 +381,7 @@ impl Playground {
             (false, _) => {}
         }
         self.failure = None;
-        self.from_rows = false;
+        self.leave_row();
         self.settled[2] = self.text.revision();
         self.set_focus(Focus::Text);
     }
@@ -375,7 +405,7 @@ impl Playground {
         }
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
-        self.from_rows = false;
+        self.leave_row();
         self.settle();
         self.set_focus(self.focus);
     }

@@ -24,6 +24,12 @@ pub(super) fn run_rows(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 pub(super) fn run(state: &mut State, effects: &mut Vec<Effect>) {
+    // What is asked with is what stands there.
+    if state.playground.running.is_none() && state.playground.row_text.take().is_some() {
+        state.playground.set_focus(Focus::Text);
+        lay_out(state);
+        return notify(state, NoticeKind::Info, "your own text stands here again: once more asks with it");
+    }
     start(state, None, effects);
 }
 

@@ -276,12 +276,16 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
         let name = crate::units::printable(&play.settings.schema_name);
         right.push((format!("  {name}{edited}").into(), Role::Label));
     }
+    let row = play.row_text.as_ref().filter(|_| focus == Focus::Text);
+    let name = row.map_or_else(|| name(focus, play).to_owned(), |(label, _)| format!("text of {label}"));
     if is_here {
-        let (text, role) = if play.typing { ("  typing", Role::Active) } else { ("  Enter types", Role::Label) };
+        let own = if row.is_some() { "  Enter: your own text" } else { "  Enter types" };
+        let (text, role) = if play.typing { ("  typing", Role::Active) } else { (own, Role::Label) };
         right.push((text.into(), role));
     }
     let hint = match focus {
         Focus::Prompt | Focus::PromptB => "what the model is told; {text} and {schema} are filled in",
+        Focus::Text if row.is_some() => "not told",
         Focus::Text if play.settings.who == Who::Given => "an answer to be read, as a model would give it",
         Focus::Text => "the text to extract from; x has examples",
         _ => "a JSON Schema",
@@ -294,7 +298,7 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
         why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
     };
     let below = flaw.map_or_else(stands_in, |flaw| told(flaw, text));
-    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks, right, below, hint })
+    editor::draw(pen, area, text, &Look { title: &name, is_focused: is_here, marks, right, below, hint })
 }
 
 /// Where a mistake in the schema is, counted from 1, and what was expected there.

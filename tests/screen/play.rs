@@ -5,7 +5,7 @@ use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, 
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
 use finetop::ui::state::playground::trial::{
-    Adapter, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Unread, Who,
+    Adapter, CANCELLED_THERE, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Unread, Who,
 };
 use finetop::ui::state::playground::{Focus, Page, Phase};
 use finetop::ui::state::{Overlay, Question, State, Tab};

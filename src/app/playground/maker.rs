@@ -36,7 +36,7 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
 use crate::ui::Fetching;
-use crate::ui::state::playground::trial::{Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who};
+use crate::ui::state::playground::trial::{CANCELLED_THERE, Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who};
 use crate::units::printable;
 
 /// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
@@ -333,7 +333,7 @@ impl<'a> Maker<'a> {
             let Some((line, row)) = left.next().filter(|_| !self.is_cancelled()) else { return Ok(()) };
             // Somebody who commands the run wanted no more of it: that says nothing of the row.
             if trace.is_cancelled() {
-                return Err(format!("row {line}: cancelled by a command to the run"));
+                return Err(format!("row {line}: {CANCELLED_THERE}"));
             }
             // One row's trouble is that row's result; the same again and again is everybody's.
             let stops = unanswered.hear(&trace);

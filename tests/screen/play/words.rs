@@ -84,3 +84,32 @@ fn a_row_that_is_opened_stands_beside_its_own_text_and_is_not_asked_again_as_one
     hit(&mut state, &[Key::Esc, Key::Esc]);
     assert_eq!(state.playground.page, Page::Rows);
 }
+
+/// Rows that the run is asked for.
+fn rows_of_the_run() -> (State, u64) {
+    let mut state = entered(own_run(), (80, 24));
+    find(&mut state, Finds { has_run: true, ..finds() });
+    state.playground.settings.who = Who::Run;
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "data/test.jsonl");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    tell(&mut state, ticket, News::Rows(4));
+    (state, ticket)
+}
+
+#[test]
+fn stopping_the_run_says_that_its_rows_end_and_afterwards_that_it_was_stopped() {
+    let over = || News::Over(Err(format!("row 1: {CANCELLED_THERE}")));
+    let (mut state, ticket) = rows_of_the_run();
+    press(&mut state, Key::Char('s'));
+    assert!(matches!(state.overlay, Some(Overlay::Ask(Question::Stop))));
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("answering rows of the") && shown.contains("are kept"), "{shown}");
+    press(&mut state, Key::Char('y'));
+    tell(&mut state, ticket, over());
+    assert_eq!(state.playground.batch.failure.as_deref(), Some("row 1: the run was stopped"));
+
+    let (mut state, ticket) = rows_of_the_run();
+    tell(&mut state, ticket, over());
+    assert_eq!(state.playground.batch.failure, Some(format!("row 1: {CANCELLED_THERE}")));
+}

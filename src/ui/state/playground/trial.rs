@@ -227,6 +227,9 @@ impl RowsTried {
     }
 }
 
+/// What ends rows that the run is asked, where the trial's own person did not.
+pub const CANCELLED_THERE: &str = "cancelled by a command to the run";
+
 /// What is told while a trial is made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {

@@ -6,7 +6,7 @@ use super::{lay_out, place, stand_in};
 use crate::event::Command;
 use crate::extract::schema::Schema;
 use crate::ui::message::Effect;
-use crate::ui::state::playground::trial::{Compare, News, Who};
+use crate::ui::state::playground::trial::{CANCELLED_THERE, Compare, News, Who};
 use crate::ui::state::playground::{Focus, Hold, Page, Phase, Playground};
 use crate::ui::state::{Activity, NoticeKind, RunStage, State};
 use crate::ui::update::{notify, with_run};
@@ -183,6 +183,12 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
         notify(state, NoticeKind::Bad, why);
     }
     let cancelled = state.playground.running.as_ref().is_some_and(|running| running.cancelled);
+    // A run that stops answers nobody any more: nobody told it to cancel.
+    let stops = state.run().is_none_or(|run| !run.is_live() || run.control.stops > 0 || run.activity() == Activity::Stopping);
+    let news = match news {
+        News::Over(Err(why)) if stops => News::Over(Err(why.replace(CANCELLED_THERE, "the run was stopped"))),
+        news => news,
+    };
     if let Some(over) = state.playground.hear(news) {
         match over {
             _ if cancelled => notify(state, NoticeKind::Info, "cancelled"),

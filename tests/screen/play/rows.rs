@@ -326,7 +326,7 @@ fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() 
     assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
     hit(&mut state, &[Key::Tab]);
     let frames = seen(&mut state, &[Key::PageDown]);
-    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
+    for what in ["> together", "as answered", "refused by", "cost", "name 0 %", "field_29 0 %"] {
         assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
     }
     // The end is the end: the way back begins at once.

@@ -113,3 +113,30 @@ fn stopping_the_run_says_that_its_rows_end_and_afterwards_that_it_was_stopped() 
     tell(&mut state, ticket, over());
     assert_eq!(state.playground.batch.failure, Some(format!("row 1: {CANCELLED_THERE}")));
 }
+
+#[test]
+fn rows_tell_the_time_by_the_clock_and_how_many_came_in_a_second() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "data/test.jsonl");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    let at = |state: &mut State, ms: u64| {
+        let unix_ms = state.clock.unix_ms;
+        update(state, Message::Tick(Clock { ms, unix_ms }));
+    };
+    tell(&mut state, ticket, News::Rows(4));
+    // A model that is opened answers nobody yet.
+    at(&mut state, 10_000);
+    tell(&mut state, ticket, News::Asked(Stage::Generate));
+    at(&mut state, 12_000);
+    let row = Row { id: None, text: Some("t".into()), prompt: None, value: None, completion: None, now: None };
+    for n in 1..=4 {
+        tell(&mut state, ticket, News::Row(Box::new(RowResult::new(n, &row, saved(), true))));
+    }
+    assert!(frame(&state, (80, 24)).contains("at work  2s, 2.00 rows/s"), "{}", frame(&state, (80, 24)));
+    tell(&mut state, ticket, News::Over(Ok(())));
+    at(&mut state, 99_000);
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("4 of 4 rows  in 2s, 2.00 rows/s") && !shown.contains("times"), "{shown}");
+}

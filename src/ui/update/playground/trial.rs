@@ -189,7 +189,15 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
         News::Over(Err(why)) if stops => News::Over(Err(why.replace(CANCELLED_THERE, "the run was stopped"))),
         news => news,
     };
+    let now_ms = state.clock.ms;
+    let is_rows = state.playground.makes_rows();
+    if is_rows && matches!(news, News::Asked(_)) {
+        state.playground.batch.asked_at(now_ms);
+    }
     if let Some(over) = state.playground.hear(news) {
+        if is_rows {
+            state.playground.batch.ended_at(now_ms);
+        }
         match over {
             _ if cancelled => notify(state, NoticeKind::Info, "cancelled"),
             Err(why) => notify(state, NoticeKind::Bad, printable(&why)),

@@ -193,7 +193,8 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
             };
             let file = batch.written.as_ref().map(|file| printable(&file.display().to_string()));
             let report = file.map(|file| format!("  the report is in {file}")).unwrap_or_default();
-            sheet.line(&[(&done, role), (how, Role::Warn), (&report, Role::Label)]);
+            let pace = batch.pace(state.clock.ms).map(|pace| format!("  in {}", paced(pace))).unwrap_or_default();
+            sheet.line(&[(&done, role), (how, Role::Warn), (&pace, Role::Text), (&report, Role::Label)]);
         }
         Some(running) => {
             let doing: &str = match &running.phase {
@@ -209,12 +210,13 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
                     &format!("tried anew in {wait}: {}", printable(beginning(why, 200)))
                 }
             };
-            let seconds = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
+            let waited = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
+            let (seconds, rate) = batch.pace(state.clock.ms).unwrap_or((waited, None));
             let left = batch.total.filter(|_| batch.done() > 0).map(|total| {
                 let left = seconds / batch.done() as f64 * total.saturating_sub(batch.done() as u64) as f64;
                 format!(", about {} left", format_duration(left))
             });
-            let took = format!("  {}", format_duration(seconds));
+            let took = format!("  {}", paced((seconds, rate)));
             sheet.line(&[
                 (&done, Role::Text),
                 ("  ", Role::Text),
@@ -224,6 +226,12 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
             ]);
         }
     }
+}
+
+/// Time by the clock, and how fast rows were answered in it.
+fn paced((seconds, rate): (f64, Option<f64>)) -> String {
+    let rate = rate.map(|rate| format!(", {} rows/s", if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.0}") }));
+    format!("{}{}", format_duration(seconds), rate.unwrap_or_default())
 }
 
 fn share(share: Share) -> String {
@@ -260,7 +268,6 @@ fn together(sheet: &mut Sheet, batch: &Batch) {
     let calls = [
         format!("{} ({} again)", format::count(summary.calls), format::count(summary.retries)),
         format!("{prompt} + {completion} tokens"),
-        format!("rows' times {}", format_duration(summary.ms / 1e3)),
         format!("cost {}", format::or_unknown(summary.cost, |cost| format!("{cost:.4}"))),
     ];
     pair("calls", "; ", &calls);

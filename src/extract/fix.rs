@@ -327,7 +327,8 @@ fn cut_off(answer: &Completion, max_new_tokens: u32) -> Fault {
         expected: format!("an answer that ends within {most} tokens{why}"),
         found: "one that was cut off there".into(),
         excerpt: text[tail..].to_string(),
-        offset: Some(tail),
+        // What is missing is missing behind it.
+        offset: Some(text.trim_end().len()),
     }
 }
 
@@ -432,6 +433,8 @@ mod tests {
                 let error = said(text).error.expect(text);
                 assert_eq!(error.stage, stage, "{text}");
                 assert!(error.message.contains("ends within"), "{}", error.message);
+                let cut = error.errors.iter().find(|fault| fault.expected.contains("ends within")).expect("the cut");
+                assert_eq!(cut.offset, Some(text.trim_end().len()), "{text}: it points at the end");
             }
             assert_eq!(said(r#"{"a": 1}"#).error.expect("a refusal").stage, Stage::Validate);
         }

@@ -88,7 +88,7 @@ fn a_row_that_is_opened_stands_beside_its_own_text_and_is_not_asked_again_as_one
 /// Rows that the run is asked for.
 fn rows_of_the_run() -> (State, u64) {
     let mut state = entered(own_run(), (80, 24));
-    find(&mut state, Finds { has_run: true, ..finds() });
+    state.playground.finds.has_run = true;
     state.playground.settings.who = Who::Run;
     press(&mut state, Key::Char('B'));
     types(&mut state, "data/test.jsonl");
@@ -139,4 +139,17 @@ fn rows_tell_the_time_by_the_clock_and_how_many_came_in_a_second() {
     at(&mut state, 99_000);
     let shown = frame(&state, (80, 24));
     assert!(shown.contains("4 of 4 rows  in 2s, 2.00 rows/s") && !shown.contains("times"), "{shown}");
+}
+
+#[test]
+fn a_place_in_a_text_is_a_line_and_a_column_in_characters_wherever_it_is_told() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    focus(&mut state, Focus::Schema);
+    press(&mut state, Key::Enter);
+    hit(&mut state, &[Key::Alt('a')]);
+    types(&mut state, "{\"나이\": 정수}");
+    assert!(frame(&state, (80, 24)).contains("line 1, column 8: "), "{}", frame(&state, (80, 24)));
+    hit(&mut state, &[Key::F(5)]);
+    assert!(notice(&state).contains("line 1, column 8: "), "{}", notice(&state));
 }

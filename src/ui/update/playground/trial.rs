@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use super::{lay_out, place, stand_in};
 use crate::event::Command;
-use crate::extract::schema::Schema;
 use crate::ui::message::Effect;
 use crate::ui::state::playground::trial::{CANCELLED_THERE, Compare, News, Who};
 use crate::ui::state::playground::{Focus, Hold, Page, Phase, Playground};
@@ -102,10 +101,10 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
 
 /// What is wrong with a trial before anything is asked.
 fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
-    if let Err(why) = Schema::parse(&play.schema.text()) {
+    if let Some(why) = play.schema_is_wrong() {
         play.set_focus(Focus::Schema);
         play.page = Page::Panels;
-        return Err(printable(&why.to_string()));
+        return Err(why);
     }
     // What a person did not choose is not asked with before it was said; whoever wants it so asks again.
     let asks = play.settings.who != Who::Given;

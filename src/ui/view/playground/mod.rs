@@ -15,10 +15,9 @@ use ratatui::layout::{Position, Rect};
 
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
-use crate::ui::state::editor::{Editor, Place, rows::column};
 use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::trial::Who;
-use crate::ui::state::playground::{Flaw, Focus, Page, Playground};
+use crate::ui::state::playground::{Focus, Page, Playground};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::editor::{self, Look, Mark};
 use crate::ui::widgets::pen::inside;
@@ -297,17 +296,8 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
         let why = play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
         why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
     };
-    let below = flaw.map_or_else(stands_in, |flaw| told(flaw, text));
+    let below = flaw.map_or_else(stands_in, |flaw| words([(&format!(" {} ", flaw.told(text)), Role::Bad)]));
     editor::draw(pen, area, text, &Look { title: &name, is_focused: is_here, marks, right, below, hint })
-}
-
-/// Where a mistake in the schema is, counted from 1, and what was expected there.
-fn told(flaw: &Flaw, text: &Editor) -> Words {
-    let place = flaw.place.map_or_else(String::new, |(Place { line, byte }, _)| {
-        let at = text.lines().get(line).map_or(0, |line| column(line, 0, byte));
-        format!("{}:{} ", line + 1, at + 1)
-    });
-    words([(" ", Role::Bad), (&place, Role::Bad), (&flaw.what, Role::Bad), (" ", Role::Bad)])
 }
 
 /// A title that shows which panel has the keys, without colours too.

@@ -188,9 +188,9 @@ fn point(sheet: &mut Sheet, input: &str, offset: usize, excerpt: &str) {
     };
     let carets = marked.width().clamp(1, tail.width().max(1));
     sheet.lines.push(vec![(format!("  {}{tail}", shown.concat()).into(), Role::Label)]);
-    let (number, column) = (before.bytes().filter(|b| *b == b'\n').count() + 1, at - line);
+    let (number, column) = (before.bytes().filter(|b| *b == b'\n').count() + 1, before[line..].chars().count());
     sheet.lines.push(vec![(format!("{}{}", " ".repeat(LEAD + lead), "^".repeat(carets)).into(), Role::Bad)]);
-    sheet.line(&[(&format!("  line {number}, byte {}", column + 1), Role::Faint)]);
+    sheet.line(&[(&format!("  line {number}, column {}", column + 1), Role::Faint)]);
 }
 
 /// One change: where, what, from what to what.
@@ -364,7 +364,7 @@ pub(super) mod tests {
         assert_eq!(told[at + 1].matches('^').count(), 13);
         let before = told[at].split("john").next().map(UnicodeWidthStr::width);
         assert_eq!(before, told[at + 1].find('^'), "{told:?}");
-        assert!(told[at + 2].starts_with("  line 2, byte "));
+        assert_eq!(told[at + 2], "  line 2, column 24", "in characters: the name before it is of two");
         assert!(
             told[0].contains("parse  refused  in 1.25ms") || told[0].contains("parse  refused  in 1ms"),
             "{told:?}"

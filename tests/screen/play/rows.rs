@@ -119,7 +119,7 @@ fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
     tell(&mut state, 1, News::Over(Ok(())));
     press(&mut state, Key::Char('H'));
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
+    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  4 rows of data/"), "{frame}");
     hit(&mut state, &[Key::Enter, Key::Char('y')]);
     assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
     assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());
@@ -198,7 +198,7 @@ fn told(size: (u16, u16), asked: &[Row]) -> State {
     state
 }
 
-fn kept(state: &State, total: u64) -> Trial {
+pub fn kept(state: &State, total: u64) -> Trial {
     let tried = RowsTried { file: "data/test.jsonl".into(), total, summary: state.playground.batch.summary.clone() };
     Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) }
 }
@@ -272,7 +272,7 @@ fn rows_that_ended_before_the_first_answer_are_no_success_and_cost_nobody_knows_
     state.playground.finds.trials = vec![kept(&state, 4)];
     press(&mut state, Key::Char('H'));
     let frame = ascii(&state, (80, 24));
-    assert!(frame.contains("# 0 of 0, stopped  data/test.jsonl"), "{frame}");
+    assert!(frame.contains("# none asked, stopped  4 rows of data/test.jsonl"), "{frame}");
     press(&mut state, Key::Enter);
     let frame = ascii(&state, (80, 24));
     assert!(frame.contains("0 of 4 rows  stopped") && !frame.contains("cost 0"), "{frame}");

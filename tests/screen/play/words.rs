@@ -1,5 +1,6 @@
 //! What the playground says of what a person could not know otherwise: whose text stands there, what broke off, what a key needs.
 
+use super::rows::kept;
 use super::*;
 
 /// A run whose configuration names a schema and a prompt, its playground entered.
@@ -152,4 +153,25 @@ fn a_place_in_a_text_is_a_line_and_a_column_in_characters_wherever_it_is_told() 
     assert!(frame(&state, (80, 24)).contains("line 1, column 8: "), "{}", frame(&state, (80, 24)));
     hit(&mut state, &[Key::F(5)]);
     assert!(notice(&state).contains("line 1, column 8: "), "{}", notice(&state));
+}
+
+#[test]
+fn a_file_that_was_stopped_names_its_rows_and_one_that_was_not_read_says_that_none_was_asked() {
+    let mut state = entered(no_run(), (80, 24));
+    with_text(&mut state);
+    press(&mut state, Key::Char('B'));
+    types(&mut state, "data/test.jsonl");
+    let (ticket, _) = ask_of(&hit(&mut state, &[Key::Enter])).expect("rows are asked for");
+    assert!(frame(&state, (80, 24)).contains("reading the file"));
+    tell(&mut state, ticket, News::Over(Err("data/test.jsonl: no file".into())));
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("no row was asked") && !shown.contains("stopped"), "{shown}");
+
+    let mut state = rows((80, 24));
+    let made = kept(&state, 9);
+    tell(&mut state, 1, News::Over(Ok(())));
+    state.playground.finds.trials = vec![made];
+    press(&mut state, Key::Char('H'));
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("stopped  9 rows of data/"), "{shown}");
 }

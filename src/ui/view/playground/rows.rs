@@ -182,6 +182,8 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
     let total = format::or_unknown(batch.total, format::count);
     let done = format!("{} of {total} rows", format::count(batch.told()));
     match running {
+        // What is wrong stands below.
+        None if batch.ended && batch.total.is_none() => sheet.line(&[("no row was asked", Role::Warn)]),
         None if !batch.ended => {
             sheet.line(&[("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)]);
         }

@@ -175,3 +175,21 @@ fn a_file_that_was_stopped_names_its_rows_and_one_that_was_not_read_says_that_no
     let shown = frame(&state, (80, 24));
     assert!(shown.contains("stopped  9 rows of data/"), "{shown}");
 }
+
+#[test]
+fn what_is_being_written_has_no_time_yet_and_what_was_broken_off_tells_its_characters() {
+    let mut state = streaming((120, 40));
+    let shown = frame(&state, (120, 40));
+    assert!(shown.contains("writes") && !shown.contains("0.0 ms"), "{shown}");
+    let mut trace = saved();
+    trace.attempts.truncate(1);
+    let cut = &mut trace.attempts[0];
+    cut.output = "{\"이름\"".into();
+    (cut.prompt_tokens, cut.completion_tokens) = (None, None);
+    let error = Refusal { stage: Stage::Generate, message: "cancelled".into(), errors: Vec::new() };
+    (trace.ok, trace.value, trace.error) = (false, None, Some(error));
+    tell(&mut state, 1, News::Done(Box::new(trace)));
+    tell(&mut state, 1, News::Over(Ok(())));
+    let shown = frame(&state, (120, 40));
+    assert!(shown.contains("in 1.24s  5 characters written"), "{shown}");
+}

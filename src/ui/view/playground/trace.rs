@@ -127,16 +127,31 @@ pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
     sheet.lines
 }
 
+/// Whether an attempt is being written: its time and tokens are not there yet.
+pub fn is_written_now(attempt: &Attempt) -> bool {
+    attempt.stage.asks() && attempt.ms == 0.0 && attempt.prompt.is_none() && !attempt.output.is_null()
+}
+
 fn head(sheet: &mut Sheet, attempt: &Attempt, verdict: Verdict) {
     let number = format!("{}  ", attempt.n);
     let stage = serde_json::to_value(attempt.stage).unwrap_or_default();
     let stage = stage.as_str().unwrap_or_default();
+    if is_written_now(attempt) {
+        let words = [(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text), ("writes", Role::Active)];
+        return sheet.line(&words);
+    }
     let took = format::took((attempt.ms.max(0.0) * 1e3) as u64);
     let mut words = vec![(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text)];
     words.extend([(verdict.name(), verdict.role()), ("  in ", Role::Label), (&took, Role::Text)]);
     let tokens = |n: Option<u64>| format::or_unknown(n, format::count);
     let (sent, wrote) = (tokens(attempt.prompt_tokens), tokens(attempt.completion_tokens));
-    if attempt.prompt.is_some() {
+    // A call that ended before its time tells no tokens, but what came of it is there.
+    let broke = matches!(verdict, Verdict::Failed | Verdict::Cancelled);
+    let came = attempt.output.as_str().map_or(0, |text| text.chars().count());
+    let came = if came == 0 { String::new() } else { format!("  {} characters written", format::count(came as u64)) };
+    if broke && attempt.prompt_tokens.is_none() && attempt.completion_tokens.is_none() {
+        words.push((&came, Role::Label));
+    } else if attempt.prompt.is_some() {
         words.extend([("  tokens ", Role::Label), (&sent, Role::Text), (" sent, ", Role::Label)]);
         words.extend([(wrote.as_str(), Role::Text), (" written", Role::Label)]);
     }

@@ -202,6 +202,10 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         return why;
     }
     match (action, state.run()) {
+        (Action::RowsReport, _) if state.in_playground() && state.playground.batch.done() > 0 => {
+            "the report is written on the page of the rows: B, then J"
+        }
+        (Action::RowsReport, _) if state.in_playground() => "no rows are here to report: B asks a file of them",
         (Action::BackToStart, Some(_)) if state.page.is_some() => "the run lives in this program: stop it first",
         (Action::Start, Some(_)) => "a run is here already",
         (Action::Start, None) => "nothing can be started here",

@@ -193,3 +193,21 @@ fn what_is_being_written_has_no_time_yet_and_what_was_broken_off_tells_its_chara
     let shown = frame(&state, (120, 40));
     assert!(shown.contains("in 1.24s  5 characters written"), "{shown}");
 }
+
+#[test]
+fn the_reports_key_says_where_it_works_and_esc_on_what_is_done_says_nothing() {
+    let mut state = rows((80, 24));
+    tell(&mut state, 1, News::Over(Ok(())));
+    press(&mut state, Key::Esc);
+    assert_eq!(state.playground.page, Page::Panels);
+    focus(&mut state, Focus::Attempts);
+    press(&mut state, Key::Char('J'));
+    assert_eq!(notice(&state), "the report is written on the page of the rows: B, then J");
+    let mut state = done((80, 24));
+    state.notice = None;
+    focus(&mut state, Focus::Attempts);
+    press(&mut state, Key::Esc);
+    assert_eq!(notice(&state), "");
+    press(&mut state, Key::Char('J'));
+    assert!(notice(&state).starts_with("no rows are here"), "{}", notice(&state));
+}

@@ -30,7 +30,7 @@ use super::format;
 use super::keymap::{Action, is_available};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
-use super::state::playground::Playground;
+use super::state::playground::{Page, Playground};
 use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
@@ -370,11 +370,15 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
         Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
         None if state.in_playground() && super::update::takes_text(state) => {
             let run = state.keymap.keys(Action::RunTrial).iter().find(|key| key.types_nothing());
-            let (next, leave) = match super::update::playground::edits(state) {
-                true => (fixed(Key::Tab, "next"), fixed(Key::Esc, "leave the text")),
-                false => (fixed(Key::Enter, "take"), fixed(Key::Esc, "as before")),
-            };
-            [leave, run.map(|key| (key.to_string(), "run")), next]
+            let run = run.map(|key| (key.to_string(), "run"));
+            match super::update::playground::edits(state) {
+                true => [fixed(Key::Esc, "leave the text"), run, fixed(Key::Tab, "next")],
+                // In a path, both keys run its rows.
+                false if state.playground.page == Page::Rows => {
+                    [fixed(Key::Enter, "run them"), fixed(Key::Esc, "leave"), None]
+                }
+                false => [fixed(Key::Esc, "as before"), run, fixed(Key::Enter, "take")],
+            }
         }
         None if state.run().is_some() && state.tab == Tab::Bleu && state.bleu.typing.is_some() => {
             [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]

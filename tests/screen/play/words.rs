@@ -211,3 +211,14 @@ fn the_reports_key_says_where_it_works_and_esc_on_what_is_done_says_nothing() {
     press(&mut state, Key::Char('J'));
     assert!(notice(&state).starts_with("no rows are here"), "{}", notice(&state));
 }
+
+#[test]
+fn the_path_of_rows_and_the_footer_say_the_same_of_its_keys() {
+    let mut state = entered(no_run(), (80, 24));
+    press(&mut state, Key::Char('B'));
+    let shown = frame(&state, (80, 24));
+    let lines: Vec<&str> = shown.lines().collect();
+    for line in [lines[1], lines[23]] {
+        assert!(line.contains("Enter run them") && line.contains("Esc leave"), "{shown}");
+    }
+}

@@ -96,7 +96,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let Areas { path, together: above, list: below, expected } = split(body, batch);
     let right = match batch.typing {
         true => {
-            words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
+            words([("Enter", Role::Key), (" run them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
         }
         false => words([("i", Role::Key), (" another file", Role::Label)]),
     };

@@ -367,7 +367,9 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
             state.keymap.letter(Action::Copy).map(|key| (key.to_string(), "copy the command")),
             fixed(Key::Esc, "close"),
         ],
-        Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
+        // What each of them does stands in the question.
+        Some(Overlay::Ask(_)) => [fixed(Key::Char('y'), "yes"), fixed(Key::Char('n'), "no"), fixed(Key::Esc, "no")],
+        Some(Overlay::Outcome { .. }) => return Vec::new(),
         None if state.in_playground() && super::update::takes_text(state) => {
             let run = state.keymap.keys(Action::RunTrial).iter().find(|key| key.types_nothing());
             let run = run.map(|key| (key.to_string(), "run"));

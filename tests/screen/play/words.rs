@@ -222,3 +222,14 @@ fn the_path_of_rows_and_the_footer_say_the_same_of_its_keys() {
         assert!(line.contains("Enter run them") && line.contains("Esc leave"), "{shown}");
     }
 }
+
+#[test]
+fn under_a_question_the_footer_has_the_keys_that_answer_it() {
+    let mut state = rows((80, 24));
+    tell(&mut state, 1, News::Over(Ok(())));
+    state.notice = None;
+    press(&mut state, Key::Char('q'));
+    assert!(matches!(state.overlay, Some(Overlay::Ask(Question::QuitPlayground))));
+    let shown = frame(&state, (80, 24));
+    assert_eq!(shown.lines().last().map(str::trim), Some("y yes   n no   Esc no"), "{shown}");
+}

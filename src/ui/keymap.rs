@@ -11,6 +11,7 @@ mod user;
 use super::message::Key;
 use super::state::State;
 pub use action::{Action, Group};
+pub use footer::is_report_due;
 pub use places::is_available;
 
 /// An action with its keys and words.

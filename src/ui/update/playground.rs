@@ -320,7 +320,7 @@ fn take_selected(state: &mut State) {
 
 /// What was typed and no trial had is not there any more, but not lost.
 fn replaced(state: &mut State) {
-    notify(state, NoticeKind::Info, "what was typed is replaced: Ctrl-Z, while you type there, brings it back");
+    notify(state, NoticeKind::Info, "replaced: Ctrl-Z, while typing, undoes");
 }
 
 /// What a page is of what has the keys.

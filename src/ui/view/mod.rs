@@ -27,7 +27,7 @@ pub use charts::crosshair;
 pub use memory_tab::ledger_text;
 
 use super::format;
-use super::keymap::{Action, is_available};
+use super::keymap::{Action, is_available, is_report_due};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
 use super::state::playground::{Page, Playground};
@@ -280,14 +280,6 @@ fn model_name(name: Option<&str>, config: &RunConfig) -> String {
 
 fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    let mut room = inner.width;
-    if let Some(notice) = &state.notice {
-        let role = role_of(notice.kind);
-        // A notice takes at most two thirds; the keys take what is left.
-        let text = format::fit(&notice.text, inner.width as usize * 2 / 3, pen.theme.ellipsis());
-        let x = pen.line_right(inner, 0, &vec![(text.into(), role)]);
-        room = x.saturating_sub(inner.x + 2);
-    }
     let paused = state.run().is_some_and(|r| r.control.paused_at_ms.is_some());
     let mut left: Words = Vec::new();
     // Help and quit are always there; the others come while they fit.
@@ -330,6 +322,17 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         };
         let always = matches!(binding.short, "help" | "quit");
         pieces.push((always, words([(&key, Role::Key), (&format!(" {short}   "), Role::Label)])));
+    }
+    let mut room = inner.width;
+    if let Some(notice) = &state.notice {
+        // A notice takes at most two thirds; the keys take what is left. One that a person needs now is among them.
+        let due = pieces.iter().find(|(always, _)| !always).filter(|_| is_report_due(state));
+        let kept: usize = pieces.iter().filter(|(always, _)| *always).chain(due).map(|(_, w)| pen::width(w)).sum();
+        let kept = if due.is_some() { kept } else { 0 };
+        let most = (inner.width as usize * 2 / 3).min((inner.width as usize).saturating_sub(kept));
+        let text = format::fit(&notice.text, most, pen.theme.ellipsis());
+        let x = pen.line_right(inner, 0, &vec![(text.into(), role_of(notice.kind))]);
+        room = x.saturating_sub(inner.x + 2);
     }
     let mut needed: usize = pieces.iter().map(|(_, w)| pen::width(w)).sum();
     while needed > room as usize + 3 {

@@ -233,3 +233,23 @@ fn under_a_question_the_footer_has_the_keys_that_answer_it() {
     let shown = frame(&state, (80, 24));
     assert_eq!(shown.lines().last().map(str::trim), Some("y yes   n no   Esc no"), "{shown}");
 }
+
+#[test]
+fn rows_without_a_report_keep_its_key_in_the_footer_under_a_message_and_on_the_smallest_screen() {
+    for size in SIZES {
+        let mut state = rows(size);
+        tell(&mut state, 1, News::Over(Err("row 4: the server is gone, and has been for quite a while now".into())));
+        for _ in 0..2 {
+            let shown = frame(&state, size);
+            let last = shown.lines().last().unwrap_or_default();
+            assert!(last.contains("J report") && last.contains("q quit"), "{size:?} {last}");
+            state.notice = None;
+        }
+    }
+    // What tells how work comes back is short enough for any of them.
+    let mut state = entered(no_run(), (60, 20));
+    press(&mut state, Key::Enter);
+    types(&mut state, "precious");
+    hit(&mut state, &[Key::Esc, Key::Char('x'), Key::Enter]);
+    assert!(notice(&state).contains("Ctrl-Z") && frame(&state, (60, 20)).contains(&notice(&state)));
+}

@@ -10,7 +10,7 @@ fn rows_are_counted_while_they_come_and_each_can_be_opened() {
     assert_eq!(hit(&mut state, &[Key::Esc]), [Effect::CancelTrial]);
     tell(&mut state, 1, News::Over(Ok(())));
     assert!(state.playground.batch.cancelled);
-    hit(&mut state, &[Key::Right, Key::Enter]);
+    hit(&mut state, &[Key::Right, Key::Home, Key::Enter]);
     assert_eq!(state.playground.page, Page::Panels);
     assert_eq!(state.playground.outcomes[0].label, "row 1");
     assert_eq!(state.playground.outcomes[0].trace, saved());

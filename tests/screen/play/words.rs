@@ -253,3 +253,18 @@ fn rows_without_a_report_keep_its_key_in_the_footer_under_a_message_and_on_the_s
     hit(&mut state, &[Key::Esc, Key::Char('x'), Key::Enter]);
     assert!(notice(&state).contains("Ctrl-Z") && frame(&state, (60, 20)).contains(&notice(&state)));
 }
+
+#[test]
+fn the_selected_row_stays_it_when_all_are_listed_and_again_only_those_that_failed() {
+    let mut state = rows((80, 24));
+    tell(&mut state, 1, News::Over(Ok(())));
+    let selected = |state: &State| state.playground.batch.row(state.playground.batch.selected).map(|row| row.row);
+    assert_eq!(selected(&state), Some(2));
+    assert!(frame(&state, (80, 24)).contains("* differs"), "{}", frame(&state, (80, 24)));
+    for (key, row) in [(Key::Right, 2), (Key::Up, 1), (Key::Left, 2), (Key::Down, 3), (Key::Char(' '), 3), (Key::Left, 3)] {
+        press(&mut state, key);
+        assert_eq!(selected(&state), Some(row), "{key:?}");
+    }
+    press(&mut state, Key::Char('H'));
+    assert!(frame(&state, (80, 24)).contains(" s ago"), "{}", frame(&state, (80, 24)));
+}

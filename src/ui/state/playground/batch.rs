@@ -244,7 +244,12 @@ impl Batch {
     }
 
     pub(in crate::ui) fn show_all(&mut self, all: bool) {
-        (self.all, self.selected) = (all, 0);
+        // The row that was selected stays it; one that did not fail is no more listed, and the next that did takes its place.
+        let place = if self.all { Some(self.selected) } else { self.failing.get(self.selected).copied() };
+        self.all = all;
+        let place = place.unwrap_or(0);
+        self.selected = if all { place } else { self.failing.partition_point(|&failing| failing < place) };
+        self.selected = self.selected.min(self.len().saturating_sub(1));
     }
 
     /// Whether there is something right to hold the selected row against.

@@ -80,8 +80,8 @@ pub fn trials(pen: &mut Pen<'_>, body: Rect, state: &State, selected: usize) {
         let of_file = |rows: &RowsTried| format!("{} rows of {}", format::count(rows.total), rows.file.display());
         let text = trial.rows.as_ref().map(|rows| of_file(rows));
         rest.push((one_line(text.as_ref().unwrap_or(&trial.text)).into(), Role::Text));
-        let age = age(state.clock.unix_ms.saturating_sub(trial.unix_ms) / 1000);
-        line(pen, inner, row, at == selected, &format!("{age:>8}  {:<12}", who(trial)), &rest);
+        let age = format!("{} ago", age(state.clock.unix_ms.saturating_sub(trial.unix_ms) / 1000));
+        line(pen, inner, row, at == selected, &format!("{age:>10}  {:<12}", who(trial)), &rest);
     }
     let problems = state.playground.finds.problems.iter();
     for (row, problem) in problems.enumerate().take(2) {

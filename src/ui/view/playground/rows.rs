@@ -112,7 +112,8 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     if let Some(area) = expected {
         let name = batch.row(batch.selected).map(|row| format!("row {}: ", row.row)).unwrap_or_default();
         let lines = expected_lines(batch, inside(area));
-        scrolled(pen, area, state, (Part::Expected, &format!("{name}expected, found")), Words::new(), &lines);
+        let right = words([("* differs", Role::Label)]);
+        scrolled(pen, area, state, (Part::Expected, &format!("{name}expected, found")), right, &lines);
     }
 }
 

@@ -268,3 +268,17 @@ fn the_selected_row_stays_it_when_all_are_listed_and_again_only_those_that_faile
     press(&mut state, Key::Char('H'));
     assert!(frame(&state, (80, 24)).contains(" s ago"), "{}", frame(&state, (80, 24)));
 }
+
+#[test]
+fn a_schema_that_is_wrong_leaves_the_page_of_rows_open_and_refuses_to_run_them() {
+    let mut state = entered(no_run(), (80, 24));
+    focus(&mut state, Focus::Schema);
+    press(&mut state, Key::Enter);
+    types(&mut state, "{,");
+    hit(&mut state, &[Key::Esc, Key::Char('B')]);
+    assert_eq!(state.playground.page, Page::Rows);
+    types(&mut state, "data/test.jsonl");
+    assert!(ask_of(&hit(&mut state, &[Key::Enter])).is_none());
+    let shown = frame(&state, (80, 24));
+    assert!(state.playground.page == Page::Rows && shown.contains("the schema, line 1, column "), "{shown}");
+}

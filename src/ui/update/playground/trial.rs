@@ -103,7 +103,10 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
 fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
     if let Some(why) = play.schema_is_wrong() {
         play.set_focus(Focus::Schema);
-        play.page = Page::Panels;
+        // The page of rows says it itself.
+        if rows.is_none() {
+            play.page = Page::Panels;
+        }
         return Err(why);
     }
     // What a person did not choose is not asked with before it was said; whoever wants it so asks again.

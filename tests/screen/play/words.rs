@@ -270,6 +270,18 @@ fn the_selected_row_stays_it_when_all_are_listed_and_again_only_those_that_faile
 }
 
 #[test]
+fn ascii_glyphs_leave_a_persons_own_text_as_it_is() {
+    let mut state = entered(no_run(), (80, 24));
+    focus(&mut state, Focus::Text);
+    press(&mut state, Key::Enter);
+    types(&mut state, "중고 — 아이폰");
+    let shown = text(&draw(&state, &theme("mono", GlyphSet::Ascii).with_any_text(), 80, 24));
+    assert!(shown.contains("중고") && shown.contains("아이폰") && !shown.contains('│'), "{shown}");
+    let shown = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
+    assert!(shown.is_ascii() && shown.contains("????"), "{shown}");
+}
+
+#[test]
 fn a_schema_that_is_wrong_leaves_the_page_of_rows_open_and_refuses_to_run_them() {
     let mut state = entered(no_run(), (80, 24));
     focus(&mut state, Focus::Schema);

@@ -36,7 +36,9 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
 use crate::ui::Fetching;
-use crate::ui::state::playground::trial::{CANCELLED_THERE, Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who};
+use crate::ui::state::playground::trial::{
+    CANCELLED_THERE, Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who,
+};
 use crate::units::printable;
 
 /// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
@@ -381,10 +383,7 @@ impl<'a> Maker<'a> {
 }
 
 /// What cannot be interrupted, on a thread that nobody waits for once it is cancelled; none then, or where there is no such thread.
-fn unless_cancelled<T: Send + 'static>(
-    cancel: &AtomicBool,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Option<T> {
+fn unless_cancelled<T: Send + 'static>(cancel: &AtomicBool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (done, ended) = channel();
     let work = move || _ = done.send(work());
     thread::Builder::new().name("finetop-rows".into()).spawn(work).ok()?;

@@ -69,7 +69,9 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         ),
         Question::QuitPlayground => {
             let text = match state.playground.running {
-                Some(_) => "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost.",
+                Some(_) => {
+                    "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost."
+                }
                 None if state.playground.is_unsaved() => {
                     "A text in the playground was changed since the last trial. It is kept nowhere else."
                 }

@@ -261,7 +261,9 @@ fn the_selected_row_stays_it_when_all_are_listed_and_again_only_those_that_faile
     let selected = |state: &State| state.playground.batch.row(state.playground.batch.selected).map(|row| row.row);
     assert_eq!(selected(&state), Some(2));
     assert!(frame(&state, (80, 24)).contains("* differs"), "{}", frame(&state, (80, 24)));
-    for (key, row) in [(Key::Right, 2), (Key::Up, 1), (Key::Left, 2), (Key::Down, 3), (Key::Char(' '), 3), (Key::Left, 3)] {
+    for (key, row) in
+        [(Key::Right, 2), (Key::Up, 1), (Key::Left, 2), (Key::Down, 3), (Key::Char(' '), 3), (Key::Left, 3)]
+    {
         press(&mut state, key);
         assert_eq!(selected(&state), Some(row), "{key:?}");
     }

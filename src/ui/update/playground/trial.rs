@@ -186,7 +186,8 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
     }
     let cancelled = state.playground.running.as_ref().is_some_and(|running| running.cancelled);
     // A run that stops answers nobody any more: nobody told it to cancel.
-    let stops = state.run().is_none_or(|run| !run.is_live() || run.control.stops > 0 || run.activity() == Activity::Stopping);
+    let stops =
+        state.run().is_none_or(|run| !run.is_live() || run.control.stops > 0 || run.activity() == Activity::Stopping);
     let news = match news {
         News::Over(Err(why)) if stops => News::Over(Err(why.replace(CANCELLED_THERE, "the run was stopped"))),
         news => news,

@@ -293,7 +293,8 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
     let mark = flaw.and_then(|flaw| flaw.place).map(|(from, to)| Mark { from, to, role: Role::Bad });
     let marks = mark.as_slice();
     let stands_in = || {
-        let why = play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
+        let why =
+            play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
         why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
     };
     let below = flaw.map_or_else(stands_in, |flaw| words([(&format!(" {} ", flaw.told(text)), Role::Bad)]));

@@ -141,7 +141,9 @@ fn advice(trace: &Trace, refusal: &Refusal) -> Vec<&'static str> {
             }
         }
         _ if refusal.is_of_call() && ["401", "403", "OPENAI_API_KEY"].into_iter().any(said) => {
-            what.push("look at the key: OPENAI_API_KEY, as finetop was started with it, and whether it is this server's");
+            what.push(
+                "look at the key: OPENAI_API_KEY, as finetop was started with it, and whether it is this server's",
+            );
         }
         Stage::Generate | Stage::Fix | Stage::Constrained => {
             what.push("look at the message: the model was not reached, or did not answer");

@@ -233,7 +233,8 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
 
 /// Time by the clock, and how fast rows were answered in it.
 fn paced((seconds, rate): (f64, Option<f64>)) -> String {
-    let rate = rate.map(|rate| format!(", {} rows/s", if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.0}") }));
+    let rate =
+        rate.map(|rate| format!(", {} rows/s", if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.0}") }));
     format!("{}{}", format_duration(seconds), rate.unwrap_or_default())
 }
 

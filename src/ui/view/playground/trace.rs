@@ -137,7 +137,8 @@ fn head(sheet: &mut Sheet, attempt: &Attempt, verdict: Verdict) {
     let stage = serde_json::to_value(attempt.stage).unwrap_or_default();
     let stage = stage.as_str().unwrap_or_default();
     if is_written_now(attempt) {
-        let words = [(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text), ("writes", Role::Active)];
+        let words =
+            [(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text), ("writes", Role::Active)];
         return sheet.line(&words);
     }
     let took = format::took((attempt.ms.max(0.0) * 1e3) as u64);

@@ -134,13 +134,16 @@ fn advice(trace: &Trace, refusal: &Refusal) -> Vec<&'static str> {
     let constrained = trace.attempts.iter().any(|attempt| attempt.stage == Stage::Constrained);
     let mut what = Vec::new();
     match refusal.stage {
-        _ if refusal.is_of_call() && said("tokens; the model takes") => {
+        // As the local model says it, and as servers do.
+        _ if refusal.is_of_call()
+            && ["tokens; the model takes", "context length", "context window"].into_iter().any(said) =>
+        {
             what.push("a shorter text or schema, or another model");
             if refusal.stage == Stage::Fix || trace.totals.calls > 0 {
                 what.push("fewer retries: each is sent the answer before as well");
             }
         }
-        _ if refusal.is_of_call() && ["401", "403", "OPENAI_API_KEY"].into_iter().any(said) => {
+        _ if refusal.is_of_call() && [": 401 ", ": 403 ", "OPENAI_API_KEY"].into_iter().any(said) => {
             what.push(
                 "look at the key: OPENAI_API_KEY, as finetop was started with it, and whether it is this server's",
             );

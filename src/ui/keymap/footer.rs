@@ -94,8 +94,20 @@ impl Keymap {
             Action::Copy,
         ];
         // Rows that stand in no report are lost with the program: that comes first.
-        const PLAY_UNSAVED: [Action; 5] =
-            [Action::RowsReport, Action::OpenHere, Action::RunTrial, Action::NextValue, Action::NextPanel];
+        const PLAY_UNSAVED: [Action; 12] = [
+            Action::RowsReport,
+            Action::OpenHere,
+            Action::RunTrial,
+            Action::NextPanel,
+            Action::NextValue,
+            Action::BackToStart,
+            Action::Examples,
+            Action::Trials,
+            Action::RowsFile,
+            Action::CompareVariants,
+            Action::Clear,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             _ if state.in_playground() && state.playground.running.is_some() => &PLAY_MAKING,

@@ -202,14 +202,14 @@ fn the_reports_key_says_where_it_works_and_esc_on_what_is_done_says_nothing() {
     assert_eq!(state.playground.page, Page::Panels);
     focus(&mut state, Focus::Attempts);
     press(&mut state, Key::Char('J'));
-    assert_eq!(notice(&state), "the report is written on the page of the rows: B, then J");
+    assert_eq!(notice(&state), "B shows the rows; J writes their report there");
     let mut state = done((80, 24));
     state.notice = None;
     focus(&mut state, Focus::Attempts);
     press(&mut state, Key::Esc);
     assert_eq!(notice(&state), "");
     press(&mut state, Key::Char('J'));
-    assert!(notice(&state).starts_with("no rows are here"), "{}", notice(&state));
+    assert!(notice(&state).starts_with("no rows to report"), "{}", notice(&state));
 }
 
 #[test]
@@ -295,4 +295,15 @@ fn a_schema_that_is_wrong_leaves_the_page_of_rows_open_and_refuses_to_run_them()
     assert!(ask_of(&hit(&mut state, &[Key::Enter])).is_none());
     let shown = frame(&state, (80, 24));
     assert!(state.playground.page == Page::Rows && shown.contains("the schema, line 1, column "), "{shown}");
+}
+
+#[test]
+fn nothing_is_asked_before_the_configurations_own_schema_is_read() {
+    let mut state = configured();
+    let now = Clock { ms: state.clock.ms + 10, ..state.clock };
+    update(&mut state, Message::Tick(now));
+    press(&mut state, Key::Enter);
+    types(&mut state, "John");
+    let effects = hit(&mut state, &[Key::F(5)]);
+    assert!(ask_of(&effects).is_none() && notice(&state).contains("is being read"), "{}", notice(&state));
 }

@@ -205,6 +205,13 @@ impl Playground {
         (self.extract.schema.clone(), self.extract.prompt.clone())
     }
 
+    /// Whether a file that the configuration names has not been read yet, and nothing that a person typed stands in its place.
+    pub(in crate::ui) fn awaits_own(&self) -> bool {
+        let of_schema = self.extract.schema.is_some() && !self.schema_is_edited();
+        let of_prompt = self.extract.prompt.is_some() && self.prompt.revision() == self.settled[0];
+        self.awaits_files && (of_schema || of_prompt)
+    }
+
     /// Puts in what the configuration's files hold, but not over what a person typed.
     pub(in crate::ui) fn put_own(&mut self) {
         let is_new = std::mem::take(&mut self.awaits_files);

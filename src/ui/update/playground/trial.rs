@@ -27,7 +27,7 @@ pub(super) fn run(state: &mut State, effects: &mut Vec<Effect>) {
     if state.playground.running.is_none() && state.playground.row_text.take().is_some() {
         state.playground.set_focus(Focus::Text);
         lay_out(state);
-        return notify(state, NoticeKind::Info, "your own text stands here again: once more asks with it");
+        return notify(state, NoticeKind::Info, "your own text is back: once more asks with it");
     }
     start(state, None, effects);
 }
@@ -109,6 +109,9 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
         }
         return Err(why);
     }
+    if play.awaits_own() {
+        return Err("the configuration's schema or prompt is being read: try again in a moment".into());
+    }
     // What a person did not choose is not asked with before it was said; whoever wants it so asks again.
     let asks = play.settings.who != Who::Given;
     let focuses = [Some(Focus::Schema), Some(Focus::Prompt).filter(|_| asks)];
@@ -118,7 +121,7 @@ fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
         if rows.is_none() {
             play.set_focus(focus);
         }
-        return Err(format!("{why}; once more asks with what stands there instead"));
+        return Err(format!("once more asks all the same; {why}"));
     }
     let settings = &play.settings;
     if rows.is_none() && play.text.is_empty() {

@@ -32,11 +32,16 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         Some(step) => format!("The last checkpoint is of step {}.", format::count(step)),
         None => "There is no checkpoint yet.".to_owned(),
     };
-    let asked = state.playground.asks_run().then(|| match state.playground.makes_rows() {
-        true => " It is answering rows of the playground: they end with it, and those that were answered are kept.",
-        false => " It is answering the playground: that ends with it.",
-    });
-    let asked = asked.unwrap_or_default();
+    let asked = match (state.playground.makes_rows(), question) {
+        _ if !state.playground.asks_run() => "",
+        (false, _) => " It is answering the playground: that ends with it.",
+        (true, Question::StopAndQuit) => {
+            " It is answering rows of the playground: they end with it, and stand in no report."
+        }
+        (true, _) => {
+            " It is answering rows of the playground: they end with it, and those that were answered are kept."
+        }
+    };
     match question {
         Question::Stop if state.run().is_some_and(RunStage::waits) => (
             format!("The run is out of memory and waits. It ends here as it was after its last whole step. {saved}"),

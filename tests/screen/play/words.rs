@@ -106,7 +106,9 @@ fn stopping_the_run_says_that_its_rows_end_and_afterwards_that_it_was_stopped() 
     assert!(matches!(state.overlay, Some(Overlay::Ask(Question::Stop))));
     let shown = frame(&state, (80, 24));
     assert!(shown.contains("answering rows of the") && shown.contains("are kept"), "{shown}");
-    press(&mut state, Key::Char('y'));
+    hit(&mut state, &[Key::Esc, Key::Char('q')]);
+    assert!(frame(&state, (80, 24)).contains("in no report"), "quitting keeps no rows");
+    hit(&mut state, &[Key::Esc, Key::Char('s'), Key::Char('y')]);
     tell(&mut state, ticket, over());
     assert_eq!(state.playground.batch.failure.as_deref(), Some("row 1: the run was stopped"));
 

@@ -12,6 +12,8 @@ use crate::units::printable;
 pub struct TerminalEnvironment {
     pub depth: ColorDepth,
     pub glyphs: GlyphSet,
+    /// The terminal shows no more than ASCII, whatever was said of glyphs.
+    pub ascii_text: bool,
     /// The theme to begin with; an unknown one is the default.
     pub theme: String,
     /// Whether the terminal can place text at all: a dumb one, or none, cannot.
@@ -68,14 +70,18 @@ impl TerminalEnvironment {
             }
             .to_owned()
         });
+        let ascii_text = glyphs == GlyphSet::Ascii && self::glyphs(&get) == GlyphSet::Ascii;
         let can_draw = get("TERM").is_some_and(|term| term != "dumb");
         preferences.problems.splice(0..0, problems);
-        TerminalEnvironment { depth, glyphs, theme, can_draw, multiplexer: multiplexer(&get), preferences }
+        TerminalEnvironment { depth, glyphs, ascii_text, theme, can_draw, multiplexer: multiplexer(&get), preferences }
     }
 
     /// All themes as this terminal shows them, the chosen one first.
     pub fn themes(&self) -> Vec<Theme> {
         let mut themes = Theme::all(&self.preferences.palettes, self.depth, self.glyphs);
+        if !self.ascii_text {
+            themes = themes.into_iter().map(Theme::with_any_text).collect();
+        }
         if let Some(chosen) = themes.iter().position(|t| t.name == self.theme) {
             themes.rotate_left(chosen);
         }
@@ -224,6 +230,18 @@ mod tests {
                 "FINETOP_THEME: no theme is called \"drak\"; did you mean dark?"
             ]
         );
+    }
+
+    #[test]
+    fn ascii_glyphs_leave_text_as_it_is_where_the_terminal_shows_it() {
+        let is_ascii = |locale: &str, glyphs: &str| {
+            let theme = with(&[("TERM", "xterm"), ("LANG", locale), ("FINETOP_GLYPHS", glyphs)]).themes().remove(0);
+            (theme.is_ascii(), theme.has_ascii_text())
+        };
+        assert_eq!(is_ascii("ko_KR.UTF-8", "ascii"), (true, false));
+        assert_eq!(is_ascii("C", "ascii"), (true, true));
+        assert_eq!(is_ascii("C", "auto"), (true, true));
+        assert_eq!(is_ascii("ko_KR.UTF-8", "auto"), (false, false));
     }
 
     #[test]

@@ -37,7 +37,8 @@ pub struct Fault {
     pub found: String,
     /// The piece of the text or value at fault, at most 80 characters.
     pub excerpt: String,
-    /// Where in the attempt's input text the excerpt begins, in bytes; none where the input is a value.
+    /// Where in the attempt's input text the excerpt begins, in bytes, or where it ends if something is missing behind it; none where the
+    /// input is a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<usize>,
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::attempt::{Attempt, CANCELLED, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
 use super::chain::{self, Reading};
 use super::prompt;
-use super::provider::{Completion, Finish, Heard, Message, Price, Provider, Request};
+use super::provider::{Completion, Finish, Heard, Message, Price, Provider, ProviderError, Request};
 use super::schema::Schema;
 
 /// How a model is asked again.
@@ -217,6 +217,11 @@ impl Work<'_> {
         };
         self.totals.calls += 1;
         let result = match answered {
+            // What this program's own model refused before its first token was no call, and costs nothing.
+            Err(ProviderError::Local(why) | ProviderError::Unusable(why)) if written.is_empty() => {
+                self.totals.calls -= 1;
+                Err(failed(why))
+            }
             Err(error) => {
                 self.count(None, None);
                 // What came before it failed may say why.
@@ -322,7 +327,8 @@ fn cut_off(answer: &Completion, max_new_tokens: u32) -> Fault {
         expected: format!("an answer that ends within {most} tokens{why}"),
         found: "one that was cut off there".into(),
         excerpt: text[tail..].to_string(),
-        offset: Some(tail),
+        // What is missing is missing behind it.
+        offset: Some(text.trim_end().len()),
     }
 }
 
@@ -340,7 +346,6 @@ fn one_line(fault: &Fault) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extract::provider::ProviderError;
 
     /// Writes a piece and fails.
     struct Fails;
@@ -366,6 +371,33 @@ mod tests {
         assert_eq!(trace.attempts[0].output, "{\"na");
         assert!(trace.broke_at(0) && !trace.is_cancelled());
         assert_eq!(trace.call_error().map(|error| error.message.as_str()), Some("no room"));
+    }
+
+    /// Answers with what is no JSON, and then has no room for what it is told.
+    struct Short(bool);
+
+    impl Provider for Short {
+        fn complete(
+            &mut self,
+            _: &Request,
+            _: &mut dyn FnMut(Heard) -> ControlFlow<()>,
+        ) -> Result<Completion, ProviderError> {
+            if std::mem::replace(&mut self.0, true) {
+                return Err(ProviderError::Local("the prompt has 574 tokens; the model takes 1 to 511".into()));
+            }
+            let (text, prompt) = ("none".into(), String::new());
+            Ok(Completion { text, prompt, prompt_tokens: Some(70), completion_tokens: Some(2), finish: Finish::Stop })
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_never_made_is_not_counted_and_hides_no_tokens() {
+        let schema = Schema::parse(r#"{"type": "object"}"#).expect("a schema");
+        let ask = Ask::new(schema, "John", DateTime::constant(2026, 11, 5, 14, 0, 0, 0));
+        let trace = extract(&ask, &mut Short(false), &mut |_| ControlFlow::Continue(()));
+        assert!(trace.call_error().is_some_and(|error| error.message.contains("574 tokens")), "{trace:?}");
+        let totals = trace.totals;
+        assert_eq!((totals.calls, totals.prompt_tokens, totals.completion_tokens), (1, Some(70), Some(2)));
     }
 
     /// Says the same at each call, with that end.
@@ -401,6 +433,8 @@ mod tests {
                 let error = said(text).error.expect(text);
                 assert_eq!(error.stage, stage, "{text}");
                 assert!(error.message.contains("ends within"), "{}", error.message);
+                let cut = error.errors.iter().find(|fault| fault.expected.contains("ends within")).expect("the cut");
+                assert_eq!(cut.offset, Some(text.trim_end().len()), "{text}: it points at the end");
             }
             assert_eq!(said(r#"{"a": 1}"#).error.expect("a refusal").stage, Stage::Validate);
         }

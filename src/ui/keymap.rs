@@ -11,6 +11,7 @@ mod user;
 use super::message::Key;
 use super::state::State;
 pub use action::{Action, Group};
+pub use footer::is_report_due;
 pub use places::is_available;
 
 /// An action with its keys and words.
@@ -41,7 +42,9 @@ impl Keymap {
     /// The first action of the table with this key that makes sense now, else the first with this key at all.
     pub fn action(&self, key: Key, state: &State) -> Option<Action> {
         let with_key = || self.bindings.iter().filter(|b| b.keys.contains(&key)).map(|b| b.action);
-        with_key().find(|&a| is_available(a, state)).or_else(|| with_key().next())
+        // Where none of them makes sense now, why is told of one that belongs here.
+        let here = || with_key().find(|&a| places::is_of_place(a, state));
+        with_key().find(|&a| is_available(a, state)).or_else(here).or_else(|| with_key().next())
     }
 
     /// The first of an action's keys that does it now: keys are shared by actions of different places.

@@ -173,6 +173,8 @@ pub struct Theme {
     pub glyphs: GlyphSet,
     /// Whether categories can be told apart by colour; if not, letters stand for them.
     pub has_color: bool,
+    /// The terminal shows no more than ASCII, in a person's own text either.
+    ascii_text: bool,
     styles: Vec<Style>,
 }
 
@@ -186,7 +188,7 @@ impl Theme {
         // What is told apart by colour alone: the categories, and a bar from its track.
         let by_color = Role::all().filter(|r| matches!(r, Role::Category(_) | Role::Done | Role::Track));
         let has_color = by_color.into_iter().all(|role| styles.get(role.index()).is_some_and(|s| s.fg.is_some()));
-        Theme { name: palette.name.clone(), glyphs, has_color, styles }
+        Theme { name: palette.name.clone(), glyphs, has_color, ascii_text: glyphs == GlyphSet::Ascii, styles }
     }
 
     /// These palettes for a terminal; one that shows no colours gets those that have none.
@@ -199,6 +201,17 @@ impl Theme {
 
     pub fn style(&self, role: Role) -> Style {
         self.styles.get(role.index()).copied().unwrap_or_default()
+    }
+
+    /// A terminal that could show more than its glyphs: text that is not finetop's own stays as it is.
+    #[must_use]
+    pub fn with_any_text(self) -> Self {
+        Theme { ascii_text: false, ..self }
+    }
+
+    /// Whether text from outside is reduced to ASCII too.
+    pub fn has_ascii_text(&self) -> bool {
+        self.ascii_text
     }
 
     pub fn is_ascii(&self) -> bool {

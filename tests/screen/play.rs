@@ -5,7 +5,7 @@ use finetop::extract::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, 
 use finetop::extract::report::{Row, RowResult};
 use finetop::ui::keymap::Action;
 use finetop::ui::state::playground::trial::{
-    Adapter, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Who,
+    Adapter, CANCELLED_THERE, Compare, Finds, News, Outcome, RowsTried, Settings, Trial, TrialAsk, Unread, Who,
 };
 use finetop::ui::state::playground::{Focus, Page, Phase};
 use finetop::ui::state::{Overlay, Question, State, Tab};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 mod rows;
 mod training;
+mod words;
 
 use crate::fixture;
 use crate::frames::{SIZES, compare, compare_at, draw, press, running, text, theme};
@@ -477,10 +478,10 @@ fn a_wrong_schema_is_marked_while_it_is_typed_without_colours_too() {
     assert!(state.playground.schema.is_empty() && state.playground.flaw().is_none(), "nothing is typed yet");
     types(&mut state, "{\n  \"type\": \"objekt\"\n");
     let frame = text(&draw(&state, &ascii, 80, 24));
-    assert!(frame.contains(" 2:19 the text ends within an object "), "{frame}");
+    assert!(frame.contains(" line 2, column 19: the text ends within an object "), "{frame}");
     types(&mut state, "}");
     let frame = text(&draw(&state, &ascii, 80, 24));
-    assert!(frame.is_ascii() && frame.contains(" 2:11 expected "), "{frame}");
+    assert!(frame.is_ascii() && frame.contains(" line 2, column 11: expected "), "{frame}");
     assert!(line_of(&frame, "objekt\"").is_some_and(|line| line.starts_with('!')), "{frame}");
     // Where a mark cannot be seen, what is below the text says where it is.
     hit(&mut state, &[Key::Up, Key::End, Key::Left, Key::Backspace, Key::Backspace, Key::Backspace]);

@@ -6,7 +6,7 @@ use super::trials;
 use crate::extract::provider::openai::Key;
 use crate::run::store;
 use crate::ui::Message;
-use crate::ui::state::playground::trial::{Adapter, Finds, Quest};
+use crate::ui::state::playground::trial::{Adapter, Finds, Quest, Unread};
 
 /// A folder of schemas has no more files that anyone would choose from.
 const MOST_SCHEMAS: usize = 100;
@@ -21,16 +21,20 @@ pub fn look(ticket: u64, quest: &Quest) -> Message {
         has_key: std::env::var("OPENAI_API_KEY").is_ok_and(|key| Key::new(&key).is_some()),
         ..Finds::default()
     };
-    let mut own = |path: &Path| match small_text(path) {
+    let mut own = |path: &Path, unread: &mut Option<String>| match small_text(path) {
         Ok(text) => Some(text),
         Err(why) => {
-            finds.problems.push(why);
+            finds.problems.push(why.clone());
+            *unread = Some(why);
             None
         }
     };
+    let mut unread = Unread::default();
+    let prompt = quest.prompt.as_deref().and_then(|path| own(path, &mut unread.prompt));
     // A file's last line end is an editor's, not the prompt's.
-    let prompt = quest.prompt.as_deref().and_then(&mut own).map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
-    let schema = quest.schema.as_deref().and_then(|path| Some((named(path), own(path)?)));
+    let prompt = prompt.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+    let schema = quest.schema.as_deref().and_then(|path| Some((named(path), own(path, &mut unread.schema)?)));
+    finds.unread = unread;
     finds.schemas.extend(schema.clone());
     (finds.own_schema, finds.own_prompt) = (schema, prompt);
     for beside in &quest.beside {

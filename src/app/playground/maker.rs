@@ -1,10 +1,13 @@
 //! One trial, or a file of rows: who answers is opened and asked, variant by variant, and what came of it is kept.
 
 use std::cell::{Cell, RefCell};
+use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::ZonedDateTime;
@@ -33,7 +36,10 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::task::write::Writer;
 use crate::ui::Fetching;
-use crate::ui::state::playground::trial::{Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who};
+use crate::ui::state::playground::trial::{
+    CANCELLED_THERE, Form, News, Outcome, RowsTried, Trial, TrialAsk, Variant, Who,
+};
+use crate::units::printable;
 
 /// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -105,7 +111,7 @@ impl<'a> Maker<'a> {
         }
         // What is wrong with the rows is said before a model is fetched.
         let rows = match &self.ask.rows {
-            Some(path) => Some(cli::extract::rows(path, None).map_err(|e| e.to_string())?),
+            Some(path) => Some(self.read_rows(path)?),
             None => None,
         };
         let variants = self.ask.variants();
@@ -159,6 +165,20 @@ impl<'a> Maker<'a> {
             }
             work(Answers::Together(&mut local))
         })
+    }
+
+    /// Reads the file of rows, for as long as somebody wants it.
+    fn read_rows(&self, path: &Path) -> Result<Vec<(u64, Row)>, String> {
+        let wrong = |why: &dyn std::fmt::Display| printable(&format!("{}: {why}", path.display()));
+        // A pipe or a device would be waited for.
+        if !fs::metadata(path).map_err(|e| wrong(&e))?.is_file() {
+            return Err(wrong(&"no file: rows are read from a file of JSON lines"));
+        }
+        let path = path.to_owned();
+        let read = unless_cancelled(self.cancel, move || cli::extract::rows(&path, None).map_err(|e| e.to_string()));
+        let rows = read.unwrap_or_else(|| Err(wrong(&"the reading was broken off")))?;
+        (self.tell)(News::Rows(rows.len() as u64));
+        Ok(rows)
     }
 
     /// Reads the local model, from wherever it comes.
@@ -309,14 +329,13 @@ impl<'a> Maker<'a> {
 
     fn rows(&self, base: &Ask, rows: &[(u64, Row)], mut answers: Answers<'_>) -> Result<(), String> {
         self.total.set(rows.len() as u64);
-        (self.tell)(News::Rows(rows.len() as u64));
         let mut unanswered = Unanswered::default();
         let mut left = rows.iter();
         let mut enter = |trace: Trace| -> Result<(), String> {
             let Some((line, row)) = left.next().filter(|_| !self.is_cancelled()) else { return Ok(()) };
             // Somebody who commands the run wanted no more of it: that says nothing of the row.
             if trace.is_cancelled() {
-                return Err(format!("row {line}: cancelled by a command to the run"));
+                return Err(format!("row {line}: {CANCELLED_THERE}"));
             }
             // One row's trouble is that row's result; the same again and again is everybody's.
             let stops = unanswered.hear(&trace);
@@ -363,6 +382,20 @@ impl<'a> Maker<'a> {
     }
 }
 
+/// What cannot be interrupted, on a thread that nobody waits for once it is cancelled; none then, or where there is no such thread.
+fn unless_cancelled<T: Send + 'static>(cancel: &AtomicBool, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, ended) = channel();
+    let work = move || _ = done.send(work());
+    thread::Builder::new().name("finetop-rows".into()).spawn(work).ok()?;
+    loop {
+        match ended.recv_timeout(LOOK_AGAIN) {
+            Ok(made) => return Some(made),
+            Err(RecvTimeoutError::Timeout) if !cancel.load(Ordering::Relaxed) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
 /// What is kept of a variant that could not be asked.
 fn failed(why: &str) -> Trace {
     let error = Refusal { stage: Stage::Generate, message: why.to_owned(), errors: Vec::new() };
@@ -383,3 +416,15 @@ enum Answers<'a> {
 /// Does something with who answers for a variant.
 type With<'a> =
     dyn FnMut(&Variant, &Schema, &mut dyn FnMut(Answers<'_>) -> Result<(), String>) -> Result<(), String> + 'a;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_left_when_it_is_cancelled_and_else_waited_for() {
+        assert_eq!(unless_cancelled(&AtomicBool::new(false), || 7), Some(7));
+        let (_holds, held) = channel::<()>();
+        assert_eq!(unless_cancelled(&AtomicBool::new(true), move || _ = held.recv()), None);
+    }
+}

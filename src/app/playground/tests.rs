@@ -164,6 +164,10 @@ fn schemas_are_found_beside_a_configuration() {
     assert_eq!(finds.schemas.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a.json", "b.json"]);
     assert_eq!(finds.own_schema, Some(("a.json".to_owned(), "{}".to_owned())));
     assert!(finds.own_prompt.as_deref() == Some("{}") && finds.trials.is_empty());
+    let quest = Quest { schema: Some(folder.join("x.json")), prompt: Some(folder.join("no.txt")), ..quest };
+    let Message::PlaygroundFound { finds, .. } = look(8, &quest) else { panic!("another answer") };
+    let named = |why: &Option<String>, name: &str| why.as_ref().is_some_and(|why| why.contains(name));
+    assert!(named(&finds.unread.schema, "x.json") && named(&finds.unread.prompt, "no.txt"), "{:?}", finds.unread);
 }
 
 /// A screen whose next trial asks the run.
@@ -289,6 +293,25 @@ fn rows_that_are_cancelled_end_at_once_and_those_that_were_done_are_kept() {
     let tried = kept[0].rows.as_ref().expect("rows");
     assert!(kept.len() == 1 && tried.is_stopped(), "also where no row was done");
     assert_eq!((tried.total, tried.summary.passed.of, tried.summary.cost), (40, rows as u64, None));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_no_file_of_rows_and_is_not_waited_for() {
+    let place = tempfile::tempdir().expect("a place");
+    let pipe = place.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    for file in [pipe.as_path(), Path::new("/dev/zero"), place.path()] {
+        let mut driven = training(place.path());
+        driven.session.state.playground.settings.who = Who::Run;
+        driven.turn(&[Press::Char('B')]);
+        driven.session.state.playground.batch.path.insert(&file.display().to_string());
+        driven.turn(&[Press::Enter]);
+        driven.wait();
+        let why = driven.session.state.playground.batch.failure.clone().unwrap_or_default();
+        assert!(why.contains("no file") && why.contains(&*file.display().to_string()), "{why}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Which keys are worth a place in the footer: of each place of the screen the most important actions.
 
 use super::{Action, Binding, Keymap, is_available};
+use crate::ui::state::playground::Page;
 use crate::ui::state::{State, Tab};
 use crate::ui::update::takes_text;
 
@@ -92,9 +93,25 @@ impl Keymap {
             Action::Clear,
             Action::Copy,
         ];
+        // Rows that stand in no report are lost with the program: that comes first.
+        const PLAY_UNSAVED: [Action; 12] = [
+            Action::RowsReport,
+            Action::OpenHere,
+            Action::RunTrial,
+            Action::NextPanel,
+            Action::NextValue,
+            Action::BackToStart,
+            Action::Examples,
+            Action::Trials,
+            Action::RowsFile,
+            Action::CompareVariants,
+            Action::Clear,
+            Action::Copy,
+        ];
         const ALWAYS: [Action; 4] = [Action::Outcome, Action::Palette, Action::Help, Action::Quit];
         let of_tab: &[Action] = match (state.run().is_some(), state.tab) {
             _ if state.in_playground() && state.playground.running.is_some() => &PLAY_MAKING,
+            _ if is_report_due(state) => &PLAY_UNSAVED,
             _ if state.in_playground() => &PLAY,
             (true, Tab::Charts) => &CHARTS,
             (true, Tab::Log) => &LOG,
@@ -111,4 +128,10 @@ impl Keymap {
         let binding = |action: &Action| self.bindings.iter().find(|b| b.action == *action);
         wanted.filter(|&&a| is_available(a, state)).filter_map(binding).collect()
     }
+}
+
+/// Whether rows are shown that would be lost without their report: its key keeps its place in the footer.
+pub fn is_report_due(state: &State) -> bool {
+    let play = &state.playground;
+    state.in_playground() && play.page == Page::Rows && play.running.is_none() && play.batch.is_unsaved()
 }

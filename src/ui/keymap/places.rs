@@ -271,9 +271,14 @@ pub(super) fn can_meet(a: Action, b: Action, key: Key) -> bool {
     a != b && places(a).iter().any(|place| counts(place) && places(b).contains(place))
 }
 
+/// Whether an action belongs to where the screen is, though it may ask for more.
+pub(super) fn is_of_place(action: Action, state: &State) -> bool {
+    places(action).contains(&Place::of(state))
+}
+
 /// Whether an action makes sense in this state.
 pub fn is_available(action: Action, state: &State) -> bool {
-    places(action).contains(&Place::of(state)) && has_what_it_needs(action, state)
+    is_of_place(action, state) && has_what_it_needs(action, state)
 }
 
 /// Whether all is there that an action asks for besides its place.

@@ -202,6 +202,10 @@ pub(super) fn reason(action: Action, state: &State) -> &'static str {
         return why;
     }
     match (action, state.run()) {
+        (Action::RowsReport, _) if state.in_playground() && state.playground.batch.done() > 0 => {
+            "B shows the rows; J writes their report there"
+        }
+        (Action::RowsReport, _) if state.in_playground() => "no rows to report: B asks a file of them",
         (Action::BackToStart, Some(_)) if state.page.is_some() => "the run lives in this program: stop it first",
         (Action::Start, Some(_)) => "a run is here already",
         (Action::Start, None) => "nothing can be started here",

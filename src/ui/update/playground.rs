@@ -15,10 +15,11 @@ use crate::ui::state::field::Field;
 use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::examples::EXAMPLES;
 use crate::ui::state::playground::settings::Row;
-use crate::ui::state::playground::trial::{Finds, Outcome, Quest};
-use crate::ui::state::playground::{Focus, Page};
+use crate::ui::state::playground::trial::{Finds, Quest};
+use crate::ui::state::playground::{Focus, Page, Playground};
 use crate::ui::state::{Activity, NoticeKind, Overlay, Question, State, Tab};
 use crate::ui::view::playground as view;
+use crate::units::printable;
 
 pub(super) use report::{report_written, write_report};
 use trial::{cancel, hold_paused, run, run_rows};
@@ -78,7 +79,18 @@ pub(super) fn looked(state: &mut State, ticket: u64, finds: Finds) {
     let newest = play.finds.trials.last().map_or(0, |trial| trial.unix_ms);
     play.finds.trials.extend(before.trials.into_iter().filter(|trial| trial.unix_ms > newest));
     play.put_own();
+    let told = [Focus::Schema, Focus::Prompt].into_iter().find_map(|focus| stand_in(play, focus));
     state.revision += 1;
+    if let Some(told) = told.filter(|_| state.in_playground()) {
+        notify(state, NoticeKind::Bad, told);
+    }
+}
+
+/// What to say where the configuration's schema or prompt could not be read, and another one stands there.
+fn stand_in(play: &Playground, focus: Focus) -> Option<String> {
+    let why = printable(play.stands_in(focus)?);
+    let what = if focus == Focus::Schema { "schema" } else { "prompt" };
+    Some(format!("not the configuration's {what}: {why}"))
 }
 
 /// Whether quitting would lose what a person may want: a trial that is being made, a text that no trial has had, rows without a report.
@@ -225,12 +237,7 @@ fn enter_selected(state: &mut State, types: bool) {
                 Some(_) if play.running.is_some() => {
                     notify(state, NoticeKind::Info, "after the rows are done: what runs has the panels");
                 }
-                Some(trace) => {
-                    play.outcomes = vec![Outcome { label, trace }];
-                    (play.side, play.attempt, play.page, play.follows) = (0, 0, Page::Panels, true);
-                    play.from_rows = true;
-                    play.set_focus(Focus::Attempts);
-                }
+                Some(trace) => play.open_row(label, trace),
                 None => {
                     notify(state, NoticeKind::Info, "of so many rows, the traces of those that passed are not kept")
                 }
@@ -247,7 +254,7 @@ fn enter_selected(state: &mut State, types: bool) {
         (Page::Panels, Focus::Attempts) => play.set_focus(Focus::Detail),
         (Page::Panels, Focus::Detail) => play.set_focus(Focus::Attempts),
         (Page::Panels, Focus::Value) => {}
-        (Page::Panels, _) => play.typing = true,
+        (Page::Panels, _) => play.begin_typing(),
     }
 }
 
@@ -313,7 +320,7 @@ fn take_selected(state: &mut State) {
 
 /// What was typed and no trial had is not there any more, but not lost.
 fn replaced(state: &mut State) {
-    notify(state, NoticeKind::Info, "what was typed is replaced: Ctrl-Z, while you type there, brings it back");
+    notify(state, NoticeKind::Info, "replaced: Ctrl-Z, while typing, undoes");
 }
 
 /// What a page is of what has the keys.
@@ -404,7 +411,8 @@ fn back(state: &mut State, effects: &mut Vec<Effect>) {
     } else if play.focus == Focus::Detail {
         play.set_focus(Focus::Attempts);
     } else if play.from_rows {
-        (play.page, play.from_rows) = (Page::Rows, false);
+        play.leave_row();
+        play.page = Page::Rows;
     }
 }
 
@@ -442,9 +450,12 @@ pub(super) fn mouse(state: &mut State, mouse: Mouse) {
             state.playground.field = None;
             lay_out(state);
             let text = view::text_places(state).into_iter().find(|(at, area)| *at == focus && area.contains(cell));
-            if let (Some((_, area)), Some(editor)) = (text, state.playground.editor_mut(focus)) {
-                editor.click(mouse.column - area.x, mouse.row - area.y);
-                state.playground.typing = true;
+            if let Some((_, area)) = text {
+                state.playground.begin_typing();
+                lay_out(state);
+                if let Some(editor) = state.playground.editor_mut(focus) {
+                    editor.click(mouse.column - area.x, mouse.row - area.y);
+                }
             }
         }
         MouseKind::Press => {

@@ -32,6 +32,16 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         Some(step) => format!("The last checkpoint is of step {}.", format::count(step)),
         None => "There is no checkpoint yet.".to_owned(),
     };
+    let asked = match (state.playground.makes_rows(), question) {
+        _ if !state.playground.asks_run() => "",
+        (false, _) => " It is answering the playground: that ends with it.",
+        (true, Question::StopAndQuit) => {
+            " It is answering rows of the playground: they end with it, and stand in no report."
+        }
+        (true, _) => {
+            " It is answering rows of the playground: they end with it, and those that were answered are kept."
+        }
+    };
     match question {
         Question::Stop if state.run().is_some_and(RunStage::waits) => (
             format!("The run is out of memory and waits. It ends here as it was after its last whole step. {saved}"),
@@ -39,7 +49,7 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "back to its levers",
         ),
         Question::Stop => (
-            "The run ends after this step, with a checkpoint. It can be resumed later.".into(),
+            format!("The run ends after this step, with a checkpoint. It can be resumed later.{asked}"),
             "stop with a checkpoint",
             "go on training",
         ),
@@ -50,9 +60,10 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "wait for it",
         ),
         Question::StopAndQuit => (
-            "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits. (A terminal \
-             that is closed instead leaves it training; `finetop watch` shows it again.)"
-                .into(),
+            format!(
+                "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits. (A \
+                 terminal that is closed instead leaves it training; `finetop watch` shows it again.){asked}"
+            ),
             "stop with a checkpoint and quit",
             "stay",
         ),
@@ -63,7 +74,9 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         ),
         Question::QuitPlayground => {
             let text = match state.playground.running {
-                Some(_) => "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost.",
+                Some(_) => {
+                    "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost."
+                }
                 None if state.playground.is_unsaved() => {
                     "A text in the playground was changed since the last trial. It is kept nowhere else."
                 }

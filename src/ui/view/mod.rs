@@ -27,10 +27,10 @@ pub use charts::crosshair;
 pub use memory_tab::ledger_text;
 
 use super::format;
-use super::keymap::{Action, is_available};
+use super::keymap::{Action, is_available, is_report_due};
 use super::message::{Fetching, Key};
 use super::state::chart::Quantity;
-use super::state::playground::Playground;
+use super::state::playground::{Page, Playground};
 use super::state::start::Pane;
 use super::state::{Activity, NoticeKind, Overlay, RunStage, Stage, State, Tab};
 use super::theme::{Role, Theme};
@@ -280,14 +280,6 @@ fn model_name(name: Option<&str>, config: &RunConfig) -> String {
 
 fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let inner = Rect { x: area.x + 1, width: area.width - 2, ..area };
-    let mut room = inner.width;
-    if let Some(notice) = &state.notice {
-        let role = role_of(notice.kind);
-        // A notice takes at most two thirds; the keys take what is left.
-        let text = format::fit(&notice.text, inner.width as usize * 2 / 3, pen.theme.ellipsis());
-        let x = pen.line_right(inner, 0, &vec![(text.into(), role)]);
-        room = x.saturating_sub(inner.x + 2);
-    }
     let paused = state.run().is_some_and(|r| r.control.paused_at_ms.is_some());
     let mut left: Words = Vec::new();
     // Help and quit are always there; the others come while they fit.
@@ -331,6 +323,17 @@ fn footer(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let always = matches!(binding.short, "help" | "quit");
         pieces.push((always, words([(&key, Role::Key), (&format!(" {short}   "), Role::Label)])));
     }
+    let mut room = inner.width;
+    if let Some(notice) = &state.notice {
+        // A notice takes at most two thirds; the keys take what is left. One that a person needs now is among them.
+        let due = pieces.iter().find(|(always, _)| !always).filter(|_| is_report_due(state));
+        let kept: usize = pieces.iter().filter(|(always, _)| *always).chain(due).map(|(_, w)| pen::width(w)).sum();
+        let kept = if due.is_some() { kept } else { 0 };
+        let most = (inner.width as usize * 2 / 3).min((inner.width as usize).saturating_sub(kept));
+        let text = format::fit(&notice.text, most, pen.theme.ellipsis());
+        let x = pen.line_right(inner, 0, &vec![(text.into(), role_of(notice.kind))]);
+        room = x.saturating_sub(inner.x + 2);
+    }
     let mut needed: usize = pieces.iter().map(|(_, w)| pen::width(w)).sum();
     while needed > room as usize + 3 {
         let Some(last) = pieces.iter().rposition(|(always, _)| !always) else { break };
@@ -367,14 +370,20 @@ fn in_front(state: &State) -> Vec<(String, &'static str)> {
             state.keymap.letter(Action::Copy).map(|key| (key.to_string(), "copy the command")),
             fixed(Key::Esc, "close"),
         ],
-        Some(Overlay::Ask(_) | Overlay::Outcome { .. }) => return Vec::new(),
+        // What each of them does stands in the question.
+        Some(Overlay::Ask(_)) => [fixed(Key::Char('y'), "yes"), fixed(Key::Char('n'), "no"), fixed(Key::Esc, "no")],
+        Some(Overlay::Outcome { .. }) => return Vec::new(),
         None if state.in_playground() && super::update::takes_text(state) => {
             let run = state.keymap.keys(Action::RunTrial).iter().find(|key| key.types_nothing());
-            let (next, leave) = match super::update::playground::edits(state) {
-                true => (fixed(Key::Tab, "next"), fixed(Key::Esc, "leave the text")),
-                false => (fixed(Key::Enter, "take"), fixed(Key::Esc, "as before")),
-            };
-            [leave, run.map(|key| (key.to_string(), "run")), next]
+            let run = run.map(|key| (key.to_string(), "run"));
+            match super::update::playground::edits(state) {
+                true => [fixed(Key::Esc, "leave the text"), run, fixed(Key::Tab, "next")],
+                // In a path, both keys run its rows.
+                false if state.playground.page == Page::Rows => {
+                    [fixed(Key::Enter, "run them"), fixed(Key::Esc, "leave"), None]
+                }
+                false => [fixed(Key::Esc, "as before"), run, fixed(Key::Enter, "take")],
+            }
         }
         None if state.run().is_some() && state.tab == Tab::Bleu && state.bleu.typing.is_some() => {
             [fixed(Key::Enter, "keep"), fixed(Key::Esc, "as before"), fixed(Key::Ctrl('u'), "empty")]

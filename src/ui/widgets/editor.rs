@@ -132,7 +132,7 @@ fn draw_row(pen: &mut Pen<'_>, area: Rect, at: u16, editor: &Editor, row: &Row, 
             underlined.extend(mark.map(|mark| (x, width as u16, mark.role)));
             Role::Text
         };
-        let text = if pen.theme.is_ascii() && !text.is_ascii() { "?".repeat(width).into() } else { text };
+        let text = if pen.theme.has_ascii_text() && !text.is_ascii() { "?".repeat(width).into() } else { text };
         match words.last_mut() {
             Some((last, same)) if *same == role => last.to_mut().push_str(&text),
             _ => words.push((text.into_owned().into(), role)),

@@ -56,7 +56,7 @@ impl Pen<'_> {
         for (text, role) in words {
             let fitted = if cut { format::fit(text, room, self.theme.ellipsis()) } else { text.as_ref().to_owned() };
             let ended = cut && fitted != text.as_ref();
-            let piece = if self.theme.is_ascii() { to_ascii(&fitted) } else { fitted };
+            let piece = if self.theme.is_ascii() { to_ascii(&fitted, self.theme.has_ascii_text()) } else { fitted };
             let (next, _) = self.buffer.set_stringn(x, y, &piece, room, self.theme.style(*role));
             room -= (next - x) as usize;
             x = next;
@@ -136,8 +136,8 @@ pub fn inside(area: Rect) -> Rect {
     Rect { x: area.x + 1 + pad, y: area.y + 1, width: area.width - 2 - 2 * pad, height: area.height - 2 }
 }
 
-/// Text for a terminal that shows nothing else: what has no likeness becomes a question mark for each of its cells.
-fn to_ascii(text: &str) -> String {
+/// Text beside ASCII glyphs. What has no likeness is a person's own: it stays, or, `whole`, becomes a question mark for each of its cells.
+fn to_ascii(text: &str, whole: bool) -> String {
     let mut ascii = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -147,6 +147,7 @@ fn to_ascii(text: &str) -> String {
             '·' => ascii.push('|'),
             '×' => ascii.push('x'),
             'µ' => ascii.push('u'),
+            c if !whole => ascii.push(c),
             c => (0..c.width().unwrap_or(0)).for_each(|_| ascii.push('?')),
         }
     }

@@ -10,7 +10,7 @@ fn rows_are_counted_while_they_come_and_each_can_be_opened() {
     assert_eq!(hit(&mut state, &[Key::Esc]), [Effect::CancelTrial]);
     tell(&mut state, 1, News::Over(Ok(())));
     assert!(state.playground.batch.cancelled);
-    hit(&mut state, &[Key::Right, Key::Enter]);
+    hit(&mut state, &[Key::Right, Key::Home, Key::Enter]);
     assert_eq!(state.playground.page, Page::Panels);
     assert_eq!(state.playground.outcomes[0].label, "row 1");
     assert_eq!(state.playground.outcomes[0].trace, saved());
@@ -119,7 +119,7 @@ fn a_file_of_rows_is_kept_as_a_trial_and_run_again() {
     tell(&mut state, 1, News::Over(Ok(())));
     press(&mut state, Key::Char('H'));
     let frame = text(&draw(&state, &theme("mono", GlyphSet::Ascii), 80, 24));
-    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  data/test.jsonl"), "{frame}");
+    assert!(frame.contains("# 2 of 3, 33.3 % exact, stopped  4 rows of data/"), "{frame}");
     hit(&mut state, &[Key::Enter, Key::Char('y')]);
     assert_eq!((&state.playground.page, state.playground.batch.path.text()), (&Page::Rows, "data/test.jsonl"));
     assert!(state.playground.batch.done() == 0 && state.playground.outcomes.is_empty());
@@ -198,7 +198,7 @@ fn told(size: (u16, u16), asked: &[Row]) -> State {
     state
 }
 
-fn kept(state: &State, total: u64) -> Trial {
+pub fn kept(state: &State, total: u64) -> Trial {
     let tried = RowsTried { file: "data/test.jsonl".into(), total, summary: state.playground.batch.summary.clone() };
     Trial { outcomes: Vec::new(), rows: Some(Box::new(tried)), ..trial("John", saved()) }
 }
@@ -272,7 +272,7 @@ fn rows_that_ended_before_the_first_answer_are_no_success_and_cost_nobody_knows_
     state.playground.finds.trials = vec![kept(&state, 4)];
     press(&mut state, Key::Char('H'));
     let frame = ascii(&state, (80, 24));
-    assert!(frame.contains("# 0 of 0, stopped  data/test.jsonl"), "{frame}");
+    assert!(frame.contains("# none asked, stopped  4 rows of data/test.jsonl"), "{frame}");
     press(&mut state, Key::Enter);
     let frame = ascii(&state, (80, 24));
     assert!(frame.contains("0 of 4 rows  stopped") && !frame.contains("cost 0"), "{frame}");
@@ -326,7 +326,7 @@ fn on_the_smallest_screen_every_line_of_the_rows_page_is_reached_by_scrolling() 
     assert!(frames.contains("> row 3: expected, found") && frames.contains("END"), "the right value whole");
     hit(&mut state, &[Key::Tab]);
     let frames = seen(&mut state, &[Key::PageDown]);
-    for what in ["> together", "as answered", "refused by", "rows' times", "name 0 %", "field_29 0 %"] {
+    for what in ["> together", "as answered", "refused by", "cost", "name 0 %", "field_29 0 %"] {
         assert!(frames.contains(what), "{what} in {}", ascii(&state, size));
     }
     // The end is the end: the way back begins at once.

@@ -45,6 +45,9 @@ pub struct Batch {
     pub unread: u64,
     pub first_unread: Option<(u64, String)>,
     pub began_ms: u64,
+    /// When the first row was asked, and when all was over: the time of rows that are asked together is no sum of theirs.
+    asked_ms: Option<u64>,
+    ended_ms: Option<u64>,
     /// It was worked through, as far as that went.
     pub ended: bool,
     pub cancelled: bool,
@@ -74,6 +77,8 @@ impl Default for Batch {
             unread: 0,
             first_unread: None,
             began_ms: 0,
+            asked_ms: None,
+            ended_ms: None,
             ended: false,
             cancelled: false,
             failure: None,
@@ -132,6 +137,22 @@ impl Batch {
             row.trace = None;
         }
         self.rows.push(row);
+    }
+
+    /// A model is asked from now on.
+    pub(in crate::ui) fn asked_at(&mut self, now_ms: u64) {
+        self.asked_ms.get_or_insert(now_ms);
+    }
+
+    pub(in crate::ui) fn ended_at(&mut self, now_ms: u64) {
+        self.ended_ms = Some(now_ms);
+    }
+
+    /// Seconds by the clock since the first row was asked, and rows a second; none where no row was asked, or it is not known when.
+    pub fn pace(&self, now_ms: u64) -> Option<(f64, Option<f64>)> {
+        let seconds = self.ended_ms.unwrap_or(now_ms).saturating_sub(self.asked_ms?) as f64 / 1e3;
+        let rate = (seconds > 0.0 && self.done() > 0).then(|| self.done() as f64 / seconds);
+        Some((seconds, rate))
     }
 
     pub fn done(&self) -> usize {
@@ -223,7 +244,12 @@ impl Batch {
     }
 
     pub(in crate::ui) fn show_all(&mut self, all: bool) {
-        (self.all, self.selected) = (all, 0);
+        // The row that was selected stays it; one that did not fail is no more listed, and the next that did takes its place.
+        let place = if self.all { Some(self.selected) } else { self.failing.get(self.selected).copied() };
+        self.all = all;
+        let place = place.unwrap_or(0);
+        self.selected = if all { place } else { self.failing.partition_point(|&failing| failing < place) };
+        self.selected = self.selected.min(self.len().saturating_sub(1));
     }
 
     /// Whether there is something right to hold the selected row against.

@@ -78,7 +78,7 @@ impl Playground {
             self.failure = None;
             self.outcomes.clear();
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
-            self.from_rows = false;
+            self.leave_row();
             self.settle();
         }
         self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });

@@ -12,6 +12,7 @@ pub mod trial;
 use std::path::PathBuf;
 
 use crate::config::ExtractConfig;
+use crate::extract::attempt::Trace;
 use crate::extract::prompt;
 use crate::extract::provider::Price;
 use crate::ui::state::editor::Editor;
@@ -102,6 +103,8 @@ pub struct Playground {
     pub batch: Batch,
     /// What is shown was opened out of the rows.
     pub(in crate::ui) from_rows: bool,
+    /// The text of that row, by the row's name, until a person goes back to their own.
+    pub row_text: Option<(String, Editor)>,
     /// Of the texts, when they were put in, or given to a trial.
     settled: [u64; 4],
     /// Whether the model was put in by a person.
@@ -110,6 +113,10 @@ pub struct Playground {
     extract: ExtractConfig,
     /// Its files have not been put in yet.
     awaits_files: bool,
+    /// Of its schema and prompt: the revision of what stands there instead, and why.
+    stand_ins: [Option<(u64, String)>; 2],
+    /// A person who wanted a trial was told so.
+    pub(in crate::ui) stand_in_told: bool,
 }
 
 impl Default for Playground {
@@ -145,10 +152,13 @@ impl Default for Playground {
             failure: None,
             batch: Batch::default(),
             from_rows: false,
+            row_text: None,
             settled: [0; 4],
             model_typed: false,
             extract: ExtractConfig::default(),
             awaits_files: false,
+            stand_ins: [None, None],
+            stand_in_told: false,
         };
         playground.put_schema(first.schema_name, first.schema);
         playground.settle();
@@ -195,19 +205,47 @@ impl Playground {
         (self.extract.schema.clone(), self.extract.prompt.clone())
     }
 
+    /// Whether a file that the configuration names has not been read yet, and nothing that a person typed stands in its place.
+    pub(in crate::ui) fn awaits_own(&self) -> bool {
+        let of_schema = self.extract.schema.is_some() && !self.schema_is_edited();
+        let of_prompt = self.extract.prompt.is_some() && self.prompt.revision() == self.settled[0];
+        self.awaits_files && (of_schema || of_prompt)
+    }
+
     /// Puts in what the configuration's files hold, but not over what a person typed.
     pub(in crate::ui) fn put_own(&mut self) {
-        if !std::mem::take(&mut self.awaits_files) {
-            return;
-        }
-        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| !self.schema_is_edited()) {
+        let is_new = std::mem::take(&mut self.awaits_files);
+        // What could not be read before is put in as soon as it can be.
+        let puts = |stands_in: bool, is_typed: bool| if is_new { !is_typed } else { stands_in };
+        let of_schema = puts(self.stands_in(Focus::Schema).is_some(), self.schema_is_edited());
+        let is_typed = self.prompt.revision() != self.settled[0];
+        let of_prompt = puts(self.stands_in(Focus::Prompt).is_some(), is_typed);
+        if let Some((name, text)) = self.finds.own_schema.clone().filter(|_| of_schema) {
             self.put_schema(&name, &text);
         }
-        let is_typed = self.prompt.revision() != self.settled[0];
-        if let Some(text) = self.finds.own_prompt.clone().filter(|_| !is_typed) {
+        if let Some(text) = self.finds.own_prompt.clone().filter(|_| of_prompt) {
             self.prompt.set_text(&text);
             self.settled[0] = self.prompt.revision();
         }
+        let unread = self.finds.unread.clone();
+        if of_schema {
+            self.stand_ins[0] = unread.schema.map(|why| (self.schema.revision(), why));
+        }
+        if of_prompt {
+            self.stand_ins[1] = unread.prompt.map(|why| (self.prompt.revision(), why));
+        }
+        self.stand_in_told &= !(of_schema || of_prompt);
+    }
+
+    /// Why the program's own schema or prompt stands where the configuration names a file; until a person puts another one there.
+    pub fn stands_in(&self, focus: Focus) -> Option<&str> {
+        let stand_in = match focus {
+            Focus::Schema => &self.stand_ins[0],
+            Focus::Prompt => &self.stand_ins[1],
+            _ => return None,
+        };
+        let revision = self.editor(focus)?.revision();
+        stand_in.as_ref().filter(|(of, _)| *of == revision).map(|(_, why)| why.as_str())
     }
 
     fn revisions(&self) -> [u64; 4] {
@@ -228,7 +266,7 @@ impl Playground {
         match focus {
             Focus::Prompt => Some(&self.prompt),
             Focus::PromptB => Some(&self.prompt_b),
-            Focus::Text => Some(&self.text),
+            Focus::Text => Some(self.row_text.as_ref().map_or(&self.text, |(_, text)| text)),
             Focus::Schema => Some(&self.schema),
             _ => None,
         }
@@ -238,10 +276,33 @@ impl Playground {
         match focus {
             Focus::Prompt => Some(&mut self.prompt),
             Focus::PromptB => Some(&mut self.prompt_b),
-            Focus::Text => Some(&mut self.text),
+            Focus::Text => Some(self.row_text.as_mut().map_or(&mut self.text, |(_, text)| text)),
             Focus::Schema => Some(&mut self.schema),
             _ => None,
         }
+    }
+
+    /// Letters go into the text with the keys; into one's own, not into a row's.
+    pub(in crate::ui) fn begin_typing(&mut self) {
+        if self.focus == Focus::Text {
+            self.row_text = None;
+        }
+        self.typing = true;
+    }
+
+    /// Shows a row of the file, with the text that was asked about.
+    pub(in crate::ui) fn open_row(&mut self, label: String, trace: Trace) {
+        let text = trace.attempts.first().and_then(|first| first.input.as_str()).unwrap_or_default();
+        self.row_text = Some((label.clone(), Editor::new(text)));
+        self.outcomes = vec![Outcome { label, trace }];
+        (self.side, self.attempt, self.page, self.follows) = (0, 0, Page::Panels, true);
+        self.from_rows = true;
+        self.set_focus(Focus::Attempts);
+    }
+
+    /// What is shown is no row of the file any more.
+    pub(in crate::ui) fn leave_row(&mut self) {
+        (self.from_rows, self.row_text) = (false, None);
     }
 
     /// The panels in the order that Tab goes through them. Where an answer is given, nobody is asked with a prompt.
@@ -267,6 +328,9 @@ impl Playground {
         }
         self.focus = focus;
         self.typing &= self.editor(focus).is_some();
+        if self.typing {
+            self.begin_typing();
+        }
     }
 
     /// Every schema to choose from: those of the program, then files.
@@ -324,7 +388,7 @@ impl Playground {
             (false, _) => {}
         }
         self.failure = None;
-        self.from_rows = false;
+        self.leave_row();
         self.settled[2] = self.text.revision();
         self.set_focus(Focus::Text);
     }
@@ -348,7 +412,7 @@ impl Playground {
         }
         (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
         self.row = Row::Schema;
-        self.from_rows = false;
+        self.leave_row();
         self.settle();
         self.set_focus(self.focus);
     }

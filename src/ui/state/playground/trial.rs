@@ -227,6 +227,9 @@ impl RowsTried {
     }
 }
 
+/// What ends rows that the run is asked, where the trial's own person did not.
+pub const CANCELLED_THERE: &str = "cancelled by a command to the run";
+
 /// What is told while a trial is made.
 #[derive(Debug, Clone, PartialEq)]
 pub enum News {
@@ -271,6 +274,13 @@ pub struct Quest {
     pub prompt: Option<PathBuf>,
 }
 
+/// Why what the configuration names could not be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unread {
+    pub schema: Option<String>,
+    pub prompt: Option<String>,
+}
+
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Finds {
@@ -279,6 +289,8 @@ pub struct Finds {
     /// The configuration's own, by name and text; it stands among the others too.
     pub own_schema: Option<(String, String)>,
     pub own_prompt: Option<String>,
+    /// Which of the two the configuration names and could not be read.
+    pub unread: Unread,
     pub adapters: Vec<Adapter>,
     /// Whether there is a run that might answer.
     pub has_run: bool,

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{lay_out, place};
+use super::{lay_out, place, stand_in};
 use crate::event::Command;
-use crate::extract::schema::Schema;
 use crate::ui::message::Effect;
-use crate::ui::state::playground::trial::{Compare, News, Who};
+use crate::ui::state::playground::trial::{CANCELLED_THERE, Compare, News, Who};
 use crate::ui::state::playground::{Focus, Hold, Page, Phase, Playground};
 use crate::ui::state::{Activity, NoticeKind, RunStage, State};
 use crate::ui::update::{notify, with_run};
@@ -24,6 +23,12 @@ pub(super) fn run_rows(state: &mut State, effects: &mut Vec<Effect>) {
 }
 
 pub(super) fn run(state: &mut State, effects: &mut Vec<Effect>) {
+    // What is asked with is what stands there.
+    if state.playground.running.is_none() && state.playground.row_text.take().is_some() {
+        state.playground.set_focus(Focus::Text);
+        lay_out(state);
+        return notify(state, NoticeKind::Info, "your own text is back: once more asks with it");
+    }
     start(state, None, effects);
 }
 
@@ -96,10 +101,27 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
 
 /// What is wrong with a trial before anything is asked.
 fn check(play: &mut Playground, rows: Option<&Path>) -> Result<(), String> {
-    if let Err(why) = Schema::parse(&play.schema.text()) {
+    if let Some(why) = play.schema_is_wrong() {
         play.set_focus(Focus::Schema);
-        play.page = Page::Panels;
-        return Err(printable(&why.to_string()));
+        // The page of rows says it itself.
+        if rows.is_none() {
+            play.page = Page::Panels;
+        }
+        return Err(why);
+    }
+    if play.awaits_own() {
+        return Err("the configuration's schema or prompt is being read: try again in a moment".into());
+    }
+    // What a person did not choose is not asked with before it was said; whoever wants it so asks again.
+    let asks = play.settings.who != Who::Given;
+    let focuses = [Some(Focus::Schema), Some(Focus::Prompt).filter(|_| asks)];
+    let stands_in = focuses.into_iter().flatten().find_map(|focus| Some((focus, stand_in(play, focus)?)));
+    if let Some((focus, why)) = stands_in.filter(|_| !play.stand_in_told) {
+        play.stand_in_told = true;
+        if rows.is_none() {
+            play.set_focus(focus);
+        }
+        return Err(format!("once more asks all the same; {why}"));
     }
     let settings = &play.settings;
     if rows.is_none() && play.text.is_empty() {
@@ -166,7 +188,22 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
         notify(state, NoticeKind::Bad, why);
     }
     let cancelled = state.playground.running.as_ref().is_some_and(|running| running.cancelled);
+    // A run that stops answers nobody any more: nobody told it to cancel.
+    let stops =
+        state.run().is_none_or(|run| !run.is_live() || run.control.stops > 0 || run.activity() == Activity::Stopping);
+    let news = match news {
+        News::Over(Err(why)) if stops => News::Over(Err(why.replace(CANCELLED_THERE, "the run was stopped"))),
+        news => news,
+    };
+    let now_ms = state.clock.ms;
+    let is_rows = state.playground.makes_rows();
+    if is_rows && matches!(news, News::Asked(_)) {
+        state.playground.batch.asked_at(now_ms);
+    }
     if let Some(over) = state.playground.hear(news) {
+        if is_rows {
+            state.playground.batch.ended_at(now_ms);
+        }
         match over {
             _ if cancelled => notify(state, NoticeKind::Info, "cancelled"),
             Err(why) => notify(state, NoticeKind::Bad, printable(&why)),

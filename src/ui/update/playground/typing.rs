@@ -37,7 +37,7 @@ pub(in crate::ui::update) fn begins_text(state: &mut State, letter: Key) -> bool
     if action.is_some_and(|action| keeps_its_letter(action, state)) {
         return false;
     }
-    state.playground.typing = true;
+    state.playground.begin_typing();
     key(state, letter, &mut Vec::new());
     true
 }
@@ -119,8 +119,11 @@ pub(in crate::ui::update) fn pasted(state: &mut State, text: &str) {
     } else if let Some((field, problem)) = &mut play.field {
         field.insert(text);
         *problem = None;
-    } else if let Some(editor) = play.editor_mut(focus) {
-        editor.paste(text);
+    } else if play.editor(focus).is_some() {
+        if focus == Focus::Text {
+            play.row_text = None;
+        }
+        play.editor_mut(focus).into_iter().for_each(|editor| editor.paste(text));
         told_by_editor(state, focus);
     }
 }

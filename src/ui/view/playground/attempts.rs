@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use super::trace::is_written_now;
 use super::{BESIDE, title};
 use crate::extract::attempt::{Stage, Totals, Trace};
 use crate::ui::format;
@@ -80,6 +81,9 @@ fn progress(running: &Running, state: &State, theme: &Theme) -> Words {
     let (text, role) = match &running.phase {
         _ if running.cancelled => ("cancelling".to_owned(), Role::Warn),
         Phase::Pausing => ("waits for training to pause".to_owned(), Role::Warn),
+        Phase::Loading(None) if running.ask.rows.is_some() && state.playground.batch.total.is_none() => {
+            ("reading the file of rows".to_owned(), Role::Active)
+        }
         Phase::Loading(None) => ("opening the model".to_owned(), Role::Active),
         Phase::Loading(Some(fetching)) => {
             let total = fetching.total.map(|total| format!(" of {}", format_bytes(total))).unwrap_or_default();
@@ -129,7 +133,8 @@ fn draw_one(pen: &mut Pen<'_>, area: Rect, state: &State, outcome: &Outcome, sid
         };
         let (text, judged) = judged(trace, at);
         let tokens = attempt.completion_tokens.map(|n| format!("{} tok  ", format::count(n))).unwrap_or_default();
-        let cost = format!("{tokens}{}", took(attempt.ms));
+        let took = if is_written_now(attempt) { String::new() } else { took(attempt.ms) };
+        let cost = format!("{tokens}{took}");
         let last = usize::from(list.height) - 1;
         let mark_more = match row {
             0 if hidden.0 => pen.theme.pick(" ▲", " ^"),
@@ -198,9 +203,9 @@ fn judged(trace: &Trace, at: usize) -> (String, Role) {
     let (errors, changes) = (attempt.errors.len(), attempt.changes.len());
     let lossy = attempt.changes.iter().filter(|change| change.lossy).count();
     let asks = attempt.stage.asks();
-    match (&attempt.output, attempt.ms) {
-        (serde_json::Value::Null, _) if asks => ("no answer".to_owned(), Role::Bad),
-        (_, 0.0) if asks && attempt.prompt.is_none() => ("writes".to_owned(), Role::Active),
+    match &attempt.output {
+        serde_json::Value::Null if asks => ("no answer".to_owned(), Role::Bad),
+        _ if is_written_now(attempt) => ("writes".to_owned(), Role::Active),
         _ if attempt.stage == Stage::Fix && errors > 0 => (format!("told of {}", plural(errors, "fault")), Role::Text),
         _ if asks => ("said".to_owned(), Role::Text),
         // A later stage, or another answer, made good what this one could not.

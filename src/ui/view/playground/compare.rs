@@ -23,7 +23,8 @@ type Fact = (&'static str, fn(&Trace) -> String);
 /// Two outcomes; `making` tells which of them are not there yet.
 pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Words> {
     let columns = Columns::new(width);
-    let mut lines = vec![columns.line("", ("", Role::Faint), (&a.label, Role::Title), (&b.label, Role::Title))];
+    let mut lines =
+        vec![columns.line("", ("* differs", Role::Faint), (&a.label, Role::Title), (&b.label, Role::Title))];
     let facts: [Fact; 4] =
         [("verdict", verdict), ("calls", calls), ("tokens", tokens), ("time", |trace| took(trace.totals.ms))];
     // Nobody pays for what has no price.

@@ -77,10 +77,11 @@ pub fn trials(pen: &mut Pen<'_>, body: Rect, state: &State, selected: usize) {
     for (row, (at, trial)) in trials.iter().rev().enumerate().skip(from).take(inner.height.into()).enumerate() {
         let mut rest = verdict(trial, pen.theme);
         rest.push(("  ".into(), Role::Text));
-        let text = trial.rows.as_ref().map(|rows| rows.file.display().to_string());
+        let of_file = |rows: &RowsTried| format!("{} rows of {}", format::count(rows.total), rows.file.display());
+        let text = trial.rows.as_ref().map(|rows| of_file(rows));
         rest.push((one_line(text.as_ref().unwrap_or(&trial.text)).into(), Role::Text));
-        let age = age(state.clock.unix_ms.saturating_sub(trial.unix_ms) / 1000);
-        line(pen, inner, row, at == selected, &format!("{age:>8}  {:<12}", who(trial)), &rest);
+        let age = format!("{} ago", age(state.clock.unix_ms.saturating_sub(trial.unix_ms) / 1000));
+        line(pen, inner, row, at == selected, &format!("{age:>10}  {:<12}", who(trial)), &rest);
     }
     let problems = state.playground.finds.problems.iter();
     for (row, problem) in problems.enumerate().take(2) {
@@ -122,7 +123,10 @@ fn verdict(trial: &Trial, theme: &Theme) -> Words {
         let (count, of) = (format::count(passed.count), format::count(passed.of));
         let stopped = if rows.is_stopped() { ", stopped" } else { "" };
         let exact = summary.exact.rate().map(|rate| format!(", {:.1} % exact", 100.0 * rate)).unwrap_or_default();
-        line.push((format!("{mark} {count} of {of}{exact}{stopped}").into(), role));
+        line.push(match passed.of {
+            0 => (format!("{mark} none asked{stopped}").into(), role),
+            _ => (format!("{mark} {count} of {of}{exact}{stopped}").into(), role),
+        });
     }
     for outcome in &trial.outcomes {
         if !line.is_empty() {

@@ -15,10 +15,9 @@ use ratatui::layout::{Position, Rect};
 
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
-use crate::ui::state::editor::{Editor, Place, rows::column};
 use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::trial::Who;
-use crate::ui::state::playground::{Flaw, Focus, Page, Playground};
+use crate::ui::state::playground::{Focus, Page, Playground};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::editor::{self, Look, Mark};
 use crate::ui::widgets::pen::inside;
@@ -276,12 +275,16 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
         let name = crate::units::printable(&play.settings.schema_name);
         right.push((format!("  {name}{edited}").into(), Role::Label));
     }
+    let row = play.row_text.as_ref().filter(|_| focus == Focus::Text);
+    let name = row.map_or_else(|| name(focus, play).to_owned(), |(label, _)| format!("text of {label}"));
     if is_here {
-        let (text, role) = if play.typing { ("  typing", Role::Active) } else { ("  Enter types", Role::Label) };
+        let own = if row.is_some() { "  Enter: your own text" } else { "  Enter types" };
+        let (text, role) = if play.typing { ("  typing", Role::Active) } else { (own, Role::Label) };
         right.push((text.into(), role));
     }
     let hint = match focus {
         Focus::Prompt | Focus::PromptB => "what the model is told; {text} and {schema} are filled in",
+        Focus::Text if row.is_some() => "not told",
         Focus::Text if play.settings.who == Who::Given => "an answer to be read, as a model would give it",
         Focus::Text => "the text to extract from; x has examples",
         _ => "a JSON Schema",
@@ -289,17 +292,13 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
     let flaw = play.flaw().filter(|_| focus == Focus::Schema);
     let mark = flaw.and_then(|flaw| flaw.place).map(|(from, to)| Mark { from, to, role: Role::Bad });
     let marks = mark.as_slice();
-    let below = flaw.map(|flaw| told(flaw, text)).unwrap_or_default();
-    editor::draw(pen, area, text, &Look { title: name(focus, play), is_focused: is_here, marks, right, below, hint })
-}
-
-/// Where a mistake in the schema is, counted from 1, and what was expected there.
-fn told(flaw: &Flaw, text: &Editor) -> Words {
-    let place = flaw.place.map_or_else(String::new, |(Place { line, byte }, _)| {
-        let at = text.lines().get(line).map_or(0, |line| column(line, 0, byte));
-        format!("{}:{} ", line + 1, at + 1)
-    });
-    words([(" ", Role::Bad), (&place, Role::Bad), (&flaw.what, Role::Bad), (" ", Role::Bad)])
+    let stands_in = || {
+        let why =
+            play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
+        why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
+    };
+    let below = flaw.map_or_else(stands_in, |flaw| words([(&format!(" {} ", flaw.told(text)), Role::Bad)]));
+    editor::draw(pen, area, text, &Look { title: &name, is_focused: is_here, marks, right, below, hint })
 }
 
 /// A title that shows which panel has the keys, without colours too.

@@ -134,6 +134,20 @@ fn advice(trace: &Trace, refusal: &Refusal) -> Vec<&'static str> {
     let constrained = trace.attempts.iter().any(|attempt| attempt.stage == Stage::Constrained);
     let mut what = Vec::new();
     match refusal.stage {
+        // As the local model says it, and as servers do.
+        _ if refusal.is_of_call()
+            && ["tokens; the model takes", "context length", "context window"].into_iter().any(said) =>
+        {
+            what.push("a shorter text or schema, or another model");
+            if refusal.stage == Stage::Fix || trace.totals.calls > 0 {
+                what.push("fewer retries: each is sent the answer before as well");
+            }
+        }
+        _ if refusal.is_of_call() && [": 401 ", ": 403 ", "OPENAI_API_KEY"].into_iter().any(said) => {
+            what.push(
+                "look at the key: OPENAI_API_KEY, as finetop was started with it, and whether it is this server's",
+            );
+        }
         Stage::Generate | Stage::Fix | Stage::Constrained => {
             what.push("look at the message: the model was not reached, or did not answer");
         }
@@ -225,6 +239,22 @@ mod tests {
         }
         trace.error = Some(Refusal { stage: Stage::Generate, message: "cancelled".into(), errors: vec![] });
         assert_eq!(text(&lines(&trace, 60)), ["cancelled"]);
+    }
+
+    #[test]
+    fn a_call_that_came_to_nothing_has_advice_for_what_stood_against_it() {
+        let told = |stage, message: &str| {
+            let mut trace = trace(None, vec![attempt(stage, "a".into(), Value::Null)]);
+            trace.error = Some(Refusal { stage, message: message.into(), errors: vec![] });
+            text(&lines(&trace, 200)).join("\n")
+        };
+        let long = told(Stage::Fix, "the prompt has 574 tokens; the model takes 1 to 511");
+        assert!(long.contains("shorter text") && long.contains("fewer retries") && !long.contains("not reached"));
+        let first = told(Stage::Generate, "the prompt has 574 tokens; the model takes 1 to 511");
+        assert!(first.contains("another model") && !first.contains("retries"), "{first}");
+        let key = told(Stage::Generate, "http://127.0.0.1:8000: 401 Unauthorized: no");
+        assert!(key.contains("OPENAI_API_KEY") && !key.contains("not reached"), "{key}");
+        assert!(told(Stage::Generate, "http://127.0.0.1:8000: connection refused").contains("not reached"));
     }
 
     #[test]

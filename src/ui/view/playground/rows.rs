@@ -96,7 +96,7 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     let Areas { path, together: above, list: below, expected } = split(body, batch);
     let right = match batch.typing {
         true => {
-            words([("Enter", Role::Key), (" runs them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
+            words([("Enter", Role::Key), (" run them  ", Role::Label), ("Esc", Role::Key), (" leave", Role::Label)])
         }
         false => words([("i", Role::Key), (" another file", Role::Label)]),
     };
@@ -112,7 +112,8 @@ pub fn draw(pen: &mut Pen<'_>, body: Rect, state: &State) {
     if let Some(area) = expected {
         let name = batch.row(batch.selected).map(|row| format!("row {}: ", row.row)).unwrap_or_default();
         let lines = expected_lines(batch, inside(area));
-        scrolled(pen, area, state, (Part::Expected, &format!("{name}expected, found")), Words::new(), &lines);
+        let right = words([("* differs", Role::Label)]);
+        scrolled(pen, area, state, (Part::Expected, &format!("{name}expected, found")), right, &lines);
     }
 }
 
@@ -182,6 +183,8 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
     let total = format::or_unknown(batch.total, format::count);
     let done = format!("{} of {total} rows", format::count(batch.told()));
     match running {
+        // What is wrong stands below.
+        None if batch.ended && batch.total.is_none() => sheet.line(&[("no row was asked", Role::Warn)]),
         None if !batch.ended => {
             sheet.line(&[("JSON lines: \"text\" or \"prompt\", and \"value\" where it is known", Role::Label)]);
         }
@@ -193,12 +196,14 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
             };
             let file = batch.written.as_ref().map(|file| printable(&file.display().to_string()));
             let report = file.map(|file| format!("  the report is in {file}")).unwrap_or_default();
-            sheet.line(&[(&done, role), (how, Role::Warn), (&report, Role::Label)]);
+            let pace = batch.pace(state.clock.ms).map(|pace| format!("  in {}", paced(pace))).unwrap_or_default();
+            sheet.line(&[(&done, role), (how, Role::Warn), (&pace, Role::Text), (&report, Role::Label)]);
         }
         Some(running) => {
             let doing: &str = match &running.phase {
                 _ if running.cancelled => "cancelling",
                 Phase::Pausing => "waits for training to pause",
+                Phase::Loading(_) if batch.total.is_none() => "reading the file",
                 Phase::Loading(_) => "opening the model",
                 // Many rows at once end late: something is to be seen before.
                 Phase::Asking(_) if running.pieces > 0 => &format!("at work, {} tokens", format::count(running.pieces)),
@@ -208,12 +213,13 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
                     &format!("tried anew in {wait}: {}", printable(beginning(why, 200)))
                 }
             };
-            let seconds = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
+            let waited = state.clock.ms.saturating_sub(batch.began_ms) as f64 / 1e3;
+            let (seconds, rate) = batch.pace(state.clock.ms).unwrap_or((waited, None));
             let left = batch.total.filter(|_| batch.done() > 0).map(|total| {
                 let left = seconds / batch.done() as f64 * total.saturating_sub(batch.done() as u64) as f64;
                 format!(", about {} left", format_duration(left))
             });
-            let took = format!("  {}", format_duration(seconds));
+            let took = format!("  {}", paced((seconds, rate)));
             sheet.line(&[
                 (&done, Role::Text),
                 ("  ", Role::Text),
@@ -223,6 +229,13 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
             ]);
         }
     }
+}
+
+/// Time by the clock, and how fast rows were answered in it.
+fn paced((seconds, rate): (f64, Option<f64>)) -> String {
+    let rate =
+        rate.map(|rate| format!(", {} rows/s", if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.0}") }));
+    format!("{}{}", format_duration(seconds), rate.unwrap_or_default())
 }
 
 fn share(share: Share) -> String {
@@ -259,7 +272,6 @@ fn together(sheet: &mut Sheet, batch: &Batch) {
     let calls = [
         format!("{} ({} again)", format::count(summary.calls), format::count(summary.retries)),
         format!("{prompt} + {completion} tokens"),
-        format!("rows' times {}", format_duration(summary.ms / 1e3)),
         format!("cost {}", format::or_unknown(summary.cost, |cost| format!("{cost:.4}"))),
     ];
     pair("calls", "; ", &calls);

@@ -127,16 +127,32 @@ pub fn lines(trace: &Trace, selected: usize, width: u16) -> Vec<Words> {
     sheet.lines
 }
 
+/// Whether an attempt is being written: its time and tokens are not there yet.
+pub fn is_written_now(attempt: &Attempt) -> bool {
+    attempt.stage.asks() && attempt.ms == 0.0 && attempt.prompt.is_none() && !attempt.output.is_null()
+}
+
 fn head(sheet: &mut Sheet, attempt: &Attempt, verdict: Verdict) {
     let number = format!("{}  ", attempt.n);
     let stage = serde_json::to_value(attempt.stage).unwrap_or_default();
     let stage = stage.as_str().unwrap_or_default();
+    if is_written_now(attempt) {
+        let words =
+            [(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text), ("writes", Role::Active)];
+        return sheet.line(&words);
+    }
     let took = format::took((attempt.ms.max(0.0) * 1e3) as u64);
     let mut words = vec![(number.as_str(), Role::Label), (stage, Role::Title), ("  ", Role::Text)];
     words.extend([(verdict.name(), verdict.role()), ("  in ", Role::Label), (&took, Role::Text)]);
     let tokens = |n: Option<u64>| format::or_unknown(n, format::count);
     let (sent, wrote) = (tokens(attempt.prompt_tokens), tokens(attempt.completion_tokens));
-    if attempt.prompt.is_some() {
+    // A call that ended before its time tells no tokens, but what came of it is there.
+    let broke = matches!(verdict, Verdict::Failed | Verdict::Cancelled);
+    let came = attempt.output.as_str().map_or(0, |text| text.chars().count());
+    let came = if came == 0 { String::new() } else { format!("  {} characters written", format::count(came as u64)) };
+    if broke && attempt.prompt_tokens.is_none() && attempt.completion_tokens.is_none() {
+        words.push((&came, Role::Label));
+    } else if attempt.prompt.is_some() {
         words.extend([("  tokens ", Role::Label), (&sent, Role::Text), (" sent, ", Role::Label)]);
         words.extend([(wrote.as_str(), Role::Text), (" written", Role::Label)]);
     }
@@ -188,9 +204,9 @@ fn point(sheet: &mut Sheet, input: &str, offset: usize, excerpt: &str) {
     };
     let carets = marked.width().clamp(1, tail.width().max(1));
     sheet.lines.push(vec![(format!("  {}{tail}", shown.concat()).into(), Role::Label)]);
-    let (number, column) = (before.bytes().filter(|b| *b == b'\n').count() + 1, at - line);
+    let (number, column) = (before.bytes().filter(|b| *b == b'\n').count() + 1, before[line..].chars().count());
     sheet.lines.push(vec![(format!("{}{}", " ".repeat(LEAD + lead), "^".repeat(carets)).into(), Role::Bad)]);
-    sheet.line(&[(&format!("  line {number}, byte {}", column + 1), Role::Faint)]);
+    sheet.line(&[(&format!("  line {number}, column {}", column + 1), Role::Faint)]);
 }
 
 /// One change: where, what, from what to what.
@@ -364,7 +380,7 @@ pub(super) mod tests {
         assert_eq!(told[at + 1].matches('^').count(), 13);
         let before = told[at].split("john").next().map(UnicodeWidthStr::width);
         assert_eq!(before, told[at + 1].find('^'), "{told:?}");
-        assert!(told[at + 2].starts_with("  line 2, byte "));
+        assert_eq!(told[at + 2], "  line 2, column 24", "in characters: the name before it is of two");
         assert!(
             told[0].contains("parse  refused  in 1.25ms") || told[0].contains("parse  refused  in 1ms"),
             "{told:?}"

@@ -496,6 +496,37 @@ mod command {
     }
 
     #[test]
+    fn a_report_replaces_an_earlier_one_and_nothing_else() {
+        let at = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(at.path().join(name), text).unwrap();
+        write("rows.jsonl", "{\"text\": \"John is 25.\"}\n");
+        write("prompt.txt", "Who? {text}");
+        write("run.toml", "[data]\ntrain = \"rows.jsonl\"\n");
+        write("notes.json", "{\"rows\": [1], \"model\": \"mine\"}");
+        std::os::unix::fs::symlink("person.json", at.path().join("link.json")).unwrap();
+        let (server, file) = (Server::new(vec![]), ["--file", "rows.jsonl", "--prompt", "prompt.txt", "--report"]);
+        for (path, says) in [
+            ("person.json", "that is the schema itself, which the report would replace"),
+            ("link.json", "the schema itself"),
+            ("./prompt.txt", "the prompt itself"),
+            ("run.toml", "the configuration itself"),
+            ("notes.json", "no report of finetop's, and would be replaced; move it away, or name another"),
+        ] {
+            let before = std::fs::read(at.path().join(path)).ok();
+            let output = extract(&server, at.path(), &[&file[..], &[path, "--config", "run.toml"]].concat());
+            assert_eq!(output.status.code(), Some(2), "{path}: {}", err(&output));
+            assert!(err(&output).contains(says) && server.asked().is_empty(), "{path}: {}", err(&output));
+            assert!(before.is_none_or(|before| std::fs::read(at.path().join(path)).unwrap() == before), "{path}");
+        }
+        write("report.json", "");
+        for _ in ["an empty file", "an earlier report"] {
+            let server = Server::new(vec![whole(r#"{"name": "John", "age": 25}"#)]);
+            let output = extract(&server, at.path(), &[&file[..], &["report.json"]].concat());
+            assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        }
+    }
+
+    #[test]
     fn what_was_done_before_an_interruption_is_in_the_report() {
         let at = tempfile::tempdir().unwrap();
         std::fs::write(at.path().join("rows.jsonl"), "{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"text\": \"c\"}\n")

@@ -144,24 +144,31 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     let Some(schema) = arguments.schema.as_ref().or(set.schema.as_ref()) else {
         return Err(usage("no schema; give --schema FILE, or extract.schema in the configuration"));
     };
+    if arguments.file.is_none() && (arguments.report.is_some() || arguments.limit.is_some()) {
+        return Err(usage("--report and --limit go with --file"));
+    }
+    let prompt = arguments.prompt.as_ref().or(set.prompt.as_ref());
+    if let Some(path) = &arguments.report {
+        let inputs = [
+            ("the file of rows", arguments.file.as_deref()),
+            ("the schema", Some(schema.as_path())),
+            ("the prompt", prompt.map(PathBuf::as_path)),
+            ("the configuration", arguments.config.as_deref()),
+        ];
+        can_be_written(path, &inputs)?;
+    }
     let schema = read_schema(schema)?;
-    let template = match arguments.prompt.as_ref().or(set.prompt.as_ref()) {
+    let template = match prompt {
         // A file's last line end is an editor's, not the prompt's.
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
         None => prompt::DEFAULT.to_string(),
     };
-    if arguments.file.is_none() && (arguments.report.is_some() || arguments.limit.is_some()) {
-        return Err(usage("--report and --limit go with --file"));
-    }
     for (name, price) in
         [("--prompt-price", arguments.prompt_price), ("--completion-price", arguments.completion_price)]
     {
         if let Some(price) = price.filter(|p| !(*p >= 0.0 && p.is_finite())) {
             return Err(usage(format_args!("{name} is {price}; expected 0 or more")));
         }
-    }
-    if let Some(path) = &arguments.report {
-        can_be_written(path, arguments.file.as_deref())?;
     }
     if !(arguments.temperature >= 0.0 && arguments.temperature.is_finite()) {
         return Err(usage(format_args!("--temperature is {}; expected 0 (greedy) or more", arguments.temperature)));

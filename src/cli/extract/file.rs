@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::de::IgnoredAny;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -190,18 +191,30 @@ impl<'a> Book<'a> {
     }
 }
 
-/// Looks whether a report can be written there, before anything is asked and paid for.
-pub(super) fn can_be_written(path: &Path, rows: Option<&Path>) -> Result<(), CliError> {
+/// Looks whether a report can be written there, before anything is asked and paid for. `inputs` are the files that are read, and what each
+/// is called.
+pub(super) fn can_be_written(path: &Path, inputs: &[(&str, Option<&Path>)]) -> Result<(), CliError> {
     let wrong = |what: &str| Err(usage(format_args!("--report {}: {what}", shown(path))));
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    let found = fs::metadata(path).ok();
+    if found.as_ref().is_some_and(|found| !found.is_file()) {
         return wrong("expected a file, found something else");
     }
-    let same = |rows: &Path| fs::canonicalize(rows).ok().is_some_and(|rows| fs::canonicalize(path).ok() == Some(rows));
-    if rows.is_some_and(same) {
-        return wrong("that is the file of rows itself, which the report would replace");
+    let same = |input: &Path| fs::canonicalize(input).ok().is_some_and(|input| fs::canonicalize(path).ok() == Some(input));
+    if let Some((name, _)) = inputs.iter().find(|(_, input)| input.is_some_and(same)) {
+        return wrong(&format!("that is {name} itself, which the report would replace"));
+    }
+    if found.is_some_and(|found| found.len() > 0) && !is_report(path) {
+        return wrong("that file is no report of finetop's, and would be replaced; move it away, or name another");
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }
+}
+
+/// Whether an earlier report stands there: a whole object with what every report has.
+fn is_report(path: &Path) -> bool {
+    let read = |file| serde_json::from_reader::<_, BTreeMap<String, IgnoredAny>>(BufReader::new(file)).ok();
+    let fields = fs::File::open(path).ok().and_then(read);
+    fields.is_some_and(|has| ["passed", "provider", "model", "json_schema", "rows"].iter().all(|f| has.contains_key(*f)))
 }
 
 fn tell(summary: &Summary, took: Duration) {

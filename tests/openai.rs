@@ -541,6 +541,7 @@ mod command {
         assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1));
+        assert!(err(&output).contains("stopping; again ends without a report\n"), "{}", err(&output));
         assert!(err(&output).contains("stopped after 1 of 3 rows: interrupted"), "{}", err(&output));
         let report: Value = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
         assert_eq!((&report["stopped"], &report["rows_total"]), (&"interrupted".into(), &3.into()));

@@ -7,11 +7,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::de::IgnoredAny;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use super::{ExtractArguments, Who, json, shown, stage_name, told};
 use crate::cli::engine::{failed, usage};
@@ -114,12 +116,18 @@ pub(super) fn many(
     }
 }
 
-/// Set by Ctrl-C or SIGTERM where there is a report to write of what was done; a second one ends the process, as it does without a report.
+/// Set by Ctrl-C or SIGTERM where there is a report to write of what was done, which is said at once: what is being computed may take its
+/// time. A second one ends the process, as it does without a report.
 fn interruption(has_report: bool) -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM].into_iter().filter(|_| has_report) {
         flag::register_conditional_default(signal, stop.clone())?;
         flag::register(signal, stop.clone())?;
+    }
+    if has_report {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let body = move || signals.forever().take(1).for_each(|_| say("stopping; again ends without a report"));
+        thread::Builder::new().name("finetop-signals".into()).spawn(body)?;
     }
     Ok(stop)
 }
@@ -199,7 +207,8 @@ pub(super) fn can_be_written(path: &Path, inputs: &[(&str, Option<&Path>)]) -> R
     if found.as_ref().is_some_and(|found| !found.is_file()) {
         return wrong("expected a file, found something else");
     }
-    let same = |input: &Path| fs::canonicalize(input).ok().is_some_and(|input| fs::canonicalize(path).ok() == Some(input));
+    let same =
+        |input: &Path| fs::canonicalize(input).ok().is_some_and(|input| fs::canonicalize(path).ok() == Some(input));
     if let Some((name, _)) = inputs.iter().find(|(_, input)| input.is_some_and(same)) {
         return wrong(&format!("that is {name} itself, which the report would replace"));
     }
@@ -214,7 +223,8 @@ pub(super) fn can_be_written(path: &Path, inputs: &[(&str, Option<&Path>)]) -> R
 fn is_report(path: &Path) -> bool {
     let read = |file| serde_json::from_reader::<_, BTreeMap<String, IgnoredAny>>(BufReader::new(file)).ok();
     let fields = fs::File::open(path).ok().and_then(read);
-    fields.is_some_and(|has| ["passed", "provider", "model", "json_schema", "rows"].iter().all(|f| has.contains_key(*f)))
+    fields
+        .is_some_and(|has| ["passed", "provider", "model", "json_schema", "rows"].iter().all(|f| has.contains_key(*f)))
 }
 
 fn tell(summary: &Summary, took: Duration) {

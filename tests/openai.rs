@@ -300,6 +300,13 @@ fn a_silent_server_is_given_up() {
 }
 
 #[test]
+fn any_patience_can_be_asked_for() {
+    let server = Server::new(vec![whole("yes")]);
+    let settings = Settings { total_limit: Duration::MAX, ..server.settings() };
+    assert_eq!(ask(&mut OpenAi::new(settings).unwrap(), &request()).0.unwrap().text, "yes");
+}
+
+#[test]
 fn an_answer_can_be_ended_in_the_middle() {
     let server = Server::new(vec![Answer::Says(STREAM, vec![delta("one"), delta("two"), delta("three"), end("stop")])]);
     let mut provider = OpenAi::new(server.settings()).unwrap();
@@ -668,6 +675,7 @@ mod command {
             &["--report", "r.json", "x"],
             &["--prompt-price", "nan", "x"],
             &["--chat", "x"],
+            &["--timeout", "18446744073709551614", "x"],
         ] {
             let output = extract(&server, at.path(), wrong);
             assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));

@@ -125,8 +125,8 @@ pub struct ExtractArguments {
     /// Of a million tokens of an answer, for the cost
     #[arg(long, value_name = "PRICE")]
     completion_price: Option<f64>,
-    /// The longest that one answer of a server may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The longest that one answer of a server may take, up to a day
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     /// The text; - or nothing reads standard input
     #[arg(value_name = "TEXT")]

@@ -133,7 +133,7 @@ impl Provider for OpenAi {
         request: &Request,
         heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
     ) -> Result<Completion, ProviderError> {
-        let until = Instant::now() + self.settings.total_limit;
+        let until = later(self.settings.total_limit);
         let (mut tries, mut backoff) = (0, self.settings.backoff);
         loop {
             tries += 1;
@@ -158,7 +158,7 @@ impl Provider for OpenAi {
                 Err(Miss::Again(why, named)) => (why, named),
             };
             let wait = backoff.max(named.unwrap_or_default());
-            let too_long = wait > self.settings.longest_wait || Instant::now() + wait >= until;
+            let too_long = wait > self.settings.longest_wait || later(wait) >= until;
             if tries > self.settings.max_retries || too_long {
                 let why = match named {
                     Some(named) if too_long => format!("{why}; it asks to wait {:.0} s", named.as_secs_f64()),
@@ -181,6 +181,12 @@ impl Provider for OpenAi {
             }
         }
     }
+}
+
+/// So much later than now, or as late as a clock of any use can tell.
+fn later(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)))
 }
 
 /// What was sent, for the trace: one message is its text, more are told by role.

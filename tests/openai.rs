@@ -19,6 +19,8 @@ enum Answer {
     Cut(String),
     /// Reads the request and says nothing until the client goes.
     Silence,
+    /// Takes so long before each piece, and after the last.
+    Slow(Duration, Vec<String>),
 }
 
 /// What one request was: its headers and its body.
@@ -89,6 +91,14 @@ fn serve(mut stream: TcpStream, answer: Answer, heard: &Mutex<Vec<Asked>>) {
         Answer::Cut(piece) => {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 100000\r\n\r\n";
             let _ = write!(stream, "{head}{piece}");
+        }
+        Answer::Slow(wait, pieces) => {
+            let _ = write!(stream, "HTTP/1.1 {STREAM}\r\nconnection: close\r\n\r\n");
+            for piece in pieces {
+                thread::sleep(wait);
+                let _ = stream.write_all(piece.as_bytes()).and_then(|()| stream.flush());
+            }
+            thread::sleep(wait);
         }
         Answer::Silence => {
             let _ = stream.read(&mut [0]);
@@ -297,6 +307,26 @@ fn a_silent_server_is_given_up() {
     let settings = Settings { total_limit: Duration::from_millis(120), ..server.settings() };
     let error = ask(&mut OpenAi::new(settings).unwrap(), &request()).0.unwrap_err().to_string();
     assert!(error.contains("no whole answer within"), "{error}");
+}
+
+#[test]
+fn a_server_may_read_as_long_as_an_answer_may_take() {
+    let begins = json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]});
+    let pieces = vec![format!("data: {begins}\n\n"), delta("yes") + &end("stop")];
+    let server = Server::new(vec![Answer::Slow(Duration::from_millis(400), pieces)]);
+    let settings = Settings { silence_limit: Duration::from_millis(100), ..server.settings() };
+    assert_eq!(ask(&mut OpenAi::new(settings).unwrap(), &request()).0.unwrap().text, "yes");
+}
+
+#[test]
+fn a_silence_within_an_answer_is_told_with_its_length() {
+    let stops = || Answer::Slow(Duration::from_millis(400), vec![delta("yes")]);
+    let server = Server::new(vec![stops(), stops()]);
+    let settings = Settings { silence_limit: Duration::from_millis(100), max_retries: 1, ..server.settings() };
+    let (answer, told) = ask(&mut OpenAi::new(settings).unwrap(), &request());
+    let error = answer.unwrap_err().to_string();
+    assert!(error.ends_with("the answer was cut off (nothing more came for 0.1 s) (2 tries)"), "{error}");
+    assert_eq!(told.iter().filter(|told| *told == "yes").count(), 2);
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub struct ExtractArguments {
     /// Of a million tokens of an answer, for the cost
     #[arg(long, value_name = "PRICE")]
     completion_price: Option<f64>,
-    /// The longest that one answer of a server may take, up to a day
+    /// The longest that one answer of a server may take, up to a day; once it has begun, 60 s of silence break it off
     #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     /// The text; - or nothing reads standard input

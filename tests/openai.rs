@@ -680,6 +680,22 @@ mod command {
     }
 
     #[test]
+    fn a_prompt_without_an_end_is_refused() {
+        let at = tempfile::tempdir().unwrap();
+        std::fs::write(
+            at.path().join("endless.toml"),
+            "[data]\ntrain = \"t.jsonl\"\n[extract]\nprompt = \"/dev/zero\"\n",
+        )
+        .unwrap();
+        let server = Server::new(vec![]);
+        for option in [["--prompt", "/dev/zero"], ["--config", "endless.toml"]] {
+            let output = extract(&server, at.path(), &[&option[..], &["x"]].concat());
+            assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+            assert!(err(&output).contains("/dev/zero: expected at most 16 MiB"), "{}", err(&output));
+        }
+    }
+
+    #[test]
     fn wrong_input_says_where() {
         let at = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &[u8]| std::fs::write(at.path().join(name), text).unwrap();

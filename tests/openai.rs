@@ -726,5 +726,18 @@ mod command {
             let output = extract(&server, at.path(), wrong);
             assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
         }
+        for (wrong, says) in [
+            (&["--batch", "2", "x"][..], "--report, --limit and --batch go with --file"),
+            (&["--file", "no.jsonl", "--batch", "-1"], "-1 is not in 1..=1024"),
+            (&["--file", "no.jsonl", "--limit", "0"], "0 is not in 1.."),
+            (&["--token-budget", "0", "x"], "0 is not in 1.."),
+            (&["--prompt-price", "-1", "x"], "--prompt-price is -1; expected 0 or more"),
+        ] {
+            let output = extract(&server, at.path(), wrong);
+            assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", err(&output));
+            assert!(err(&output).contains(says), "{wrong:?}: {}", err(&output));
+        }
+        let bare = Command::new(env!("CARGO_BIN_EXE_finetop")).args(["extract", "x"]).output().unwrap();
+        assert_eq!((bare.status.code(), err(&bare).contains("--schema FILE, or --config FILE")), (Some(2), true));
     }
 }

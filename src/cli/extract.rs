@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use jiff::ZonedDateTime;
 use jiff::civil::DateTime;
@@ -21,7 +22,6 @@ use super::{CliError, result, say};
 use crate::config::parse;
 use crate::extract::attempt::Stage;
 use crate::extract::fix::{self, Ask, FixMode, Told};
-use crate::extract::many::AT_ONCE;
 use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
@@ -58,7 +58,7 @@ enum Mode {
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
     /// The JSON Schema of the value
-    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// A configuration whose model and section [extract] hold where an option is not given
     #[arg(long, value_name = "FILE")]
@@ -78,7 +78,7 @@ pub struct ExtractArguments {
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// Calls after the first [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_retries: Option<u32>,
     /// How the model is asked again
     #[arg(long, value_enum, default_value = "own")]
@@ -96,24 +96,24 @@ pub struct ExtractArguments {
     #[arg(long, value_name = "FILE", requires = "file")]
     report: Option<PathBuf>,
     /// With --file: only the first N rows
-    #[arg(long, value_name = "N", requires = "file")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = RangedU64ValueParser::<usize>::new().range(1..), requires = "file")]
     limit: Option<usize>,
-    /// With --file and the local model: rows that are asked at once; fewer where memory is short
-    #[arg(long, value_name = "N", default_value_t = AT_ONCE as u32, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
-    batch: u32,
+    /// With --file and the local model: rows that are asked at once; fewer where memory is short [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
+    batch: Option<u32>,
     /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     /// The longest answer [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: Option<u32>,
     /// Tokens of all calls of a text, beyond which no further one is made [default: 16384]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     token_budget: Option<u64>,
     /// How freely tokens are drawn; 0 takes the likeliest
     #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f64,
-    #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 42)]
     seed: u64,
     /// Put the prompt through the local model's chat template; without --chat or --raw, as the adapter was trained, and a bare model by its
     /// template if it has one
@@ -123,13 +123,13 @@ pub struct ExtractArguments {
     #[arg(long)]
     raw: bool,
     /// Of a million prompt tokens, for the cost
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     prompt_price: Option<f64>,
     /// Of a million tokens of an answer, for the cost
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     completion_price: Option<f64>,
     /// The longest that one answer of a server may take, up to a day; once it has begun, 60 s of silence break it off
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     /// The text; - or nothing reads standard input
     #[arg(value_name = "TEXT")]
@@ -145,10 +145,11 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     };
     let set = config.as_ref().map(|c| c.extract.clone()).unwrap_or_default();
     let Some(schema) = arguments.schema.as_ref().or(set.schema.as_ref()) else {
-        return Err(usage("no schema; give --schema FILE, or extract.schema in the configuration"));
+        return Err(usage("no schema; give --schema FILE, or --config FILE with extract.schema in it"));
     };
-    if arguments.file.is_none() && (arguments.report.is_some() || arguments.limit.is_some()) {
-        return Err(usage("--report and --limit go with --file"));
+    let of_rows = arguments.report.is_some() || arguments.limit.is_some() || arguments.batch.is_some();
+    if arguments.file.is_none() && of_rows {
+        return Err(usage("--report, --limit and --batch go with --file"));
     }
     let prompt = arguments.prompt.as_ref().or(set.prompt.as_ref());
     if let Some(path) = &arguments.report {

@@ -21,7 +21,7 @@ use crate::cli::{CliError, result, say};
 use crate::disk::write_atomically;
 use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask};
-use crate::extract::many::extract_all;
+use crate::extract::many::{AT_ONCE, extract_all};
 use crate::extract::provider::Provider;
 use crate::extract::report::{Report, Row, RowResult, Share, Summary, Unanswered};
 use crate::extract::rows::moment;
@@ -45,7 +45,7 @@ pub(super) fn many(
     let stop = interruption(arguments.report.is_some()).map_err(failed)?;
     let flow = || if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let mut waits = flow;
-    match (arguments.provider, arguments.batch as usize) {
+    match (arguments.provider, arguments.batch.map_or(AT_ONCE, |batch| batch as usize)) {
         (Who::Local, batch) if batch > 1 => {
             extract_all(rows.len(), batch, &of_row, provider, &mut waits, &mut |trace| book.enter(trace));
         }

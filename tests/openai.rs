@@ -680,6 +680,18 @@ mod command {
     }
 
     #[test]
+    fn rows_come_from_standard_input_too() {
+        let at = tempfile::tempdir().unwrap();
+        let server = Server::new(vec![whole(r#"{"name": "John", "age": 25}"#)]);
+        let mut command = command(&server, at.path(), &["--file", "-"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"{\"id\": 3, \"text\": \"John is 25.\"}\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(out(&output)["id"], 3, "{}", err(&output));
+        assert_eq!(output.status.code(), Some(0));
+    }
+
+    #[test]
     fn a_prompt_without_an_end_is_refused() {
         let at = tempfile::tempdir().unwrap();
         std::fs::write(
@@ -710,6 +722,8 @@ mod command {
             ("broken.jsonl", "broken.jsonl:1: expected an object"),
             ("empty.jsonl", "empty.jsonl: no rows"),
             ("none.jsonl", "none.jsonl: "),
+            (".", ". is a folder; expected a file with an object a line"),
+            ("-", "standard input: no rows"),
         ] {
             let output = extract(&server, at.path(), &["--file", file]);
             assert_eq!(output.status.code(), Some(2), "{file}: {}", err(&output));

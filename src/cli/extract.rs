@@ -33,7 +33,7 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::units::printable;
 pub(crate) use file::rows;
-use file::{can_be_written, many};
+use file::{can_be_written, many, rows_or_input};
 
 /// Where `--provider openai` asks without another address.
 const OPENAI: &str = "https://api.openai.com/v1";
@@ -89,7 +89,7 @@ pub struct ExtractArguments {
     /// The whole trace instead of the value alone
     #[arg(long)]
     trace: bool,
-    /// Extract from each {"text"} (or {"prompt"}) of a JSONL file instead; a "value" (or "completion") is what is right
+    /// Extract from each {"text"} (or {"prompt"}) of a JSONL file instead, - is standard input; a "value" (or "completion") is what is right
     #[arg(long, value_name = "ROWS", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// With --file: write the rates and every row there, as JSON
@@ -197,7 +197,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.
     let work = match &arguments.file {
-        Some(path) => Work::Rows(rows(path, arguments.limit)?),
+        Some(path) => Work::Rows(rows_or_input(path, arguments.limit)?),
         None => match text(arguments.text.as_deref())? {
             text if text.trim().is_empty() => return Err(usage("the text is empty")),
             text => Work::Text(text),

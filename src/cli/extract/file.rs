@@ -275,11 +275,23 @@ fn tell_unread(results: &[RowResult]) {
 }
 
 pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+    let name = shown(path);
+    if path.is_dir() {
+        return Err(usage(format_args!("{name} is a folder; expected a file with an object a line")));
+    }
+    let file = fs::File::open(path).map_err(|e| usage(format_args!("{name}: {e}")))?;
+    read_rows(&mut BufReader::new(file), &name, limit)
+}
+
+/// Rows as they are asked for: of a file, or of standard input by the name `-`.
+pub(super) fn rows_or_input(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+    if path == Path::new("-") { read_rows(&mut io::stdin().lock(), "standard input", limit) } else { rows(path, limit) }
+}
+
+fn read_rows(reader: &mut impl BufRead, name: &str, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
     let wrong = |line: u64, what: &dyn std::fmt::Display| {
-        usage(format_args!("{}:{line}: {}", shown(path), printable(&what.to_string())))
+        usage(format_args!("{name}:{line}: {}", printable(&what.to_string())))
     };
-    let file = fs::File::open(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
-    let mut reader = BufReader::new(file);
     let mut rows = Vec::new();
     for line in 1.. {
         let mut bytes = Vec::new();
@@ -308,7 +320,7 @@ pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>,
         rows.push((line, row));
     }
     if rows.is_empty() {
-        return Err(usage(format_args!("{}: no rows", shown(path))));
+        return Err(usage(format_args!("{name}: no rows")));
     }
     Ok(rows)
 }

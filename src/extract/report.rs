@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::attempt::{Refusal, Stage, Trace};
 use super::fix::{Ask, FixMode};
+use super::provider::rounded;
 use super::rows::moment;
 use super::schema::Schema;
 use super::validate::validate;
@@ -231,7 +232,7 @@ impl Summary {
     pub fn add(&mut self, row: &RowResult) {
         // Whether there is a price at all is known from the first row on.
         let known = if self.passed.of == 0 { Some(0.0) } else { self.cost };
-        self.cost = known.zip(row.cost).map(|(sum, cost)| sum + cost);
+        self.cost = known.zip(row.cost).map(|(sum, cost)| rounded(sum + cost));
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;

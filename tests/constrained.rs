@@ -11,7 +11,7 @@ use finetop::data::tokenizer::Tokenizer;
 use finetop::extract::attempt::{Stage, Trace};
 use finetop::extract::fix::{Ask, Told, extract};
 use finetop::extract::many::extract_all;
-use finetop::extract::provider::{Finish, Message, Provider, ProviderError, Request};
+use finetop::extract::provider::{Finish, Heard, Message, Provider, ProviderError, Request};
 use finetop::extract::schema::Schema;
 use finetop::extract::validate::validate;
 use finetop::formats::gguf::Gguf;
@@ -187,13 +187,30 @@ fn an_answer_can_be_left_at_any_token() {
     let model = Model::new();
     let free = Request { constrained: None, ..request(&schema(&json!(true)), 3, 40) };
     let mut heard = 0;
-    let answer = model.local().complete(&free, &mut |_| {
-        heard += 1;
+    let answer = model.local().complete(&free, &mut |what| {
+        heard += usize::from(matches!(what, Heard::Text(_)));
         if heard == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let answer = answer.unwrap();
     assert_eq!((answer.finish, heard), (Finish::Cancelled, 5));
     assert!(answer.completion_tokens.unwrap() >= 5 && !answer.text.is_empty());
+}
+
+#[test]
+fn an_answer_can_be_left_while_its_prompt_is_read() {
+    let model = Model::new();
+    let free = Request { constrained: None, ..request(&schema(&json!(true)), 3, 40) };
+    let mut heard = 0;
+    let answer = model.local().complete(&free, &mut |what| {
+        heard += 1;
+        assert_eq!(what, Heard::Waiting);
+        ControlFlow::Break(())
+    });
+    let answer = answer.unwrap();
+    assert_eq!(
+        (answer.finish, answer.completion_tokens, answer.text.as_str(), heard),
+        (Finish::Cancelled, Some(0), "", 1)
+    );
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn run(
         match event {
             Event::Token { index, token } => told[index].push(token),
             Event::Done(row) => done.push(row),
-            Event::PutOff { .. } => {}
+            Event::Reading | Event::PutOff { .. } => {}
         }
         ControlFlow::Continue(())
     })?;
@@ -241,6 +241,24 @@ fn whoever_listens_can_end_everything_and_hears_nothing_more() {
         assert_eq!(heard, at);
         assert_eq!(decoder.ledger.by_category().get(&Category::KvCache), None);
         assert_eq!(decoder.ledger.phase(), Phase::Idle);
+    }
+}
+
+#[test]
+fn whoever_listens_is_asked_while_prompts_are_read() {
+    let decoder = model("llama");
+    let (layers, requests) = (decoder.blocks.len(), requests());
+    for at in 1..=layers {
+        let (mut heard, mut tokens) = (0, 0);
+        let totals = generate_all(&decoder, None, &requests, &Decoding::default(), 3, &Rules::NONE, &mut |event| {
+            heard += usize::from(matches!(event, Event::Reading));
+            tokens += usize::from(matches!(event, Event::Token { .. }));
+            if heard == at { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+        assert!(totals.cancelled);
+        assert_eq!((heard, tokens, totals.prompt_tokens), (at, 0, 0));
+        assert_eq!(decoder.ledger.by_category().get(&Category::KvCache), None);
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::engine::usage;
+use super::engine::{failed, usage};
 use super::extract::{json, read, text};
 use super::repair::read_schema;
 use super::{CliError, result};
 use crate::event::{Command, ExtractAsk};
 use crate::memory::lever::Kind;
-use crate::run::control;
+use crate::run::control::{self, LONGEST_LINE};
 
 /// The commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -104,12 +104,21 @@ impl Extract {
 /// A word with its argument as a command.
 fn command(word: Word, argument: Option<String>, extract: &Extract) -> Result<Command, CliError> {
     if word != Word::Extract && extract.is_given() {
-        return Err(usage("--schema, --prompt, --base, --constrained and --max-... are extract's"));
+        let options = "--schema, --prompt, --base, --constrained, --max-retries and --max-new-tokens";
+        return Err(usage(format_args!("{options} are extract's")));
     }
     let command = match (word, argument) {
         (Word::Extract, argument) => {
             let ask = extract.ask(text(argument.as_deref())?)?;
-            return Ok(Command::Extract(Box::new(ask)));
+            let text = ask.text.len();
+            let command = Command::Extract(Box::new(ask));
+            let bytes = serde_json::to_vec(&command).map_err(failed)?.len() as u64 + 1;
+            if bytes > LONGEST_LINE {
+                return Err(usage(format_args!(
+                    "the text has {text} bytes; with schema and prompt a run takes {LONGEST_LINE}, this would be {bytes}"
+                )));
+            }
+            return Ok(command);
         }
         (Word::ApplyLever, Some(id)) => return Ok(Command::ApplyLever { id }),
         (Word::ApplyLever, None) => {
@@ -140,5 +149,31 @@ pub fn ctl(run: &Path, arguments: CtlArguments) -> Result<(), CliError> {
         _ if reply.ok && has_no_value => Err(CliError::Told(1)),
         _ if reply.ok => Ok(()),
         error => Err(CliError::Failed(error.unwrap_or_else(|| "refused without a reason".into()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(word: Word, argument: Option<&str>, extract: &Extract) -> String {
+        command(word, argument.map(str::to_owned), extract).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_a_command_is_told_with_both_lengths() {
+        let bare = Extract {
+            schema: None,
+            prompt: None,
+            base: false,
+            constrained: false,
+            max_retries: None,
+            max_new_tokens: None,
+        };
+        let told = refused(Word::Extract, Some(&"x".repeat(200_000)), &bare);
+        assert!(told.starts_with("the text has 200000 bytes; ") && told.contains("takes 65536"), "{told}");
+        assert!(command(Word::Extract, Some("x".repeat(60_000)), &bare).is_ok());
+        let told = refused(Word::Pause, None, &Extract { base: true, ..bare });
+        assert!(told.contains("--max-retries and --max-new-tokens are extract's"), "{told}");
     }
 }

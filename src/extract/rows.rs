@@ -90,6 +90,11 @@ impl Rows {
         Answer { id: row.id, ok: error.is_none(), value, stage, changes, error }
     }
 
+    /// Answers the line of this number, which is longer than a row may be.
+    pub fn too_long(&self, number: usize, most: usize) -> Answer {
+        refused(Value::Null, format!("{}:{number}: expected a line of at most {} MiB", self.file, most >> 20))
+    }
+
     /// # Errors
     /// The row's id, as far as it can be read, and what is wrong with the row.
     fn row(&self, line: &[u8], number: usize) -> Result<Row, (Value, String)> {
@@ -201,6 +206,13 @@ mod tests {
         }
         let answer = rows().answer(b"{\"input\": \"\xff\"}", 2);
         assert!(answer.error.is_some_and(|e| e.message == "rows.jsonl:2: not UTF-8 at byte 12 of the line"));
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_answered_with_file_and_line() {
+        let answer = rows().too_long(3, 256 << 20);
+        assert_eq!((answer.ok, answer.id), (false, Value::Null));
+        assert!(answer.error.is_some_and(|e| e.message == "rows.jsonl:3: expected a line of at most 256 MiB"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use serde_json::Value;
 
 use super::attempt::Fault;
+use super::coerce::times;
 use super::schema::{Kind, Kinds, Node, Schema, names};
 use crate::units::beginning;
 
@@ -112,6 +113,15 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
         let described = beside.and_then(|at| schema.document().pointer(&at)).map(|s| described(s, schema.document()));
         expected = described.flatten().unwrap_or_else(|| "a value".into());
         found = NOTHING.into();
+    }
+    // Seconds are taken for a duration: it is not the number that is wrong.
+    if let (ValidationErrorKind::Type { .. }, Value::Number(seconds)) = (error.kind(), error.instance().as_ref())
+        && let Some(at) = error.schema_path().as_str().strip_suffix("/type")
+        && schema.document().pointer(at).and_then(|s| s.get("format")) == Some(&"duration".into())
+        && times::number("duration", seconds).is_none()
+    {
+        expected = format_in_words("duration").to_string();
+        found.push_str(", which is too long for a duration in seconds");
     }
     let excerpt = excerpt(error.instance());
     let fault = Fault { path, expected, found, excerpt, offset: None };

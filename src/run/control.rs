@@ -30,7 +30,8 @@ use crate::disk;
 use crate::event::{Command, CommandReply, CommandRequest, RunState};
 
 const SOCKET: &str = "control.sock";
-const LONGEST_LINE: u64 = 64 << 10;
+/// A command, with its line end.
+pub const LONGEST_LINE: u64 = 64 << 10;
 /// Of a line that is too long, so much is passed over until its client has read why.
 const MOST_PASSED_OVER: u64 = 64 << 20;
 /// A trace holds what was said and heard, several times over.

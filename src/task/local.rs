@@ -183,7 +183,7 @@ impl Provider for Local<'_> {
         let mut text = String::new();
         let mut out = |piece: &str| {
             text.push_str(piece);
-            heard(Heard::Text(piece)).is_continue()
+            heard(if piece.is_empty() { Heard::Waiting } else { Heard::Text(piece) }).is_continue()
         };
         let mask =
             grammar.as_ref().map(|grammar| move |_: usize, new: &[u32], logits: &mut [f32]| grammar.mask(new, logits));
@@ -195,7 +195,8 @@ impl Provider for Local<'_> {
         Ok(match written {
             Some(written) => completion(written, prompt, tokens.len()),
             None => Completion {
-                completion_tokens: Some(totals.decoded_tokens + 1),
+                // The first token comes with the prompt, if that was read to its end.
+                completion_tokens: Some(if totals.prompt_tokens > 0 { totals.decoded_tokens + 1 } else { 0 }),
                 text,
                 ..cancelled(prompt, tokens.len())
             },

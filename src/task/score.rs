@@ -57,7 +57,7 @@ pub struct Scoring<'a> {
 pub enum Heard {
     /// A row is done.
     Row(Box<ReportRow>),
-    /// A token more; said often.
+    /// A token more, or a layer that has read prompts; said often.
     Token,
     /// Memory was short: so many rows are taken up again later.
     PutOff(usize),
@@ -82,7 +82,7 @@ pub fn generate_split(scoring: &Scoring, sink: &mut dyn FnMut(Heard) -> ControlF
         scoring.batch,
         &Rules { stop: &stop, mask: None },
         &mut |event| match event {
-            Event::Token { .. } => sink(Heard::Token),
+            Event::Reading | Event::Token { .. } => sink(Heard::Token),
             Event::PutOff { rows } => sink(Heard::PutOff(rows)),
             Event::Done(done) => {
                 let request = &requests[done.index];

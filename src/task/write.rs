@@ -68,7 +68,8 @@ impl Writer<'_> {
     }
 
     /// Continues one prompt; `out` gets the text piece by piece, each of whole characters (with beams all at the end), and answers whether
-    /// anybody reads on. What was written, if it was read to its end, and what it took.
+    /// anybody reads on; an empty piece, as each layer that has read the prompt brings one, only asks that. What was written, if it was read
+    /// to its end, and what it took.
     /// # Errors
     /// As `model::generate::generate_all`.
     pub fn write(
@@ -89,24 +90,22 @@ impl Writer<'_> {
         out: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(Option<Written>, Totals), WriteError> {
         let (mut stream, mut held) = (TextStream::new(self.tokenizer), HeldBack::new(&self.stops));
-        let mut show = |text: String| match text.is_empty() || out(&text) {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        };
+        let mut out = |text: &str| if out(text) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
         let mut told = 0;
         let mut written = None;
         let request = [Request { tokens: prompt.to_vec(), row: 0 }];
         let totals = self.run(&request, 1, mask, &mut |event| match event {
+            Event::Reading => out(""),
             Event::Token { token, .. } => {
                 told += 1;
-                show(held.push(&stream.push(token)))
+                out(&held.push(&stream.push(token)))
             }
             Event::Done(done) => {
                 let mut text: String =
                     done.tokens[told..].iter().map(|token| held.push(&stream.push(*token))).collect();
                 text += &held.push(&stream.finish());
                 text += &held.finish();
-                let flow = show(text);
+                let flow = out(&text);
                 written = Some(self.written(done.index, done.tokens, done.ended, done.duration));
                 flow
             }
@@ -139,6 +138,7 @@ impl Writer<'_> {
     ) -> Result<Totals, WriteError> {
         self.run(requests, batch, mask, &mut |event| {
             sink(match event {
+                Event::Reading => Progress::Reading,
                 Event::Token { .. } => Progress::Token,
                 Event::PutOff { rows } => Progress::PutOff { rows },
                 Event::Done(done) => Progress::Done(self.written(done.index, done.tokens, done.ended, done.duration)),
@@ -167,6 +167,8 @@ impl Writer<'_> {
 /// What happens while many texts are written.
 #[derive(Debug)]
 pub enum Progress {
+    /// A layer has read prompts.
+    Reading,
     /// Some row got a token.
     Token,
     /// Memory was short: so many rows wait for the others.

@@ -111,7 +111,7 @@ impl<'a> Maker<'a> {
         }
         // What is wrong with the rows is said before a model is fetched.
         let rows = match &self.ask.rows {
-            Some(path) => Some(self.read_rows(path)?),
+            Some(path) => Some(self.read_rows(path, &schema)?),
             None => None,
         };
         let variants = self.ask.variants();
@@ -168,7 +168,7 @@ impl<'a> Maker<'a> {
     }
 
     /// Reads the file of rows, for as long as somebody wants it.
-    fn read_rows(&self, path: &Path) -> Result<Vec<(u64, Row)>, String> {
+    fn read_rows(&self, path: &Path, schema: &Schema) -> Result<Vec<(u64, Row)>, String> {
         let wrong = |why: &dyn std::fmt::Display| printable(&format!("{}: {why}", path.display()));
         // A pipe or a device would be waited for.
         if !fs::metadata(path).map_err(|e| wrong(&e))?.is_file() {
@@ -178,7 +178,7 @@ impl<'a> Maker<'a> {
         let read = unless_cancelled(self.cancel, move || cli::extract::rows(&path, None).map_err(|e| e.to_string()));
         let rows = read.unwrap_or_else(|| Err(wrong(&"the reading was broken off")))?;
         (self.tell)(News::Rows(rows.len() as u64));
-        Ok(rows)
+        Ok(rows.into_iter().map(|(line, row)| (line, row.of_schema(schema))).collect())
     }
 
     /// Reads the local model, from wherever it comes.

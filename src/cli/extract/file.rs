@@ -7,10 +7,13 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::de::IgnoredAny;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 
 use super::{ExtractArguments, Who, json, shown, stage_name, told};
 use crate::cli::engine::{failed, usage};
@@ -18,7 +21,7 @@ use crate::cli::{CliError, result, say};
 use crate::disk::write_atomically;
 use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask};
-use crate::extract::many::extract_all;
+use crate::extract::many::{AT_ONCE, extract_all};
 use crate::extract::provider::Provider;
 use crate::extract::report::{Report, Row, RowResult, Share, Summary, Unanswered};
 use crate::extract::rows::moment;
@@ -36,12 +39,13 @@ pub(super) fn many(
     model: &str,
     provider: &mut dyn Provider,
 ) -> Result<(), CliError> {
+    let rows: Vec<_> = rows.into_iter().map(|(line, row)| (line, row.of_schema(&ask.schema))).collect();
     let mut book = Book::new(&rows, arguments);
     let of_row = |at: usize| rows[at].1.ask(ask);
     let stop = interruption(arguments.report.is_some()).map_err(failed)?;
     let flow = || if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let mut waits = flow;
-    match (arguments.provider, arguments.batch as usize) {
+    match (arguments.provider, arguments.batch.map_or(AT_ONCE, |batch| batch as usize)) {
         (Who::Local, batch) if batch > 1 => {
             extract_all(rows.len(), batch, &of_row, provider, &mut waits, &mut |trace| book.enter(trace));
         }
@@ -113,12 +117,18 @@ pub(super) fn many(
     }
 }
 
-/// Set by Ctrl-C or SIGTERM where there is a report to write of what was done; a second one ends the process, as it does without a report.
+/// Set by Ctrl-C or SIGTERM where there is a report to write of what was done, which is said at once: what is being computed may take its
+/// time. A second one ends the process, as it does without a report.
 fn interruption(has_report: bool) -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM].into_iter().filter(|_| has_report) {
         flag::register_conditional_default(signal, stop.clone())?;
         flag::register(signal, stop.clone())?;
+    }
+    if has_report {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let body = move || signals.forever().take(1).for_each(|_| say("stopping; again ends without a report"));
+        thread::Builder::new().name("finetop-signals".into()).spawn(body)?;
     }
     Ok(stop)
 }
@@ -190,18 +200,32 @@ impl<'a> Book<'a> {
     }
 }
 
-/// Looks whether a report can be written there, before anything is asked and paid for.
-pub(super) fn can_be_written(path: &Path, rows: Option<&Path>) -> Result<(), CliError> {
+/// Looks whether a report can be written there, before anything is asked and paid for. `inputs` are the files that are read, and what each
+/// is called.
+pub(super) fn can_be_written(path: &Path, inputs: &[(&str, Option<&Path>)]) -> Result<(), CliError> {
     let wrong = |what: &str| Err(usage(format_args!("--report {}: {what}", shown(path))));
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    let found = fs::metadata(path).ok();
+    if found.as_ref().is_some_and(|found| !found.is_file()) {
         return wrong("expected a file, found something else");
     }
-    let same = |rows: &Path| fs::canonicalize(rows).ok().is_some_and(|rows| fs::canonicalize(path).ok() == Some(rows));
-    if rows.is_some_and(same) {
-        return wrong("that is the file of rows itself, which the report would replace");
+    let same =
+        |input: &Path| fs::canonicalize(input).ok().is_some_and(|input| fs::canonicalize(path).ok() == Some(input));
+    if let Some((name, _)) = inputs.iter().find(|(_, input)| input.is_some_and(same)) {
+        return wrong(&format!("that is {name} itself, which the report would replace"));
+    }
+    if found.is_some_and(|found| found.len() > 0) && !is_report(path) {
+        return wrong("that file is no report of finetop's, and would be replaced; move it away, or name another");
     }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if folder.is_dir() { Ok(()) } else { wrong("its folder is not there") }
+}
+
+/// Whether an earlier report stands there: a whole object with what every report has.
+fn is_report(path: &Path) -> bool {
+    let read = |file| serde_json::from_reader::<_, BTreeMap<String, IgnoredAny>>(BufReader::new(file)).ok();
+    let fields = fs::File::open(path).ok().and_then(read);
+    fields
+        .is_some_and(|has| ["passed", "provider", "model", "json_schema", "rows"].iter().all(|f| has.contains_key(*f)))
 }
 
 fn tell(summary: &Summary, took: Duration) {
@@ -251,11 +275,23 @@ fn tell_unread(results: &[RowResult]) {
 }
 
 pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+    let name = shown(path);
+    if path.is_dir() {
+        return Err(usage(format_args!("{name} is a folder; expected a file with an object a line")));
+    }
+    let file = fs::File::open(path).map_err(|e| usage(format_args!("{name}: {e}")))?;
+    read_rows(&mut BufReader::new(file), &name, limit)
+}
+
+/// Rows as they are asked for: of a file, or of standard input by the name `-`.
+pub(super) fn rows_or_input(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
+    if path == Path::new("-") { read_rows(&mut io::stdin().lock(), "standard input", limit) } else { rows(path, limit) }
+}
+
+fn read_rows(reader: &mut impl BufRead, name: &str, limit: Option<usize>) -> Result<Vec<(u64, Row)>, CliError> {
     let wrong = |line: u64, what: &dyn std::fmt::Display| {
-        usage(format_args!("{}:{line}: {}", shown(path), printable(&what.to_string())))
+        usage(format_args!("{name}:{line}: {}", printable(&what.to_string())))
     };
-    let file = fs::File::open(path).map_err(|e| usage(format_args!("{}: {e}", shown(path))))?;
-    let mut reader = BufReader::new(file);
     let mut rows = Vec::new();
     for line in 1.. {
         let mut bytes = Vec::new();
@@ -284,7 +320,7 @@ pub(crate) fn rows(path: &Path, limit: Option<usize>) -> Result<Vec<(u64, Row)>,
         rows.push((line, row));
     }
     if rows.is_empty() {
-        return Err(usage(format_args!("{}: no rows", shown(path))));
+        return Err(usage(format_args!("{name}: no rows")));
     }
     Ok(rows)
 }

@@ -71,8 +71,7 @@ impl OpenAi {
         }
         let client = Client::builder()
             .user_agent(concat!("finetop/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.connect_limit)
-            .read_timeout(settings.silence_limit);
+            .connect_timeout(settings.connect_limit);
         // a server on this machine is behind no proxy
         let loopback = endpoint.host_str().is_some_and(|host| {
             host == "localhost"
@@ -104,11 +103,11 @@ impl OpenAi {
         let post = post.body(self.body(request).to_string());
         let cancelled = |answer: Answer| Ok(Answer { finish: Some(Finish::Cancelled), ..answer });
         let mut answer = Answer::default();
-        let response = match waited(&self.runtime, until, heard, || post.send()) {
+        let response = match waited(&self.runtime, until, None, heard, || post.send()) {
             Waited::Came(Ok(response)) => response,
             Waited::Came(Err(e)) if e.is_builder() => return Err(Miss::Refused(root_cause(&e))),
             Waited::Came(Err(e)) => return Err(Miss::Again(self.hidden(&root_cause(&e)), None)),
-            Waited::Late => return Err(Miss::Unreachable(self.late())),
+            Waited::Late | Waited::Silent => return Err(Miss::Unreachable(self.late())),
             Waited::Cancelled => return cancelled(answer),
         };
         if !response.status().is_success() {
@@ -133,7 +132,7 @@ impl Provider for OpenAi {
         request: &Request,
         heard: &mut dyn FnMut(Heard) -> ControlFlow<()>,
     ) -> Result<Completion, ProviderError> {
-        let until = Instant::now() + self.settings.total_limit;
+        let until = later(self.settings.total_limit);
         let (mut tries, mut backoff) = (0, self.settings.backoff);
         loop {
             tries += 1;
@@ -158,7 +157,7 @@ impl Provider for OpenAi {
                 Err(Miss::Again(why, named)) => (why, named),
             };
             let wait = backoff.max(named.unwrap_or_default());
-            let too_long = wait > self.settings.longest_wait || Instant::now() + wait >= until;
+            let too_long = wait > self.settings.longest_wait || later(wait) >= until;
             if tries > self.settings.max_retries || too_long {
                 let why = match named {
                     Some(named) if too_long => format!("{why}; it asks to wait {:.0} s", named.as_secs_f64()),
@@ -170,8 +169,8 @@ impl Provider for OpenAi {
             let mut stopped = heard(Heard::Again { why: &why, wait }).is_break();
             if !stopped {
                 stopped = matches!(
-                    waited(&self.runtime, until, heard, || tokio::time::sleep(wait)),
-                    Waited::Cancelled | Waited::Late
+                    waited(&self.runtime, until, None, heard, || tokio::time::sleep(wait)),
+                    Waited::Cancelled | Waited::Late | Waited::Silent
                 );
             }
             if stopped {
@@ -181,6 +180,12 @@ impl Provider for OpenAi {
             }
         }
     }
+}
+
+/// So much later than now, or as late as a clock of any use can tell.
+fn later(wait: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)))
 }
 
 /// What was sent, for the trace: one message is its text, more are told by role.

@@ -206,9 +206,12 @@ impl<'a> Rows<'a> {
                 taken.extend(self.waiting.pop_front());
             }
             let started = Instant::now();
-            match self.prefill(&mut taken) {
+            if taken.iter().any(|job| job.room == 0) {
+                return self.finish_empty(taken, sink);
+            }
+            match self.prefill(&mut taken, sink) {
                 Ok(hidden) => {
-                    let Some(hidden) = hidden else { return self.finish_empty(taken, sink) };
+                    let Some(hidden) = hidden else { return Ok(ControlFlow::Break(())) };
                     let flow = self.choose(&hidden, &mut taken, sink);
                     self.totals.prefill += started.elapsed();
                     return self.settle(flow, taken, sink);
@@ -229,11 +232,8 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The prompts of rows through the decoder; `None` where there is nothing to generate.
-    fn prefill(&mut self, jobs: &mut [Job<'a>]) -> Result<Option<candle_core::Tensor>> {
-        if jobs.iter().any(|job| job.room == 0) {
-            return Ok(None);
-        }
+    /// The prompts of rows through the decoder; `None` where `sink` broke it off.
+    fn prefill(&mut self, jobs: &mut [Job<'a>], sink: Sink) -> Result<Option<candle_core::Tensor>> {
         let (kind, ledger) = (self.engine.cache_kind(), &self.engine.decoder.ledger);
         for job in jobs.iter_mut() {
             let next = job.prompt();
@@ -242,9 +242,11 @@ impl<'a> Rows<'a> {
             job.started.get_or_insert_with(Instant::now);
         }
         let mut lanes: Vec<_> = jobs.iter_mut().flat_map(|job| &mut job.lanes).collect();
-        let hidden = self.engine.advance(&mut lanes)?;
-        self.totals.prompt_tokens += lanes.iter().map(|lane| lane.next.len() as u64).sum::<u64>();
-        Ok(Some(hidden))
+        let hidden = self.engine.advance(&mut lanes, &mut || sink(Event::Reading))?;
+        if hidden.is_some() {
+            self.totals.prompt_tokens += lanes.iter().map(|lane| lane.next.len() as u64).sum::<u64>();
+        }
+        Ok(hidden)
     }
 
     /// Rows of which some may get no token at all: those are done, the others wait on.
@@ -270,10 +272,12 @@ impl<'a> Rows<'a> {
         let prepared = self.live.iter_mut().try_for_each(|job| job.prepare(&self.engine, ledger));
         let advanced = prepared.and_then(|()| {
             let mut lanes: Vec<_> = self.live.iter_mut().flat_map(|job| &mut job.lanes).collect();
-            self.engine.advance(&mut lanes)
+            // A token a row takes little.
+            self.engine.advance(&mut lanes, &mut || ControlFlow::Continue(()))
         });
         let hidden = match advanced {
-            Ok(hidden) => hidden,
+            Ok(Some(hidden)) => hidden,
+            Ok(None) => return Ok(ControlFlow::Break(())),
             Err(e) if exhausted(&e).is_some() && self.live.len() > 1 => return Ok(self.put_one_off(sink)),
             Err(e) => return Err(e),
         };

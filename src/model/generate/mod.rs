@@ -121,6 +121,8 @@ pub enum Ended {
 /// What happens while rows are generated. `index` counts the requests.
 #[derive(Debug)]
 pub enum Event {
+    /// A layer of the decoder has read the prompts that are taken up; said for each, since reading long ones takes long.
+    Reading,
     /// A row got its next token; beams tell none before their end.
     Token {
         index: usize,
@@ -195,7 +197,7 @@ pub fn generate(
                 generated.tokens = done.tokens;
                 generated.tokens[told..].iter().all(|token| listen(*token))
             }
-            Event::PutOff { .. } => true,
+            Event::Reading | Event::PutOff { .. } => true,
         };
         if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;

@@ -1,6 +1,7 @@
 //! One pass of several rows through the decoder: prompts into empty caches, or one token a row; then the last hidden state of each row, and
 //! of those the likeliest tokens or the logits. Which rows they are is `batch`'s business, what is made of logits `pick`'s and `beam`'s.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
@@ -43,9 +44,14 @@ impl Engine<'_> {
     }
 
     /// Computes every lane's next tokens; they are in the caches afterwards. Shapes: → [lanes, hidden], each lane's last, before the final norm.
+    /// `None`, and the lanes as they were, where `goes_on` broke it off; it is asked after each layer.
     /// # Errors
     /// No room, asked for before anything is allocated: the lanes are as they were. Whatever the device says.
-    pub fn advance(&self, lanes: &mut [&mut Lane]) -> Result<Tensor> {
+    pub fn advance(
+        &self,
+        lanes: &mut [&mut Lane],
+        goes_on: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Option<Tensor>> {
         let decoder = self.decoder;
         let mut batch = Packed { starts: vec![0], ..Packed::default() };
         for lane in lanes.iter() {
@@ -62,6 +68,9 @@ impl Engine<'_> {
             decoder.ledger.set_layer(Some(i));
             let rows: Vec<_> = lanes.iter().map(|lane| lane.cache.layer(i)).collect();
             x = block.forward_cached(self.adapter.map_or(&none, |a| &a.blocks[i]), x, &pass, &rows)?;
+            if goes_on().is_break() {
+                return Ok(None);
+            }
         }
         decoder.ledger.set_layer(None);
         let last: Vec<u32> = batch.starts[1..].iter().map(|end| end - 1).collect();
@@ -71,7 +80,7 @@ impl Engine<'_> {
         for lane in lanes.iter_mut() {
             lane.cache.len += lane.next.len();
         }
-        Ok(x)
+        Ok(Some(x))
     }
 
     /// Room for what the head makes of so many rows.
@@ -185,7 +194,9 @@ mod tests {
             };
             let mut lanes: Vec<_> = prompts.iter().map(lane).collect();
             let steps = (0..4).map(|step| {
-                let hidden = engine.advance(&mut lanes.iter_mut().collect::<Vec<_>>()).unwrap();
+                let hidden =
+                    engine.advance(&mut lanes.iter_mut().collect::<Vec<_>>(), &mut || ControlFlow::Continue(()));
+                let hidden = hidden.unwrap().unwrap();
                 lanes.iter_mut().for_each(|lane| lane.next = vec![step * 7]);
                 engine.with_logits(&hidden, |_, logits| Ok(logits.to_vec())).unwrap()
             });

@@ -48,12 +48,23 @@ impl OpenAi {
         // Of a stream, as much as tells whether it is one.
         let (mut beginning, mut any) = (Vec::new(), false);
         loop {
-            let piece = match waited(&self.runtime, until, heard, || response.chunk()) {
+            // Some servers send a head, or an object without text, before they have read the prompt.
+            let silence = (!answer.text.is_empty()).then_some(self.settings.silence_limit);
+            let piece = match waited(&self.runtime, until, silence, heard, || response.chunk()) {
                 Waited::Came(Ok(Some(piece))) => piece,
                 Waited::Came(Ok(None)) => break,
                 Waited::Came(Err(e)) => {
                     return Err(Miss::Again(
                         format!("the answer was cut off ({})", self.hidden(&root_cause(&e))),
+                        None,
+                    ));
+                }
+                // A whole answer needs no end of the connection.
+                Waited::Silent if answer.finish.is_some() => break,
+                Waited::Silent => {
+                    let silence = self.settings.silence_limit.as_secs_f64();
+                    return Err(Miss::Again(
+                        format!("the answer was cut off (nothing more came for {silence} s)"),
                         None,
                     ));
                 }
@@ -163,7 +174,8 @@ impl OpenAi {
         let wait = response.headers().get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse::<f64>().ok());
         let wait = wait.and_then(|s| Duration::try_from_secs_f64(s).ok());
         let mut body = Vec::new();
-        while let Waited::Came(Ok(Some(piece))) = waited(&self.runtime, until, heard, || response.chunk()) {
+        let silence = Some(self.settings.silence_limit);
+        while let Waited::Came(Ok(Some(piece))) = waited(&self.runtime, until, silence, heard, || response.chunk()) {
             body.extend_from_slice(&piece);
             if body.len() > MAX_REFUSAL_BYTES {
                 break;

@@ -29,7 +29,7 @@ pub struct Settings {
     pub model: String,
     pub key: Option<Key>,
     pub connect_limit: Duration,
-    /// The longest silence, before the first piece and between two.
+    /// The longest silence between two pieces of an answer. Before its first, a server may still be reading a long prompt.
     pub silence_limit: Duration,
     /// The longest that one answer may take in all.
     pub total_limit: Duration,

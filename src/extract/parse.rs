@@ -140,7 +140,10 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         }
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
+        // Below a list in brackets one with marks goes on with it.
+        let listed = !before && found[index].value.is_array() && below && around::is_item(said);
         let lossy = lost
+            || listed
             || before
                 && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
             || remarks::takes_back(said, behind)

@@ -4,6 +4,7 @@
 
 mod around;
 pub mod assembly;
+pub mod comments;
 pub mod cues;
 pub mod number;
 pub mod segments;
@@ -142,8 +143,10 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
         // Below a list in brackets one with marks goes on with it.
         let listed = !before && found[index].value.is_array() && below && around::is_item(said);
+        let comment = said.starts_with("//") || said.starts_with("/*") || said.starts_with('#') && !below;
         let lossy = lost
             || listed
+            || behind && comment && comments::is_lost(said, false)
             || before
                 && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
             || remarks::takes_back(said, behind)

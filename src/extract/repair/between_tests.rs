@@ -50,3 +50,39 @@ fn the_whole_value_before_a_broken_one_is_taken_where_one_is_asked_for() {
     let lost: Vec<_> = last.changes.iter().filter(|c| c.lossy).map(|c| (c.kind.as_str(), &c.before)).collect();
     assert_eq!(lost, [("left_out", &json!("{\"oops\""))]);
 }
+
+#[test]
+fn a_comment_that_holds_a_value_or_doubts_one_is_a_loss() {
+    for text in [
+        "{\"q\": [\"b\", // \"c\",\n \"d\"]}",
+        "[{\"a\": 1} /* {\"a\": 2} */]",
+        "[{\"a\": 1}, # {a: 2}\n{\"a\": 3}]",
+        "{\"q\": \"b\" // or \"c\"\n}",
+        "{\"q\": \"b\" // or c\n}",
+        "['a', // 'b',\n 'c']",
+        "{\"n\": 5 // guessed\n}",
+        "{\"n\": 5 // not sure\n}",
+        "{\"n\": 8 /* or 9 */}",
+        "{\"n\": 8 /* 9 */}",
+        "{\"n\": 8 // was 9 before\n}",
+        "{\"n\": 8 // 아마\n}",
+        "{\"p\": \"a\", \"q\": {\"a\": 1}} // rest omitted",
+        "{\"p\": \"a\",} // \"q\": 1",
+        "// {\"p\": 1}\n{\"p\": 2,}",
+    ] {
+        let told = read(text).changes;
+        let about = ["comment_removed", "left_out"];
+        assert!(told.iter().any(|c| about.contains(&c.kind.as_str()) && c.lossy), "{text}: {told:?}");
+    }
+    for text in [
+        "{\"n\": 5 # years\n}",
+        "{\"n\": 5, // the buyer's age in years\n \"m\": 6}",
+        "[\"a\", // 0\n \"b\" // 1\n]",
+        "// Made on 2026-11-30, one of more\n{\"p\": 1,}",
+        "{\"p\": 1,} // the end",
+        "<!-- x -->{\"a\": 1,}",
+    ] {
+        let told = read(text).changes;
+        assert!(told.iter().all(|c| !c.lossy), "{text}: {told:?}");
+    }
+}

@@ -12,7 +12,7 @@ use super::is_word;
 use super::quoted::Role;
 use crate::extract::attempt::Change;
 use crate::extract::parse::assembly::{Assembly, TooDeep};
-use crate::extract::parse::segments;
+use crate::extract::parse::{comments, segments};
 use crate::units;
 
 /// Of what was left out, so much is quoted.
@@ -237,10 +237,15 @@ impl Machine<'_> {
                 return;
             }
             let Some(end) = self.cursor.comment_end(start, length) else { return };
-            // Within a list or an object, `// ... 8 more` stands for what is not there.
             let comment = &self.cursor.text[start..end];
-            let lossy = !self.frames.is_empty() && (stands_for_more(comment) || self.may_be_text(start));
-            self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, lossy);
+            let within = !self.frames.is_empty();
+            // What stands before all values introduces them.
+            let lossy = if within || self.assembly.last().is_some() {
+                comments::is_lost(comment, self.role() == Role::Item) || within && self.may_be_text(start)
+            } else {
+                comments::holds_json(comment)
+            };
+            self.assembly.change("comment_removed", excerpt(comment), Value::Null, lossy);
             self.cursor.at = end;
             self.comment_end = end;
         }
@@ -322,16 +327,6 @@ fn is_a_value(text: &str) -> bool {
     let behind = behind.trim_start();
     let ends = behind.is_empty() || behind.starts_with([',', ';', '#']) || behind.starts_with("//");
     ends && (is_word(word) || matches!(word, "true" | "false" | "null"))
-}
-
-/// Whether a comment says that something is not written out.
-fn stands_for_more(comment: &str) -> bool {
-    let said = comment.to_lowercase();
-    let mut words = said.split(|c: char| !c.is_alphanumeric());
-    let word = |word: &str| {
-        matches!(word, "more" | "etc" | "rest" | "remaining" | "omitted" | "truncated" | "others" | "생략" | "등등")
-    };
-    said.contains("...") || said.contains('…') || said.contains("so on") || words.any(word)
 }
 
 /// The beginning of a text, as a change quotes it.

@@ -346,3 +346,29 @@ fn an_example_that_is_all_there_is_is_taken_with_a_mark() {
     assert!(!lossy("The answer:\n{\"a\": 1}"));
     assert!(!lossy("For example: {\"a\": 1}\nThe answer: {\"a\": 1}"));
 }
+
+#[test]
+fn another_value_and_an_example_are_no_items_of_a_list() {
+    let schema = json!({"type": "array", "items": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}});
+    let lossy = |trace: &Trace| trace.attempts.iter().flat_map(|a| &a.changes).any(|change| change.lossy);
+    for (text, wanted) in [
+        ("{\"n\": 1} or {\"n\": 2}", json!([{"n": 1}])),
+        ("{n: 1} 또는 {n: 2}", json!([{"n": 1}])),
+        ("For example {\"n\": 0}. Answer: {\"n\": 1}", json!([{"n": 1}])),
+        ("For example {\"n\": 0}. Answer: {\"n\": 1} and {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+        ("{\"n\": 1}, {\"n\": 2} or {\"n\": 3}", json!([{"n": 1}, {"n": 2}, {"n": 3}])),
+        ("Old: {\"n\": 1}\nNew: {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+        ("A draft: {\"n\": 1} and {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+    ] {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(wanted), "{text}");
+        assert!(lossy(&trace), "{text}");
+    }
+    for text in
+        ["{\"n\": 1} and {\"n\": 2}", "Answer: {\"n\": 1}, {\"n\": 2}", "Result 1: {\"n\": 1}\nResult 2: {\"n\": 2}"]
+    {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(json!([{"n": 1}, {"n": 2}])), "{text}");
+        assert!(!lossy(&trace), "{text}");
+    }
+}

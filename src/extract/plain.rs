@@ -20,6 +20,7 @@ mod table_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use serde_json::{Map, Value};
 

@@ -6,6 +6,7 @@ mod around;
 pub mod assembly;
 pub mod comments;
 pub mod cues;
+mod label;
 pub mod number;
 pub mod segments;
 pub mod strict;
@@ -115,6 +116,20 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 
 /// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
+    // A field's name above its value is none of it, where nothing else is lost.
+    if let ([only], Some(known)) = (&mut *found, schema)
+        && let Some(mut labelled) = label::read(text, only, known)
+    {
+        tell_left_out(text, std::slice::from_mut(&mut labelled), schema);
+        if !labelled.changes.iter().any(|change| change.kind == "left_out" && change.lossy) {
+            *only = labelled;
+            return;
+        }
+    }
+    tell_left_out(text, found, schema);
+}
+
+fn tell_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
     // Where an example is all that there is, it is taken for the answer.
     let alone = found.len() == 1;
     for (index, gap) in gaps(text, found) {

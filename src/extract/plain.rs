@@ -264,10 +264,14 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
 
 /// Whether a text ends with a field's name and its separator: the value behind it is that field's, unless it has the field itself.
 pub fn names_what_follows(said: &str, schema: &Schema, value: &Value) -> bool {
-    let line = said.lines().next_back().unwrap_or_default().trim_end_matches([' ', '*', '_', '`']);
-    let Some(name) = line.strip_suffix([':', '=', '：']) else { return false };
-    let name = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c));
+    let Some(name) = label(said.lines().next_back().unwrap_or_default()) else { return false };
     block::shapes(schema.root()).into_iter().any(|shape| shape.called(name).is_some_and(|p| value.get(p.key).is_none()))
+}
+
+/// The name that a line is, with its separator and its marks: `**Tags:**`.
+pub fn label(line: &str) -> Option<&str> {
+    let name = line.trim_end_matches([' ', '*', '_', '`', '\r']).strip_suffix([':', '=', '：'])?;
+    Some(name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c)))
 }
 
 /// The place of a list's items.

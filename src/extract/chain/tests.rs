@@ -336,6 +336,11 @@ fn what_nothing_was_made_of_is_told_where_a_field_was_not_found() {
     let told = said(r#"{"title": "a", "wares": [1, 2]}"#);
     assert_eq!(told, "/items: expected a list, found nothing, while the schema has no field \"wares\"");
     assert_eq!(said(r#"{"title": "a"}"#), "/items: expected a list, found nothing");
+    // What is said of the field itself is there, though not in the value.
+    let told = said("title: a\n{\"items\": []}");
+    assert_eq!(told, "/title: expected text, found nothing, while \"title: a\" of the text stands outside the value");
+    let of_items = repair_value("title: a\n{\"wares\": []}", Some(&schema), at()).result.expect_err("no items").errors;
+    assert_eq!(of_items[1].found, "nothing");
 }
 
 #[test]

@@ -146,6 +146,9 @@ fn tell_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
         // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
         let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
         let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
+        let announced = text[gap.clone()]
+            .strip_prefix(',')
+            .is_some_and(|rest| rest.trim_start_matches([' ', '\t', '\r']).starts_with('\n'));
         let mut said = Cow::from(&text[gap]);
         if said.split_inclusive('\n').any(fence) {
             said = said.split_inclusive('\n').filter(|line| !fence(line)).collect::<String>().into();
@@ -156,8 +159,8 @@ fn tell_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
         }
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
-        // Below a list in brackets one with marks goes on with it.
-        let listed = !before && found[index].value.is_array() && below && around::is_item(said);
+        // Below a list in brackets one with marks goes on with it, and so may what a comma announces.
+        let listed = !before && (announced || found[index].value.is_array() && below && around::is_item(said));
         let comment = said.starts_with("//") || said.starts_with("/*") || said.starts_with('#') && !below;
         let lossy = lost
             || listed

@@ -26,6 +26,9 @@ fn words_in_the_line_below_a_value_are_prose_and_no_value() {
         ("{'a':1,}\n\nNote: all of it is there.", json!({"a": 1}), false),
         ("{'a':1,}\nb: 2", json!({"a": 1}), true),
         ("['a']\n\n[Note] it is 'a'.", json!(["a"]), false),
+        ("['a','b'];\nHope this helps!", json!(["a", "b"]), false),
+        ("['a','b'],\n\nHope this helps!", json!(["a", "b"]), true),
+        ("'a',\nb", json!("a"), true),
         ("['a','b']\n'c' is not there.", json!(["a", "b"]), false),
         ("['a','b']\n- c\n- d", json!(["a", "b"]), true),
         ("['a','b']\n\nNotes:\n- it was short", json!(["a", "b"]), false),
@@ -37,7 +40,7 @@ fn words_in_the_line_below_a_value_are_prose_and_no_value() {
     }
     all_give(json!([{"a": 1}, {"a": 2}, 3, true]), &["{'a':1}\n{a:2}\n3\ntrue", "{a:1}\n\n{'a':2} // two\n3, true"]);
     all_give(json!([1, 2]), &["[1\n2"]);
-    all_give(json!(["a", "b"]), &["'a'\n'b'", "\"a\"\n\"b", "'a',\nb"]);
+    all_give(json!(["a", "b"]), &["'a'\n'b'", "\"a\"\n\"b", "'a',\n'b'"]);
     all_give(json!({"a": 1, "b": 2}), &["{'a': 1}\n'b': 2}"]);
 }
 

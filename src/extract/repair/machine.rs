@@ -142,7 +142,8 @@ impl Machine<'_> {
                 Some('{') => true,
                 // `[Note]` in another line.
                 Some('[') => comma || !line || segments::begins_json(self.cursor.text, self.cursor.at),
-                _ => scalar && (comma || line && is_a_value(&self.cursor.text[self.cursor.at..])),
+                _ if comma && (quote || !line) => scalar,
+                _ => scalar && line && is_a_value(&self.cursor.text[self.cursor.at..]),
             };
             let begins = begins || list && quote && self.assembly.last().is_some_and(Value::is_string);
             if !begins || self.truncated {

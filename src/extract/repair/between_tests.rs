@@ -40,6 +40,10 @@ fn words_in_the_line_below_a_value_are_prose_and_no_value() {
     }
     all_give(json!([{"a": 1}, {"a": 2}, 3, true]), &["{'a':1}\n{a:2}\n3\ntrue", "{a:1}\n\n{'a':2} // two\n3, true"]);
     all_give(json!([1, 2]), &["[1\n2"]);
+    all_give(
+        json!({"a": 1, "b": 2}),
+        &["\"a\": 1,\n\"b\": 2\n\nNote: all done", "\"a\": 1\nb: 2", "\"a\": 1\n\n\"b\": 2,\n"],
+    );
     all_give(json!(["a", "b"]), &["'a'\n'b'", "\"a\"\n\"b", "'a',\n'b'"]);
     all_give(json!({"a": 1, "b": 2}), &["{'a': 1}\n'b': 2}"]);
 }

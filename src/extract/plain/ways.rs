@@ -43,7 +43,7 @@ fn may_say(said: &str, field: Property<'_>) -> bool {
     field.node.choices().is_none_or(|choices| {
         choices.iter().any(|choice| match &choice.value {
             Value::String(text) => text.to_lowercase() == said.to_lowercase(),
-            other => other.to_string() == said,
+            other => serde_json::from_str::<Value>(said).is_ok_and(|said| said == *other),
         })
     })
 }

@@ -69,7 +69,7 @@ pub(super) fn meant<'c>(
         }
         (Some(_), Some(_)) => {
             let open = |errors: &Vec<_>| left.iter().any(|one| std::ptr::eq(*one, errors)) && fixed(&errors).is_none();
-            closest(error, context, document, open).map_or(Meant::Unknown, |errors| Meant::One(errors))
+            closest(error, context, document, open).map_or(Meant::Unknown, Meant::One)
         }
         _ => Meant::Unknown,
     }

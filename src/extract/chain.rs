@@ -314,7 +314,8 @@ fn is_whole(text: &str, strict: &[Candidate]) -> bool {
     let blank = |c: char| c.is_whitespace() || c == '\u{feff}';
     let (lead, end) = (text.len() - text.trim_start_matches(blank).len(), text.trim_end_matches(blank).len());
     let fenced = text[lead..].starts_with('`');
-    !fenced && strict.iter().any(|c| c.span == (lead..end) && c.changes.iter().all(|c| c.kind != "values_gathered"))
+    let made = |change: &Change| matches!(change.kind.as_str(), "values_gathered" | "field_labelled");
+    !fenced && strict.iter().any(|c| c.span == (lead..end) && !c.changes.iter().any(made))
 }
 
 /// Of how many values a reading is a list.

@@ -4,7 +4,9 @@
 
 mod around;
 pub mod assembly;
+pub mod comments;
 pub mod cues;
+mod label;
 pub mod number;
 pub mod segments;
 pub mod strict;
@@ -114,6 +116,20 @@ fn commented(text: &str, found: &[Candidate]) -> bool {
 
 /// Records what stands around the values: prose is left out by right, what says something more is lost.
 pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
+    // A field's name above its value is none of it, where nothing else is lost.
+    if let ([only], Some(known)) = (&mut *found, schema)
+        && let Some(mut labelled) = label::read(text, only, known)
+    {
+        tell_left_out(text, std::slice::from_mut(&mut labelled), schema);
+        if !labelled.changes.iter().any(|change| change.kind == "left_out" && change.lossy) {
+            *only = labelled;
+            return;
+        }
+    }
+    tell_left_out(text, found, schema);
+}
+
+fn tell_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
     // Where an example is all that there is, it is taken for the answer.
     let alone = found.len() == 1;
     for (index, gap) in gaps(text, found) {
@@ -130,6 +146,9 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         // Below a value that has all of its fields a name that none of them has is a remark: `Confidence: 95%`.
         let below = behind && text[gap.clone()].trim_start_matches([' ', '\t', '`']).starts_with(['\n', '\r']);
         let complete = |value: &Value| below && schema.is_some_and(|schema| is_complete(value, schema.root(), 0));
+        let announced = text[gap.clone()]
+            .strip_prefix(',')
+            .is_some_and(|rest| rest.trim_start_matches([' ', '\t', '\r']).starts_with('\n'));
         let mut said = Cow::from(&text[gap]);
         if said.split_inclusive('\n').any(fence) {
             said = said.split_inclusive('\n').filter(|line| !fence(line)).collect::<String>().into();
@@ -140,7 +159,12 @@ pub fn name_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema
         }
         let bracketed = said.contains(['{', '}', '[', ']', '"']);
         let lost = around::is_lost(said, behind) && (bracketed || !complete(&found[index].value));
+        // Below a list in brackets one with marks goes on with it, and so may what a comma announces.
+        let listed = !before && (announced || found[index].value.is_array() && below && around::is_item(said));
+        let comment = said.starts_with("//") || said.starts_with("/*") || said.starts_with('#') && !below;
         let lossy = lost
+            || listed
+            || behind && comment && comments::is_lost(said, false)
             || before
                 && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
             || remarks::takes_back(said, behind)
@@ -244,18 +268,19 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
     if !(listed || array && found.iter().all(|c| !c.value.is_array())) {
         return found;
     }
-    // Of two the second may take the place of the first.
-    if let [_, (_, between), ..] = gaps.as_slice()
-        && found.len() == 2
-        && cues::corrects(&text[between.clone()])
-    {
+    let called = if listed { Called::default() } else { called(text, &gaps[..found.len()]) };
+    // Of two the second may take the place of the first, and what stands behind examples is the answer.
+    if found.len() == 2 && called.another || called.examples > 0 && called.examples + 1 == found.len() {
         return found;
+    }
+    if called.examples > 0 {
+        return behind_examples(text, found, &gaps, called.examples, schema);
     }
     let flat = items_are_no_lists(schema);
     let span = first.span.start..last.span.end.max(first.span.end);
     // Room for all at once: of many values the lists grow to megabytes.
     let mut changes = Vec::with_capacity(1 + found.iter().map(|c| c.changes.len()).sum::<usize>());
-    changes.push(change("values_gathered", Value::from(found.len()), Value::Null, false));
+    changes.push(change("values_gathered", Value::from(found.len()), Value::Null, called.differently));
     let mut items = Vec::with_capacity(found.len());
     let mut alone = Vec::with_capacity(found.len().min(MOST_ALONE));
     for candidate in found {
@@ -271,6 +296,57 @@ pub fn gather(text: &str, found: Vec<Candidate>, schema: Option<&Schema>) -> Vec
         }
     }
     [Candidate { value: Value::Array(items), span, changes }].into_iter().chain(alone).collect()
+}
+
+/// What the words before several values call them.
+#[derive(Default)]
+struct Called {
+    /// How many of the first are examples, where an answer follows them.
+    examples: usize,
+    /// Whether one is called another for the one before, or a correction of it.
+    another: bool,
+    /// Whether they may be no items of one list.
+    differently: bool,
+}
+
+fn called(text: &str, gaps: &[(usize, Range<usize>)]) -> Called {
+    let mut last = cues::Cue::None;
+    let mut of_each = Vec::with_capacity(gaps.len());
+    let (mut another, mut disowned) = (false, false);
+    for (nth, (_, gap)) in gaps.iter().enumerate() {
+        let gap = &text[gap.clone()];
+        if gap.contains(char::is_alphabetic) {
+            another |= nth > 0 && (cues::corrects(gap) || cues::offers_another(gap));
+            disowned |= cues::disowns(gap);
+            // What is said of one holds for those behind it: `Answer: {…}, {…}`.
+            let cue = cues::cue(gap, nth > 0);
+            last = if cue == cues::Cue::None { last } else { cue };
+        }
+        of_each.push(last);
+    }
+    let first = of_each.iter().take_while(|cue| **cue == cues::Cue::Example).count();
+    let answers = first < of_each.len() && of_each[first..].iter().all(|cue| *cue == cues::Cue::Answer);
+    let example = of_each.contains(&cues::Cue::Example);
+    let differently = another || disowned || example || of_each.windows(2).any(|two| two[0] != two[1]);
+    Called { examples: if answers { first } else { 0 }, another, differently }
+}
+
+/// The list of what stands behind the examples, which are told as left out.
+fn behind_examples(
+    text: &str,
+    found: Vec<Candidate>,
+    gaps: &[(usize, Range<usize>)],
+    examples: usize,
+    schema: Option<&Schema>,
+) -> Vec<Candidate> {
+    let from = gaps.get(examples).map_or(0, |(_, gap)| gap.start);
+    let answers: Vec<Candidate> = found.into_iter().filter(|candidate| candidate.span.start >= from).collect();
+    let mut gathered = gather(text, answers, schema);
+    let said = crate::units::beginning(text[..from].trim(), 200);
+    if let Some(all) = gathered.first_mut() {
+        all.changes.push(change("left_out", Value::from(said), Value::Null, true));
+    }
+    gathered
 }
 
 /// So many of the values that are in a list of all come alone besides: a text of more is no answer but as a list, and copies cost memory.

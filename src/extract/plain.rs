@@ -20,6 +20,7 @@ mod table_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 use serde_json::{Map, Value};
 
@@ -261,12 +262,27 @@ pub fn speaks_of_a_field(said: &str, schema: &Schema) -> bool {
     names_a_field(said, &shapes)
 }
 
+/// Whether a text says something of the field that a JSON Pointer ends with, by any of its names.
+pub fn speaks_of(said: &str, pointer: &str, schema: &Schema) -> bool {
+    let root = schema.root();
+    let shapes = block::shapes(root).into_iter().chain(field::any_items(root).into_iter().flat_map(block::shapes));
+    let lines = field::lines(said, 0..said.len());
+    shapes.into_iter().any(|shape| {
+        let fields = lines.iter().flat_map(|line| field::fields(said, &line.body, shape));
+        fields.into_iter().any(|field| pointer.ends_with(&names::join("", field.property.key)))
+    })
+}
+
 /// Whether a text ends with a field's name and its separator: the value behind it is that field's, unless it has the field itself.
 pub fn names_what_follows(said: &str, schema: &Schema, value: &Value) -> bool {
-    let line = said.lines().next_back().unwrap_or_default().trim_end_matches([' ', '*', '_', '`']);
-    let Some(name) = line.strip_suffix([':', '=', '：']) else { return false };
-    let name = name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c));
+    let Some(name) = label(said.lines().next_back().unwrap_or_default()) else { return false };
     block::shapes(schema.root()).into_iter().any(|shape| shape.called(name).is_some_and(|p| value.get(p.key).is_none()))
+}
+
+/// The name that a line is, with its separator and its marks: `**Tags:**`.
+pub fn label(line: &str) -> Option<&str> {
+    let name = line.trim_end_matches([' ', '*', '_', '`', '\r']).strip_suffix([':', '=', '：'])?;
+    Some(name.trim_matches(|c: char| c.is_whitespace() || "*_`\"'#-".contains(c)))
 }
 
 /// The place of a list's items.

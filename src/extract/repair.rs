@@ -11,6 +11,8 @@
 //! Next: `machine`, `quoted`, `bare`.
 
 mod bare;
+#[cfg(test)]
+mod between_tests;
 mod cursor;
 mod machine;
 mod quoted;
@@ -36,22 +38,34 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let pieces = segments::segments(text);
     let only = pieces.len() == 1;
     let mut allowance = cursor::allowance(text.len());
+    let mut first = None;
     for piece in pieces {
         // A document among prose is looked for outside fences only where it plainly is one.
         let lenient = only || piece.fenced;
         // A part of what is nested too deeply would pass for the whole.
         let content = between_footnotes(text, piece.content, schema);
-        if read_piece(text, content, lenient, schema, &mut allowance, &mut found) == Err(TooDeep) {
+        if read_piece(text, content, lenient, schema, &mut allowance, &mut found, &mut first) == Err(TooDeep) {
             return Vec::new();
         }
     }
     name_left_out(text, &mut found, schema);
     let mut found = gather(text, found, schema);
+    // Last of all: it is taken only where nothing else fits.
+    found.extend(first.map(|first| alone(text, first, schema)));
     wrapper::unwrap(&mut found, schema);
     found
 }
 
-/// Reads one value after the other.
+/// A value that stands first of several, with the others told as lost.
+fn alone(text: &str, mut first: Candidate, schema: Option<&Schema>) -> Candidate {
+    name_left_out(text, std::slice::from_mut(&mut first), schema);
+    if let Some(behind) = first.changes.iter_mut().rev().find(|change| change.kind == "left_out") {
+        behind.lossy = true;
+    }
+    first
+}
+
+/// Reads one value after the other. `first` is the whole object that the text begins with, where broken ones behind make it a list's.
 fn read_piece(
     text: &str,
     piece: Range<usize>,
@@ -59,6 +73,7 @@ fn read_piece(
     schema: Option<&Schema>,
     allowance: &mut usize,
     found: &mut Vec<Candidate>,
+    first: &mut Option<Candidate>,
 ) -> Result<(), TooDeep> {
     // A fence that ends and had no beginning.
     let within = text[..piece.end].trim_end_matches(segments::blank);
@@ -69,17 +84,29 @@ fn read_piece(
     while let Some(start) = if begins { Some(at) } else { next_bracket(within, at) } {
         begins = false;
         // Most values among broken ones are whole.
+        let mut whole = None;
         if within[start..].starts_with(['{', '['])
-            && let Ok((value, changes, end)) = strict_prefix(within, start, &mut stack)
+            && let Ok((value, changes, length)) = stack.prefix(&within[start..])
         {
-            found.push(Candidate { value, span: start..end, changes });
-            at = end;
-            continue;
+            let end = start + length;
+            let read = Candidate { value, span: start..end, changes };
+            // What may go on with it as a list is the machine's.
+            if !within[end..].trim_start().starts_with([',', '{', '[', '}', ']']) {
+                found.push(read);
+                at = end;
+                continue;
+            }
+            let one =
+                schema.map(Schema::root).is_some_and(|root| root.accepts(Kind::Object) && !root.accepts(Kind::Array));
+            whole = (one && read.value.is_object() && found.is_empty() && first.is_none()).then_some(read);
         }
         let document = machine::read(within, start, asks_for_a_list(schema), *allowance)?;
         *allowance = document.allowance;
         let end = document.end.max(start + 1);
         let (mut values, mut changes) = (document.values, document.changes);
+        if values.len() > 1 && whole.is_some() {
+            *first = whole;
+        }
         if let Some(last) = values.pop() {
             let value = if values.is_empty() {
                 last
@@ -95,21 +122,6 @@ fn read_piece(
         }
     }
     Ok(())
-}
-
-/// A strict value that nothing of a list follows; else all of it is the machine's.
-fn strict_prefix(
-    text: &str,
-    start: usize,
-    stack: &mut strict::Stack,
-) -> Result<(Value, Vec<super::attempt::Change>, usize), strict::SyntaxError> {
-    let (value, changes, length) = stack.prefix(&text[start..])?;
-    let end = start + length;
-    let rest = text[end..].trim_start();
-    if rest.starts_with([',', '{', '[', '}', ']']) {
-        return Err(strict::SyntaxError { offset: end, expected: "the value's end" });
-    }
-    Ok((value, changes, end))
 }
 
 /// The next bracket that begins JSON.

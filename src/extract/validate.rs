@@ -84,7 +84,7 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
     if let ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } = error.kind()
         && depth < 8
     {
-        match union::meant(error, context) {
+        match union::meant(error, context, schema.document()) {
             union::Meant::One(meant) => {
                 for inner in meant.iter().take(MOST_FAULTS) {
                     tell(inner, schema, faults, depth + 1);
@@ -110,7 +110,8 @@ fn tell(error: &ValidationError<'_>, schema: &Schema, faults: &mut Vec<Fault>, d
         path = names::join(&path, key);
         let at = error.schema_path().as_str();
         let beside = at.strip_suffix("/required").map(|object| names::join(&format!("{object}/properties"), key));
-        let described = beside.and_then(|at| schema.document().pointer(&at)).map(|s| described(s, schema.document()));
+        let described =
+            beside.and_then(|at| union::part(schema.document(), &at)).map(|s| described(s, schema.document(), 0));
         expected = described.flatten().unwrap_or_else(|| "a value".into());
         found = NOTHING.into();
     }
@@ -260,12 +261,20 @@ fn wanted_flat(node: Node<'_>) -> String {
     either(&words)
 }
 
-/// What a part of the document asks for, its reference followed once.
-fn described(schema: &Value, document: &Value) -> Option<String> {
+/// What a part of the document asks for, its reference followed once; of several ways what each does.
+fn described(schema: &Value, document: &Value, depth: usize) -> Option<String> {
     let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| document.pointer(r.strip_prefix('#')?));
     let schema = target.unwrap_or(schema);
     if let Some(choices) = schema.get("enum").and_then(Value::as_array) {
         return Some(one_of(choices.iter()));
+    }
+    if let Some(only) = schema.get("const") {
+        return Some(one_of(std::iter::once(only)));
+    }
+    let ways = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array);
+    if let Some(ways) = ways.filter(|_| depth < 8) {
+        let ways = ways.iter().take(MOST_LISTED).map(|way| described(way, document, depth + 1));
+        return ways.collect::<Option<Vec<String>>>().map(|ways| either(&ways));
     }
     if let Some(format) =
         schema.get("format").and_then(Value::as_str).filter(|_| schema.get("type") == Some(&"string".into()))

@@ -336,6 +336,11 @@ fn what_nothing_was_made_of_is_told_where_a_field_was_not_found() {
     let told = said(r#"{"title": "a", "wares": [1, 2]}"#);
     assert_eq!(told, "/items: expected a list, found nothing, while the schema has no field \"wares\"");
     assert_eq!(said(r#"{"title": "a"}"#), "/items: expected a list, found nothing");
+    // What is said of the field itself is there, though not in the value.
+    let told = said("title: a\n{\"items\": []}");
+    assert_eq!(told, "/title: expected text, found nothing, while \"title: a\" of the text stands outside the value");
+    let of_items = repair_value("title: a\n{\"wares\": []}", Some(&schema), at()).result.expect_err("no items").errors;
+    assert_eq!(of_items[1].found, "nothing");
 }
 
 #[test]
@@ -345,4 +350,30 @@ fn an_example_that_is_all_there_is_is_taken_with_a_mark() {
     assert!(lossy("For example:\n{\"a\": 1}"));
     assert!(!lossy("The answer:\n{\"a\": 1}"));
     assert!(!lossy("For example: {\"a\": 1}\nThe answer: {\"a\": 1}"));
+}
+
+#[test]
+fn another_value_and_an_example_are_no_items_of_a_list() {
+    let schema = json!({"type": "array", "items": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}});
+    let lossy = |trace: &Trace| trace.attempts.iter().flat_map(|a| &a.changes).any(|change| change.lossy);
+    for (text, wanted) in [
+        ("{\"n\": 1} or {\"n\": 2}", json!([{"n": 1}])),
+        ("{n: 1} 또는 {n: 2}", json!([{"n": 1}])),
+        ("For example {\"n\": 0}. Answer: {\"n\": 1}", json!([{"n": 1}])),
+        ("For example {\"n\": 0}. Answer: {\"n\": 1} and {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+        ("{\"n\": 1}, {\"n\": 2} or {\"n\": 3}", json!([{"n": 1}, {"n": 2}, {"n": 3}])),
+        ("Old: {\"n\": 1}\nNew: {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+        ("A draft: {\"n\": 1} and {\"n\": 2}", json!([{"n": 1}, {"n": 2}])),
+    ] {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(wanted), "{text}");
+        assert!(lossy(&trace), "{text}");
+    }
+    for text in
+        ["{\"n\": 1} and {\"n\": 2}", "Answer: {\"n\": 1}, {\"n\": 2}", "Result 1: {\"n\": 1}\nResult 2: {\"n\": 2}"]
+    {
+        let trace = traced(text, &schema);
+        assert_eq!(trace.value, Some(json!([{"n": 1}, {"n": 2}])), "{text}");
+        assert!(!lossy(&trace), "{text}");
+    }
 }

@@ -10,6 +10,9 @@ use super::judged::{Judged, has_content};
 use super::{Chain, MOST_WEIGHT, Outcome, Step};
 use crate::units::beginning;
 
+/// So many pieces of a text that nothing was made of are searched for names of fields.
+const MOST_LOOKED_AT: usize = 64;
+
 impl Chain<'_> {
     pub(super) fn told(&self, mut chosen: Judged, others: Vec<Change>, tried: Vec<Stage>, ms: [f64; 2]) -> Outcome {
         if let Some(step) = &mut chosen.validated {
@@ -41,13 +44,25 @@ impl Chain<'_> {
 
     /// Of a field that was not found: the pieces of the text, or the fields, that nothing was made of. It may be among them.
     fn tell_pieces(&self, errors: &mut [Fault], found: &[Change], value: &Value) {
-        let lost = found.iter().filter(|c| c.kind == "left_out" && c.lossy).filter_map(|c| c.before.as_str());
+        let lost: Vec<&str> =
+            found.iter().filter(|c| c.kind == "left_out" && c.lossy).filter_map(|c| c.before.as_str()).collect();
         let known = |key: &str| self.schema.is_none_or(|schema| plain::is_field(key, schema));
         // Of a list or an object under another name it can be seen that something was left over.
         let fields = value.as_object().into_iter().flatten().filter(|(_, value)| has_content(value));
         let fields = fields.map(|(key, _)| key.as_str()).filter(|key| !known(key));
-        let (lost, fields) = (named(lost), named(fields));
+        // A few are looked at for what they name: a text may have thousands.
+        let speaks = |said: &str| self.schema.is_some_and(|schema| plain::speaks_of_a_field(said, schema));
+        let near = lost.iter().take(MOST_LOOKED_AT).map(|said| speaks(said));
+        let near: Vec<bool> = near.chain(std::iter::repeat(false)).take(lost.len()).collect();
+        let of = |is: bool| lost.iter().zip(&near).filter(move |(_, near)| **near == is).map(|(said, _)| *said);
+        let outside: Vec<&str> = of(true).collect();
+        let (lost, fields) = (named(of(false)), named(fields));
         for fault in errors.iter_mut().filter(|fault| fault.found == NOTHING) {
+            let of_it = |said: &&str| self.schema.is_some_and(|schema| plain::speaks_of(said, &fault.path, schema));
+            if let Some(said) = named(outside.iter().copied().filter(of_it)) {
+                fault.found = format!("{NOTHING}, while {said} of the text stands outside the value");
+                continue;
+            }
             let of_the_whole = fault.path.matches('/').count() == 1;
             if let Some(lost) = &lost {
                 fault.found = format!("{NOTHING}, while {lost} of the text fits no field");

@@ -83,6 +83,14 @@ fn unmarked(line: &str) -> &str {
     if (1..4).contains(&digits) && (rest.starts_with(". ") || rest.starts_with(") ")) { rest[2..].trim() } else { line }
 }
 
+/// Whether a text begins as a list's item does: `- c`, `2. d`.
+pub fn is_item(said: &str) -> bool {
+    let number = said.trim_start_matches(|c: char| c.is_ascii_digit());
+    let numbered = (1..4).contains(&(said.len() - number.len())) && number.starts_with([')', '.']);
+    let rest = if numbered { &number[1..] } else { said.strip_prefix(['-', '*', '+', '•']).unwrap_or_default() };
+    rest.starts_with(' ') && rest.trim_start().starts_with(char::is_alphanumeric)
+}
+
 fn closes_what_it_did_not_open(line: &str) -> bool {
     let mut open = [0_usize; 2];
     line.bytes().any(|b| match b {
@@ -185,6 +193,20 @@ mod tests {
             "[x",
         ] {
             assert!(is_lost(said, true), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_mark_begins_an_item() {
+        for (said, item) in [
+            ("- c\n- d", true),
+            ("2. d", true),
+            ("• 가", true),
+            ("**Note**", false),
+            ("3 apples", false),
+            ("-5", false),
+        ] {
+            assert_eq!(is_item(said), item, "{said}");
         }
     }
 

@@ -46,6 +46,13 @@ pub fn corrects(gap: &str) -> bool {
         || ["정정", "아니", "수정", "잠깐"].iter().any(|word| said.contains(word))
 }
 
+/// Whether words between two values begin by calling the second another one for the first: `or`, `Alternatively:`.
+pub fn offers_another(gap: &str) -> bool {
+    let said = beginning(gap, NEAR).to_lowercase();
+    let mut words = said.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.next().is_some_and(|word| ["or", "alternatively", "또는", "혹은", "아니면"].contains(&word))
+}
+
 /// Whether the words right before a value say that it is not the one: `It is not`, `Not this:`, `Old:`.
 pub fn disowns(gap: &str) -> bool {
     let near = ending(gap, NEAR).to_lowercase();
@@ -149,6 +156,21 @@ mod tests {
             ("예시: ", false, Cue::Example),
         ] {
             assert_eq!(cue(gap, second), wanted, "{gap}");
+        }
+    }
+
+    #[test]
+    fn a_word_between_two_values_may_make_them_alternatives() {
+        for (gap, another) in [
+            (" or ", true),
+            ("\n\nAlternatively, one could say:\n", true),
+            (" 또는 ", true),
+            (" and ", false),
+            ("\nFor one or two:", false),
+            ("\nOrders:", false),
+            (", ", false),
+        ] {
+            assert_eq!(offers_another(gap), another, "{gap}");
         }
     }
 

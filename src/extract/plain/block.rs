@@ -10,6 +10,7 @@ use super::field::{
     Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, may_be_one_number, names_within, scalar,
     uncommented, unmarked,
 };
+use super::ways::fitting;
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
 use crate::extract::parse::{change, reference};
@@ -324,7 +325,7 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
     let mut changes = Vec::new();
     let mut used = vec![false; lines.len()];
     let shapes = if depth < DEPTH && !item.accepts(Kind::String) { shapes(item) } else { Vec::new() };
-    let Some(shape) = shapes.first() else {
+    if shapes.is_empty() {
         let indent = lines.iter().filter(|line| line.marked).map(|line| line.indent).min();
         for (at, line) in lines.iter().enumerate() {
             if line.marked && Some(line.indent) == indent {
@@ -339,9 +340,10 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
             }
         }
         return (values, changes, used);
-    };
-    for part in records(text, lines, *shape) {
-        let inner = object(text, &lines[part.clone()], *shape, depth + 1);
+    }
+    for part in records(text, lines, &shapes) {
+        let Some(shape) = fitting(text, &lines[part.clone()], &shapes) else { continue };
+        let inner = object(text, &lines[part.clone()], shape, depth + 1);
         used[part.clone()].copy_from_slice(&inner.used);
         if inner.map.is_empty() {
             continue;
@@ -353,11 +355,12 @@ pub fn array(text: &str, lines: &[Line], item: Node<'_>, depth: usize) -> (Vec<V
 }
 
 /// Where one object of a list ends and the next begins: at a mark, or where its first name comes again.
-fn records(text: &str, lines: &[Line], node: Node<'_>) -> Vec<std::ops::Range<usize>> {
-    let named: Vec<Option<&str>> = lines
-        .iter()
-        .map(|line| if line.comment { None } else { fields(text, &line.body, node).first().map(|f| f.property.key) })
-        .collect();
+fn records(text: &str, lines: &[Line], shapes: &[Node<'_>]) -> Vec<std::ops::Range<usize>> {
+    let first_of = |line: &Line| {
+        let mut shapes = shapes.iter().filter(|_| !line.comment);
+        shapes.find_map(|shape| fields(text, &line.body, *shape).first().map(|f| f.property.key))
+    };
+    let named: Vec<Option<&str>> = lines.iter().map(first_of).collect();
     let first = named.iter().position(Option::is_some);
     // What is set in deeper than the first is within it.
     let level = |line: &Line| match first.and_then(|first| lines.get(first)) {

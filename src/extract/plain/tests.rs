@@ -359,3 +359,26 @@ fn numbers_a_line_each_are_a_list_and_none_may_be_no_item() {
     let read = best("name: Al\ntags: none", &person());
     assert!(read.changes.iter().any(|c| c.path == "/tags" && c.lossy), "{:?}", read.changes);
 }
+
+#[test]
+fn each_item_of_a_list_is_read_by_the_way_that_its_fixed_field_or_its_names_fit() {
+    let way = |kind: &str, own: &[&str]| {
+        let own = own.iter().map(|name| ((*name).to_owned(), json!({"type": "integer"})));
+        let fields: serde_json::Map<String, Value> = own.chain([("kind".into(), json!({"const": kind}))]).collect();
+        json!({"type": "object", "properties": fields, "required": ["kind"]})
+    };
+    let item = json!({"oneOf": [way("rect", &["w", "h"]), way("circle", &["r"]), way("square", &["w"])]});
+    let schema = json!({"type": "object", "properties": {"shapes": {"type": "array", "items": item}}});
+    let schema = Schema::from_value(&schema).unwrap();
+    for text in [
+        "shapes:\n- kind: rect\n  w: 3\n  h: 4\n- kind: circle\n  r: 2\n- kind: square\n  w: 1",
+        "shapes:\n- w: 3\n  h: 4\n  kind: rect\n- r: 2\n  kind: circle\n- w: 1\n  kind: Square # so",
+        "shapes:\n- kind: rect, w: 3, h: 4\n- kind: circle, r: 2\n- kind: square, w: 1",
+    ] {
+        let read = best(text, &schema).value;
+        let kinds = read.pointer("/shapes/2/kind").and_then(Value::as_str).map(str::to_lowercase);
+        assert_eq!(kinds.as_deref(), Some("square"), "{text}: {read}");
+        assert_eq!(read["shapes"][0], json!({"kind": "rect", "w": 3, "h": 4}), "{text}");
+        assert_eq!(read["shapes"][1], json!({"kind": "circle", "r": 2}), "{text}");
+    }
+}

@@ -8,9 +8,11 @@ mod value;
 use serde_json::Value;
 
 use super::cursor::{Cursor, Quote};
+use super::is_word;
 use super::quoted::Role;
 use crate::extract::attempt::Change;
 use crate::extract::parse::assembly::{Assembly, TooDeep};
+use crate::extract::parse::{comments, segments};
 use crate::units;
 
 /// Of what was left out, so much is quoted.
@@ -50,6 +52,13 @@ enum State {
     Next,
     /// A value has been read.
     After,
+}
+
+/// What stands between two values outside any container.
+struct Between {
+    comma: bool,
+    /// Whether the second is in another line.
+    line: bool,
 }
 
 /// One value or several, and where the last ended.
@@ -99,10 +108,14 @@ impl Machine<'_> {
         self.run(State::Value)?;
         let mut end = self.cursor.at;
         loop {
-            let comma = self.root_separator();
+            let Between { comma, line } = self.root_separator();
             let next = self.cursor.char(self.cursor.at);
-            // An object that was ended too early: `{"a": 1}, "b": 2}`.
-            if comma && self.assembly.last().is_some_and(Value::is_object) && self.cursor.key_follows(self.cursor.at) {
+            let quote = next.is_some_and(|c| Quote::of(c).is_some());
+            // An object that was ended too early: `{"a": 1}, "b": 2}`. In another line `Note: all done` is prose.
+            if (comma || line && quote)
+                && self.assembly.last().is_some_and(Value::is_object)
+                && self.cursor.key_follows(self.cursor.at)
+            {
                 self.assembly.change("bracket_removed", Value::from("}"), Value::Null, true);
                 self.assembly.reopen()?;
                 self.frames.push(Frame::Object);
@@ -124,10 +137,15 @@ impl Machine<'_> {
                 end = self.cursor.at;
                 continue;
             }
-            let quote = next.is_some_and(|c| Quote::of(c).is_some());
-            let begins = matches!(next, Some('{' | '['))
-                || comma && next.is_some_and(|c| quote || c.is_alphanumeric())
-                || list && quote && self.assembly.last().is_some_and(Value::is_string);
+            let scalar = next.is_some_and(|c| quote || c.is_alphanumeric());
+            let begins = match next {
+                Some('{') => true,
+                // `[Note]` in another line.
+                Some('[') => comma || !line || segments::begins_json(self.cursor.text, self.cursor.at),
+                _ if comma && (quote || !line) => scalar,
+                _ => scalar && line && is_a_value(&self.cursor.text[self.cursor.at..]),
+            };
+            let begins = begins || list && quote && self.assembly.last().is_some_and(Value::is_string);
             if !begins || self.truncated {
                 break;
             }
@@ -138,8 +156,8 @@ impl Machine<'_> {
         Ok(self.redundant(end))
     }
 
-    /// White space, comments and commas between values outside any container; whether there was a comma or a new line.
-    fn root_separator(&mut self) -> bool {
+    /// White space, comments and commas between values outside any container.
+    fn root_separator(&mut self) -> Between {
         let start = self.cursor.at;
         self.skip(true);
         let mut comma = false;
@@ -148,7 +166,7 @@ impl Machine<'_> {
             self.cursor.at += 1;
             self.skip(true);
         }
-        comma || self.cursor.bytes[start..self.cursor.at].contains(&b'\n')
+        Between { comma, line: self.cursor.bytes[start..self.cursor.at].contains(&b'\n') }
     }
 
     /// Closing brackets that nothing had opened.
@@ -220,10 +238,15 @@ impl Machine<'_> {
                 return;
             }
             let Some(end) = self.cursor.comment_end(start, length) else { return };
-            // Within a list or an object, `// ... 8 more` stands for what is not there.
             let comment = &self.cursor.text[start..end];
-            let lossy = !self.frames.is_empty() && (stands_for_more(comment) || self.may_be_text(start));
-            self.assembly.change("comment_removed", excerpt(&self.cursor.text[start..end]), Value::Null, lossy);
+            let within = !self.frames.is_empty();
+            // What stands before all values introduces them.
+            let lossy = if within || self.assembly.last().is_some() {
+                comments::is_lost(comment, self.role() == Role::Item) || within && self.may_be_text(start)
+            } else {
+                comments::holds_json(comment)
+            };
+            self.assembly.change("comment_removed", excerpt(comment), Value::Null, lossy);
             self.cursor.at = end;
             self.comment_end = end;
         }
@@ -288,14 +311,23 @@ impl Machine<'_> {
     }
 }
 
-/// Whether a comment says that something is not written out.
-fn stands_for_more(comment: &str) -> bool {
-    let said = comment.to_lowercase();
-    let mut words = said.split(|c: char| !c.is_alphanumeric());
-    let word = |word: &str| {
-        matches!(word, "more" | "etc" | "rest" | "remaining" | "omitted" | "truncated" | "others" | "생략" | "등등")
-    };
-    said.contains("...") || said.contains('…') || said.contains("so on") || words.any(word)
+/// Whether the line that a text begins with is a value, of several one a line: what is none is prose, though it may begin with one.
+fn is_a_value(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default().trim_end();
+    let Some(first) = line.chars().next() else { return false };
+    if let Some(quote) = Quote::of(first) {
+        let within = &line[first.len_utf8()..];
+        // One without an end may be cut off; an apostrophe begins a word as well.
+        let Some((end, c)) = within.char_indices().find(|(_, c)| quote.closes(*c)) else { return first == '"' };
+        let behind = &within[end + c.len_utf8()..];
+        let goes_on = behind.starts_with(' ') && behind.trim_start().starts_with(char::is_alphanumeric);
+        return !goes_on || line.trim_end_matches([',', ';']).ends_with(|c| quote.closes(c));
+    }
+    let end = line.find(|c: char| c.is_whitespace() || matches!(c, ',' | ';')).unwrap_or(line.len());
+    let (word, behind) = line.split_at(end);
+    let behind = behind.trim_start();
+    let ends = behind.is_empty() || behind.starts_with([',', ';', '#']) || behind.starts_with("//");
+    ends && (is_word(word) || matches!(word, "true" | "false" | "null"))
 }
 
 /// The beginning of a text, as a change quotes it.

@@ -1,7 +1,7 @@
 //! Of several ways (`anyOf`, `oneOf`) that all fail, which one the value was meant for, and what is wrong with it there.
 //! Out of the validator's errors where they are few, by following the schema's nodes where they would multiply.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -24,8 +24,12 @@ pub(super) enum Meant<'c> {
     Unknown,
 }
 
-/// The only alternative whose kind the value has, or which its fixed field names.
-pub(super) fn meant<'c>(error: &ValidationError<'_>, context: &'c [Vec<ValidationError<'static>>]) -> Meant<'c> {
+/// The only alternative whose kind the value has, or which its fixed field names, or whose fields most of the value's fit.
+pub(super) fn meant<'c>(
+    error: &ValidationError<'_>,
+    context: &'c [Vec<ValidationError<'static>>],
+    document: &Value,
+) -> Meant<'c> {
     let here = error.instance_path().as_str();
     let of_another_kind = |inner: &ValidationError<'_>| {
         inner.instance_path().as_str() == here && matches!(inner.kind(), ValidationErrorKind::Type { .. })
@@ -63,8 +67,63 @@ pub(super) fn meant<'c>(error: &ValidationError<'_>, context: &'c [Vec<Validatio
                 offset: None,
             })
         }
+        (Some(_), Some(_)) => {
+            let open = |errors: &Vec<_>| left.iter().any(|one| std::ptr::eq(*one, errors)) && fixed(&errors).is_none();
+            closest(error, context, document, open).map_or(Meant::Unknown, Meant::One)
+        }
         _ => Meant::Unknown,
     }
+}
+
+/// Of the open ways the one that has more of the value's fields, and as they are, than any other.
+fn closest<'c>(
+    error: &ValidationError<'_>,
+    context: &'c [Vec<ValidationError<'static>>],
+    document: &Value,
+    open: impl Fn(&Vec<ValidationError<'static>>) -> bool,
+) -> Option<&'c [ValidationError<'static>]> {
+    let fields = error.instance().as_object()?;
+    let here = error.instance_path().as_str();
+    let ways = part(document, error.schema_path().as_str())?.as_array()?;
+    let fitting = |way: &Value, errors: &Vec<ValidationError<'_>>| -> Option<usize> {
+        let properties = referred(way, document).get("properties")?.as_object()?;
+        let below = errors.iter().filter_map(|inner| inner.instance_path().as_str().strip_prefix(here));
+        let wrong: HashSet<&str> = below.filter_map(|at| at.split('/').nth(1)).collect();
+        let fits = |key: &String| properties.contains_key(key) && !wrong.contains(&names::join("", key)[1..]);
+        Some(fields.keys().filter(|key| fits(key)).count())
+    };
+    let counted = ways.iter().zip(context).filter(|(_, errors)| open(errors));
+    let counted: Vec<(usize, &Vec<_>)> =
+        counted.map(|(way, errors)| (fitting(way, errors).unwrap_or(0), errors)).collect();
+    only_most(counted.into_iter()).map(Vec::as_slice)
+}
+
+/// What has the greatest count, where that is not nought and nothing else has it.
+fn only_most<T: Copy>(counted: impl Iterator<Item = (usize, T)>) -> Option<T> {
+    let mut best = (0, None);
+    for (count, one) in counted {
+        if count > best.0 {
+            best = (count, Some(one));
+        } else if count == best.0 {
+            best.1 = None;
+        }
+    }
+    best.1
+}
+
+/// A part of the document by the path of the validator's, which follows references.
+pub(super) fn part<'d>(document: &'d Value, path: &str) -> Option<&'d Value> {
+    let mut at = document;
+    for step in path.split('/').skip(1) {
+        at = if step == "$ref" { referred(at, document) } else { at.pointer(&format!("/{step}"))? };
+    }
+    Some(at)
+}
+
+/// What a part refers to, or the part itself.
+fn referred<'d>(part: &'d Value, document: &'d Value) -> &'d Value {
+    let target = part.get("$ref").and_then(Value::as_str).and_then(|r| document.pointer(r.strip_prefix('#')?));
+    target.unwrap_or(part)
 }
 
 /// Whether a field of the value here has not the value, or none of those, that a way asks for.
@@ -223,6 +282,15 @@ impl Search {
                         self.tell(&names::join(path, key), one_of(choices.into_iter()), in_words(found), found);
                     }
                     Named::Unknown => {
+                        let mut fitting = |way: &Node<'_>| {
+                            let mut has = |(key, field): (&String, &Value)| {
+                                way.property(key).is_some_and(|p| self.fits(field, p.node, depth + 1))
+                            };
+                            fields.iter().filter(|field| has(*field)).count()
+                        };
+                        if let Some(way) = only_most(several.iter().map(|way| (fitting(way), *way))) {
+                            return self.explain(value, way, path, depth + 1);
+                        }
                         let expected = match several.len() {
                             0 => wanted(node),
                             ways => format!("an object as one of {ways} alternatives has it"),

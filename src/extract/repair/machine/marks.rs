@@ -152,6 +152,7 @@ impl Machine<'_> {
 
     /// A comma, an end, or neither.
     pub(super) fn after(&mut self) -> Result<State, TooDeep> {
+        let start = self.cursor.at;
         self.skip(true);
         let Some(c) = self.cursor.char(self.cursor.at) else { return Ok(self.end_of_text()) };
         let array = !self.frames.last().is_some_and(|frame| frame.is_object());
@@ -186,7 +187,7 @@ impl Machine<'_> {
             _ if self.cursor.starts(self.cursor.at, "```") => Ok(self.end_of_text()),
             _ if self.frames.last() == Some(&Frame::Bare)
                 && self.frames.len() == 1
-                && !self.cursor.key_follows(self.cursor.at) =>
+                && (!self.cursor.key_follows(self.cursor.at) || self.is_apart(start, c)) =>
             {
                 Ok(self.close())
             }
@@ -197,6 +198,12 @@ impl Machine<'_> {
                 Ok(State::Next)
             }
         }
+    }
+
+    /// Whether a name without quotes stands behind an empty line: `Note: all done` below fields without braces is prose.
+    fn is_apart(&self, start: usize, c: char) -> bool {
+        let between = &self.cursor.bytes[start..self.cursor.at];
+        Quote::of(c).is_none() && between.iter().filter(|b| **b == b'\n').nth(1).is_some()
     }
 
     /// A closing bracket: the innermost container's, an outer one's, or nobody's.

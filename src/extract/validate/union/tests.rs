@@ -75,3 +75,45 @@ fn of_alternatives_the_one_that_a_fixed_field_names_is_explained() {
         ("/tool".to_string(), "no fields but those of the schema".to_string(), r#"the fields "teeth""#.to_string());
     assert_eq!(said(json!({"kind": "file", "cut": "fine", "teeth": "many"})), [unknown]);
 }
+
+#[test]
+fn of_alternatives_without_a_fixed_field_the_one_that_most_fields_fit_is_explained() {
+    let of = |first: &str, second: &str| {
+        let integer = json!({"type": "integer"});
+        json!({"type": "object", "properties": {first: integer, second: integer}, "required": [first, second]})
+    };
+    let defs = json!({"AB": of("a", "b"), "CD": of("c", "d"),
+        "Any": {"anyOf": [{"$ref": "#/$defs/AB"}, {"$ref": "#/$defs/CD"}]}});
+    let schema = schema(json!({"$defs": defs, "type": "array", "items": {"$ref": "#/$defs/Any"}}));
+    let said = |value: Value| {
+        let value = json!([value]);
+        let of_the_errors = validate(&value, &schema);
+        let of_the_nodes = faults(&value, &schema);
+        for faults in [&of_the_errors, &of_the_nodes] {
+            assert_eq!(faults.len(), 1, "{value}: {faults:?}");
+        }
+        assert_eq!(of_the_errors[0].path, of_the_nodes[0].path);
+        let fault = of_the_errors.into_iter().next().unwrap();
+        (fault.path, fault.expected)
+    };
+    let integer = |path: &str| (path.to_string(), "an integer".to_string());
+    assert_eq!(said(json!({"c": 1, "d": "x"})), integer("/0/d"));
+    assert_eq!(said(json!({"a": 1, "d": "x"})), integer("/0/b"));
+    assert_eq!(said(json!({"c": 1})), integer("/0/d"));
+    // Of each as many: none is named.
+    assert_eq!(said(json!({"a": 1, "c": 1})).0, "/0");
+}
+
+#[test]
+fn a_field_that_is_missing_is_told_with_what_it_is_to_be() {
+    let properties = json!({"kind": {"const": "rect"}, "n": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "any": {}, "mode": {"type": "string", "enum": ["x"]}});
+    let object = json!({"type": "object", "properties": properties, "required": ["kind", "n", "any", "mode"]});
+    let schema = schema(json!({"$defs": {"O": object}, "type": "array", "items": {"$ref": "#/$defs/O"}}));
+    let told: Vec<_> = validate(&json!([{}]), &schema).into_iter().map(|f| (f.path, f.expected)).collect();
+    for (path, expected) in
+        [("/0/kind", "\"rect\""), ("/0/n", "an integer or null"), ("/0/any", "a value"), ("/0/mode", "\"x\"")]
+    {
+        assert!(told.contains(&(path.to_string(), expected.to_string())), "{path}: {told:?}");
+    }
+}

@@ -76,6 +76,15 @@ const RATES: &[&str] = &[
     "회당",
     "건당",
     "씩",
+    "각",
+    "각각",
+    "apiece",
+    "a piece",
+];
+/// Say it right beside the amount alone: 한 개 3만원.
+#[rustfmt::skip]
+const RATES_BESIDE: &[&str] = &[
+    "한 개", "한개", "하나", "한 장", "한 병", "한 권", "한 벌", "한 켤레", "한 박스", "한 세트", "한 명", "한 사람", "한 잔", "한 팩", "한 봉지",
 ];
 /// Say that the amount is taken off another one, that another is made of it, or that it is another one than what is paid now.
 const CHANGES: &[&str] = &[
@@ -103,6 +112,16 @@ const CHANGES: &[&str] = &[
     "출고가",
     "구입가",
     "구매가",
+    "retail",
+    "originally",
+    "msrp",
+    "rrp",
+];
+/// Say right beside an amount that it is theirs: 배송비 3천원. 배송비 포함 5만원 is the price.
+#[rustfmt::skip]
+const CHANGES_BESIDE: &[&str] = &[
+    "할인", "배송비", "배송료", "택배비", "운송비", "설치비", "배달비", "수수료", "새 제품", "새제품", "새 상품", "새상품", "신품", "shipping", "delivery",
+    "postage",
 ];
 
 /// What a name says.
@@ -114,7 +133,9 @@ enum Name {
     Money,
     Funds,
     Rate,
+    RateBeside,
     Change,
+    ChangeBeside,
 }
 
 static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
@@ -122,7 +143,8 @@ static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
     let currencies = currencies.flat_map(|(at, (_, names))| names.iter().map(move |name| (*name, Name::Currency(at))));
     let of = |names: &'static [&str], says: Name| names.iter().map(move |name| (*name, says));
     let of_money = of(WON, Name::Won).chain(of(MONEY, Name::Money)).chain(of(FUNDS, Name::Funds));
-    Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)))
+    let beside = of(RATES_BESIDE, Name::RateBeside).chain(of(CHANGES_BESIDE, Name::ChangeBeside));
+    Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)).chain(beside))
 });
 
 /// Which names a text has.
@@ -148,8 +170,8 @@ impl Said {
                     Name::Won => said.won = true,
                     Name::Money => said.money = true,
                     Name::Funds => said.funds = true,
-                    Name::Rate => said.rate = true,
-                    Name::Change => said.change = true,
+                    Name::Rate | Name::RateBeside => said.rate = true,
+                    Name::Change | Name::ChangeBeside => said.change = true,
                 }
             }
         }
@@ -166,6 +188,7 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         // Of the field's names alone.
         Name::Funds => false,
         Name::Rate => is_word(&text, at, name) || is_rate_behind(&text, at, name),
+        Name::RateBeside | Name::ChangeBeside => is_word(&text, at, name) && has_amount(&text, at, name),
     });
     let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
@@ -203,6 +226,23 @@ fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let is_latin = |c: char| c.is_ascii_alphabetic();
     let whole = !name.starts_with(is_latin) || !text[..at].ends_with(is_latin);
     whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
+}
+
+/// Whether an amount stands right behind the name, with no more than a particle or a colon between, or right before it at the text's end.
+fn has_amount(text: &str, at: usize, name: &str) -> bool {
+    let number = |c: char| c.is_numeric() || "$₩€£¥일이삼사오육칠팔구십백천만억약".contains(c);
+    let rest = text[at + name.len()..].trim_start();
+    const BETWEEN: [&str; 13] =
+        ["fee", "cost", "price", "charge", "is", "가격", "값", "에", "은", "는", "이", "당", "가"];
+    // What is paid with a discount, 할인가, is the price.
+    let between = if name == "할인" { &BETWEEN[..12] } else { &BETWEEN[..] };
+    let is_amount = |rest: &str| rest.trim_start_matches([' ', ':', '=']).starts_with(number);
+    let behind = is_amount(rest) || between.iter().any(|word| rest.strip_prefix(word).is_some_and(is_amount));
+    let before = text[..at].strip_suffix(' ').is_some_and(|before| {
+        let before = before.trim_end_matches("won").trim_end_matches([' ', '원']);
+        before.ends_with(number)
+    });
+    behind || before && !rest.contains(is_alphanumeric)
 }
 
 /// Whether it stands right behind what it counts: 2만원씩, 1인당.
@@ -252,6 +292,27 @@ mod tests {
             ("5만원 택배비 별도", "price", vec!["change_dropped"]),
             ("정가 5만원", "price", vec!["change_dropped"]),
             ("정가 5만원", "정가", vec![]),
+            ("할인 5천원", "price", vec!["change_dropped"]),
+            ("할인가 5만원", "price", vec![]),
+            ("배송비가 3천원", "price", vec!["change_dropped"]),
+            ("할인된 가격 5만원", "price", vec![]),
+            ("배송비 3천원", "price", vec!["change_dropped"]),
+            ("배송비: 3천원", "price", vec!["change_dropped"]),
+            ("배송비 3천원", "배송비", vec![]),
+            ("배송비 포함 5만원", "price", vec![]),
+            ("5만원 (택배비 포함)", "price", vec![]),
+            ("3천원 배송비", "price", vec!["change_dropped"]),
+            ("shipping 3,000", "price", vec!["change_dropped"]),
+            ("shipping fee 3,000", "price", vec!["change_dropped"]),
+            ("50,000, free shipping", "price", vec![]),
+            ("retail 50,000", "price", vec!["change_dropped"]),
+            ("originally 50,000", "price", vec!["change_dropped"]),
+            ("새 제품 5만원", "price", vec!["change_dropped"]),
+            ("5만원, 새 제품", "price", vec![]),
+            ("각 3만원", "price", vec!["rate_dropped"]),
+            ("한 개 3만원", "price", vec!["rate_dropped"]),
+            ("한 개에 3만원", "price", vec!["rate_dropped"]),
+            ("각자 내는 3만원", "price", vec![]),
             ("Rs. 50000", "price", vec!["currency_inr_dropped"]),
             ("50000 dollars", "price in dollars", vec![]),
             ("20,000 won a day", "price", vec!["rate_dropped"]),

@@ -9,6 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
 use super::choose::with_value;
+use super::text::{has_struck, is_struck};
 use super::time::asked_for;
 use super::{Want, answer, choose, measure, money, number, time};
 
@@ -56,6 +57,9 @@ impl Walk {
                         let guessed = before.as_str().is_some_and(|text| number(text).is_some());
                         self.record(path, "list_read", before, value, guessed);
                         self.visit(value, node, path);
+                    } else if is_struck(text) {
+                        let before = value.clone();
+                        self.record(path, "struck_out", before, value, true);
                     }
                     return;
                 };
@@ -244,6 +248,9 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
 }
 
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+    if has_struck(text) {
+        return None;
+    }
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
         return chosen(text, choices, &about([key(path), node.title(), None]));

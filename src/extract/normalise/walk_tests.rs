@@ -217,3 +217,22 @@ fn a_moment_that_ends_something_is_marked_where_none_is_asked_for() {
     assert_eq!(kinds("due", "weekly meeting on Dec 3, 2026 3pm"), ["repetition_dropped"]);
     assert!(kinds("at", "The blended session is on Dec 3, 2026 at 3pm").is_empty());
 }
+
+#[test]
+fn what_is_struck_out_is_not_said() {
+    let schema = json!({"type": "object", "properties": {
+        "color": {"enum": ["red", "blue"]}, "ok": {"type": "boolean"}, "n": {"type": "integer"},
+        "day": {"type": "string", "format": "date"}, "name": {"type": "string"},
+        "places": {"type": "array", "items": {"type": "string"}}}});
+    let struck = json!({"color": "~~red~~", "ok": "<del>yes</del>", "n": "~~5~~", "day": "~~2026년 11월 5일~~"});
+    let done = run(schema.clone(), struck.clone());
+    assert_eq!(done.value, struck);
+    assert!(done.changes.iter().all(|change| change.kind == "struck_out" && change.lossy));
+    let done = run(schema.clone(), json!({"places": ["Park", "~~Lake~~", "<S>Sea</S>"], "name": "~~Kim~~"}));
+    assert_eq!(
+        changed(&done),
+        ["/places/1", "/places/2", "/name"].map(|path| (path.to_string(), "struck_out".to_string(), true))
+    );
+    let done = run(schema, json!({"color": "~~blue~~ red", "name": "~~Kim~~ and ~~Lee~~", "n": "~5"}));
+    assert_eq!(changed(&done), [("/n".to_string(), "plain_number".to_string(), true)]);
+}

@@ -164,7 +164,8 @@ const STRUCK: [&str; 3] = ["s", "del", "strike"];
 pub(super) fn has_struck(text: &str) -> bool {
     // Most texts have neither sign, and that is cheap to see.
     let has = |sign: u8| text.as_bytes().contains(&sign);
-    has(b'~') && text.find("~~").is_some_and(|at| text[at + 2..].contains("~~"))
+    // Three are a fence's.
+    has(b'~') && !text.contains("~~~") && text.find("~~").is_some_and(|at| text[at + 2..].contains("~~"))
         || has(b'<') && STRUCK.iter().any(|tag| text.split("</").skip(1).any(|rest| closes(rest, tag).is_some()))
 }
 

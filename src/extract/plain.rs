@@ -6,13 +6,14 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `table`, `tags`, `field`, `remarks`.
+//! Next: `block`, `below`, `table`, `tags`, `field`, `item`, `remarks`.
 
 mod below;
 #[cfg(test)]
 mod below_tests;
 mod block;
 mod field;
+mod item;
 pub(super) mod remarks;
 mod table;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use super::schema::{Schema, names};
 use super::validate::brief;
 use crate::units;
 
+pub use self::item::{may_be_several, says_others};
 use self::remarks::{footers, left_out, rest};
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
@@ -358,13 +360,6 @@ pub fn may_be_a_list(said: &str) -> bool {
     let said = said.trim();
     let marked = field::lines(said, 0..said.len()).iter().filter(|line| line.marked).take(2).count() > 1;
     marked || said.contains([',', ';', '、', '，']) && is_list(said)
-}
-
-/// Whether a text that is one item may be several: 김철수 및 이영희, `Kim/Lee`. An English `and` is in many a name.
-pub fn may_be_several(said: &str) -> bool {
-    let parts = |at: usize| !said[..at].ends_with(|c: char| !c.is_alphabetic() && !matches!(c, ' ' | ')'));
-    let joined = [" 및 ", " 그리고 ", "·", "|", " #"].iter().any(|word| said.contains(word));
-    joined || !said.contains("://") && said.match_indices('/').any(|(at, _)| at > 0 && parts(at))
 }
 
 /// Whether a text in the place of a list may say that there is nothing to list.

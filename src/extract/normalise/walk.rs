@@ -80,6 +80,12 @@ impl Walk {
                         let length = path.len();
                         names::push_index(path, index);
                         self.visit(item, node, path);
+                        if let Value::String(text) = &*item
+                            && node.choices().is_none()
+                            && plain::says_others(text)
+                        {
+                            self.record(path, "others_not_named", item.clone(), item, true);
+                        }
                         path.truncate(length);
                     }
                 }

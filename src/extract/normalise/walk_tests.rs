@@ -236,3 +236,10 @@ fn what_is_struck_out_is_not_said() {
     let done = run(schema, json!({"color": "~~blue~~ red", "name": "~~Kim~~ and ~~Lee~~", "n": "~5"}));
     assert_eq!(changed(&done), [("/n".to_string(), "plain_number".to_string(), true)]);
 }
+
+#[test]
+fn an_item_that_stands_for_others_is_marked() {
+    let schema = json!({"type": "array", "items": {"type": "string"}});
+    let done = run(schema, json!(["Kim", "3 others", "..."]));
+    assert_eq!(changed(&done), ["/1", "/2"].map(|path| (path.to_string(), "others_not_named".to_string(), true)));
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{block, field};
+use super::{block, closing, field};
 use crate::extract::attempt::Change;
 use crate::extract::normalise;
 use crate::extract::parse::{change, cues, footnote};
@@ -324,10 +324,11 @@ pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: us
         // `Absent:` between the items of one list says that those below are of another; `Item 2:` counts them.
         let parts = listed && heading && (first..last).contains(&at) && !said.contains(char::is_numeric);
         let source = at > last && is_source(said);
+        let closes = at > last && !line.marked && !below_field && closing::is_closing(said);
         let within = at < footers
             && !source
             && (strange || parts || below_field || !heading && (named || (first..last).contains(&at)));
-        if within || at > last && tells(said, at >= footers) {
+        if !closes && (within || at > last && tells(said, at >= footers)) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);

@@ -359,3 +359,17 @@ fn numbers_a_line_each_are_a_list_and_none_may_be_no_item() {
     let read = best("name: Al\ntags: none", &person());
     assert!(read.changes.iter().any(|c| c.path == "/tags" && c.lossy), "{:?}", read.changes);
 }
+
+#[test]
+fn a_sentence_that_closes_the_answer_is_no_loss_below_fields() {
+    let schema = person();
+    for fields in ["name: John\nage: 25", "- **Name:** John\n- **Age:** 25", "| name | age |\n|---|---|\n| John | 25 |"]
+    {
+        for said in ["Note: the age was stated directly.", "The city was not mentioned.", "Done!"] {
+            let read = best(&format!("{fields}\n\n{said}"), &schema);
+            assert!(read.changes.iter().all(|c| !c.lossy), "{fields} {said}: {:?}", read.changes);
+        }
+        let read = best(&format!("{fields}\n\nThe city is Busan."), &schema);
+        assert!(read.changes.iter().any(|c| c.lossy), "{fields}: {:?}", read.changes);
+    }
+}

@@ -6,7 +6,7 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `table`, `tags`, `field`, `item`, `remarks`, `closing`.
+//! Next: `block`, `below`, `table`, `tags`, `field`, `quotes`, `item`, `remarks`, `closing`.
 
 mod below;
 #[cfg(test)]
@@ -15,6 +15,7 @@ mod block;
 mod closing;
 mod field;
 mod item;
+mod quotes;
 pub(super) mod remarks;
 mod table;
 #[cfg(test)]

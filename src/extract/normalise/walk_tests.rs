@@ -243,3 +243,12 @@ fn an_item_that_stands_for_others_is_marked() {
     let done = run(schema, json!(["Kim", "3 others", "..."]));
     assert_eq!(changed(&done), ["/1", "/2"].map(|path| (path.to_string(), "others_not_named".to_string(), true)));
 }
+
+#[test]
+fn a_label_is_no_guess_where_the_list_is_all_that_is_asked_for() {
+    let list = json!({"enum": ["High", "Low"]});
+    let lossy = |done: Normalised| done.changes.iter().any(|change| change.lossy);
+    assert!(!lossy(run(list.clone(), json!("Priority: High"))) && lossy(run(list.clone(), json!("Old: High"))));
+    let field = json!({"type": "object", "properties": {"price": list}});
+    assert!(lossy(run(field, json!({"price": "Priority: High"}))));
+}

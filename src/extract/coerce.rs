@@ -10,6 +10,7 @@ pub mod times;
 use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
+use super::normalise::label_currency;
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
 use super::validate::{excerpt, in_words, size, wanted};
 
@@ -321,7 +322,8 @@ impl Walk {
             // A second field that means the same stays what it is.
             match meant.filter(|meant| !fields.contains_key(*meant)) {
                 Some(meant) => {
-                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), false);
+                    let currency = node.called(&key).and_then(|field| label_currency(&key, &field));
+                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), currency.is_some());
                     fields.insert(meant.to_string(), value);
                 }
                 None => drop(fields.insert(key, value)),

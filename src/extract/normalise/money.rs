@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use super::index::Index;
 use super::text::is_alphanumeric;
+use crate::extract::schema::Kind;
+use crate::extract::schema::node::Property;
 
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
 const CURRENCIES: [(&str, &[&str]); 14] = [
@@ -216,6 +218,27 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     lost
 }
 
+/// Signs of a currency; names are compared without them.
+pub(in crate::extract) const SIGNS: [char; 5] = ['$', '€', '£', '¥', '₩'];
+
+/// The kind of what is lost where `label` is taken for the name of a field that takes numbers: `price ($)` for a price in won.
+pub(in crate::extract) fn label_currency(label: &str, field: &Property<'_>) -> Option<&'static str> {
+    let node = field.node;
+    if !label.contains(SIGNS) || !(node.accepts(Kind::Integer) || node.accepts(Kind::Number)) {
+        return None;
+    }
+    let label = label.to_lowercase();
+    let names = field.names.iter().map(String::as_str).chain([field.key]);
+    let about: Vec<&str> = names.chain(node.title()).chain(node.description()).collect();
+    let about = about.join(" ").replace('_', " ").to_lowercase();
+    let said = Said::of(&label, |_, at, name| is_word(&label, at, name));
+    let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
+    match said.currencies.iter().position(|said| *said) {
+        Some(which) => (!named.currencies[which]).then_some(CURRENCIES[which].0),
+        None => (said.won && !named.won && named.currencies.contains(&true)).then_some("currency_krw_dropped"),
+    }
+}
+
 /// Whether the sign or word there stands right before or after a number; 불 is fire as well.
 fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
@@ -263,7 +286,28 @@ pub(super) fn is_word(text: &str, at: usize, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::lost;
+    use serde_json::json;
+
+    use super::{label_currency, lost};
+    use crate::extract::schema::Schema;
+
+    #[test]
+    fn a_label_may_name_a_currency_that_the_field_does_not() {
+        for (schema, label, kind) in [
+            (json!({"type": "integer", "description": "in won"}), "price ($)", Some("currency_usd_dropped")),
+            (json!({"type": "integer"}), "Price (US$)", Some("currency_usd_dropped")),
+            (json!({"type": "number", "description": "in dollars"}), "price ($)", None),
+            (json!({"type": "integer", "x-aliases": ["price ($)"]}), "price ($)", None),
+            (json!({"type": "integer", "description": "in won"}), "price (₩)", None),
+            (json!({"type": "integer", "description": "USD"}), "price (₩)", Some("currency_krw_dropped")),
+            (json!({"type": "string"}), "price ($)", None),
+        ] {
+            let schema =
+                Schema::from_value(&json!({"type": "object", "properties": {"price": schema}})).expect("a schema");
+            let field = schema.root().called("price").expect("the field");
+            assert_eq!(label_currency(label, &field), kind, "{label}");
+        }
+    }
 
     #[test]
     fn a_currency_that_the_field_does_not_name_is_named() {

@@ -373,3 +373,20 @@ fn a_sentence_that_closes_the_answer_is_no_loss_below_fields() {
         assert!(read.changes.iter().any(|c| c.lossy), "{fields}: {:?}", read.changes);
     }
 }
+
+#[test]
+fn a_currency_in_a_label_is_told_where_the_field_has_another() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {
+        "price": {"type": "integer", "description": "in won"}, "item": {"type": "string"}}}))
+    .unwrap();
+    for (text, lossy) in [
+        ("price ($): 35", true),
+        ("**Price ($):** 35", true),
+        ("| item | price ($) |\n|---|---|\n| desk | 35 |", true),
+        ("price (₩): 35", false),
+        ("item: a $5 bill\nprice: 35", false),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!((read.value["price"].is_null(), read.changes.iter().any(|c| c.lossy)), (false, lossy), "{text}");
+    }
+}

@@ -6,7 +6,7 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `table`, `tags`, `field`, `quotes`, `item`, `remarks`, `closing`.
+//! Next: `block`, `below`, `table`, `tags`, `field`, `quotes`, `item`, `remarks`, `closing`, `words`.
 
 mod below;
 #[cfg(test)]
@@ -23,6 +23,7 @@ mod table_tests;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use serde_json::{Map, Value};
 

@@ -1,10 +1,13 @@
 //! What stands around what was read: which of it says something that the value does not have, or takes the value back, and which is courtesy
 //! or a remark on the answer. Next: `super` for what is read.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::words::Words;
 use super::{block, closing, field};
 use crate::extract::attempt::Change;
 use crate::extract::normalise;
@@ -78,7 +81,7 @@ pub fn is_courteous(line: &str) -> bool {
     }
     let said = line.to_lowercase();
     let mut sentences = said.split_inclusive(['.', '!', '?', '。']).filter(|s| s.contains(char::is_alphanumeric));
-    sentences.all(|sentence| COURTESY.iter().any(|word| sentence.contains(word)))
+    sentences.all(|sentence| COURTEOUS.are_in(sentence))
 }
 
 /// A remark on the answer as a whole: `Total: 1`, `Confidence: 95%`, `(2 fields)`.
@@ -114,8 +117,8 @@ const TAKE_BACK: &[&str] = &[
 /// Say behind a value that there is more than it holds.
 #[rustfmt::skip]
 const GO_ON: &[&str] = &[
-    "there is a second", "there is another", "there are more", "there are other", "another person", "second person", "more people", "more items",
-    "other people", "other items", "and so on", "and so forth", "remaining items", "remaining people", "나머지는 생략", "나머지 생략", "이하 생략",
+    "there is a second", "there is another", "there are more", "there are other", "another person", "second person", "and so on", "and so forth",
+    "remaining items", "remaining people", "나머지는 생략", "나머지 생략", "이하 생략",
     "중략", "더 있습니다", "더 있음",
 ];
 /// Say before a value that it is none, or one of several.
@@ -133,6 +136,12 @@ const VOID: &[&str] = &[
     "cancelled", "canceled", "no longer", "not for sale", "for sale anymore", "취소된", "취소됨", "취소되", "취소했", "판매완료", "판매 완료", "거래완료",
     "거래 완료", "품절",
 ];
+/// What takes back the value before it.
+static DOUBTS: LazyLock<Words> = LazyLock::new(|| Words::of([VOID, TAKE_BACK, GO_ON].concat()));
+/// What takes back the value behind it.
+static DENIALS: LazyLock<Words> = LazyLock::new(|| Words::of([VOID, NO_ANSWER].concat()));
+static MORE: LazyLock<Words> = LazyLock::new(|| Words::of([" more", " other", " additional"]));
+static COURTEOUS: LazyLock<Words> = LazyLock::new(|| Words::of(COURTESY.iter().copied()));
 /// Longer prose is an essay rather than a remark on a value.
 const LONGEST: usize = 2_000;
 /// Of more values than that none is looked for in prose.
@@ -148,23 +157,24 @@ pub fn takes_back(said: &str, behind: bool) -> bool {
     }
     let said = said.to_lowercase();
     sentences(&said).filter(|sentence| !is_courteous(sentence)).any(|sentence| {
-        let says = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
-        says(VOID) || behind && (says(TAKE_BACK) || says(GO_ON) || counts_more(sentence)) || !behind && says(NO_ANSWER)
+        if behind { DOUBTS.are_in(sentence) || counts_more(sentence) } else { DENIALS.are_in(sentence) }
     }) || !behind && heads(&said)
 }
 
 /// `2 more people`, `two others`: how many are not in the value. `1 more thing` is none of them.
 fn counts_more(sentence: &str) -> bool {
-    let bare = |word: &str| -> String { word.chars().filter(|c| c.is_alphanumeric()).collect() };
-    let words: Vec<String> = sentence.split_whitespace().map(bare).collect();
+    if !MORE.are_in(sentence) {
+        return false;
+    }
+    let words: Vec<&str> =
+        sentence.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).collect();
     let counts = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
-            || ["one", "two", "three", "four", "five", "several"].contains(&word)
+            || ["one", "two", "three", "four", "five", "several", "many"].contains(&word)
     };
     words.windows(2).enumerate().any(|(at, pair)| {
-        let thing =
-            words.get(at + 2).is_some_and(|next| matches!(next.as_str(), "thing" | "time" | "question" | "note"));
-        counts(&pair[0]) && matches!(pair[1].as_str(), "more" | "other" | "others" | "additional") && !thing
+        let thing = words.get(at + 2).is_some_and(|next| matches!(*next, "thing" | "time" | "question" | "note"));
+        counts(pair[0]) && matches!(pair[1], "more" | "other" | "others" | "additional") && !thing
     })
 }
 
@@ -191,8 +201,7 @@ fn tells_another_value(said: &str, schema: &Schema, value: &Value) -> bool {
     if said.len() > LONGEST || size(value) > MOST_VALUES || !VERBS.iter().any(|verb| said.contains(verb)) {
         return false;
     }
-    let shapes = block::shapes(schema.root());
-    let held = value.to_string().to_lowercase();
+    let held = LazyCell::new(|| value.to_string().to_lowercase());
     sentences(said).any(|sentence| {
         let Some((name, told)) = VERBS.iter().find_map(|verb| sentence.split_once(verb)) else { return false };
         let name = name.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
@@ -200,9 +209,8 @@ fn tells_another_value(said: &str, schema: &Schema, value: &Value) -> bool {
             ["the ", "their ", "his ", "her ", "its "].iter().find_map(|word| name.strip_prefix(word)).unwrap_or(&name);
         let told = told.trim_matches(|c: char| !c.is_alphanumeric());
         let names = told.starts_with(char::is_uppercase) && told.split_whitespace().count() < 4;
-        names
-            && !held.contains(&told.to_lowercase())
-            && shapes.iter().any(|shape| shape.called(name).is_some_and(|field| field.node.accepts(Kind::String)))
+        let named = |shape: Node| shape.called(name).is_some_and(|field| field.node.accepts(Kind::String));
+        names && block::shapes(schema.root()).into_iter().any(named) && !held.contains(&told.to_lowercase())
     })
 }
 
@@ -383,6 +391,7 @@ mod tests {
             "However, let me know if you need more.",
             "One more thing to check.",
             "Some more context would help.",
+            "No other people are named.",
             "Note: the age was stated directly.",
             "위 정보는 메시지에서 추출한 것입니다.",
             "The contact was not mentioned.",

@@ -170,7 +170,7 @@ pub(super) fn has_struck(text: &str) -> bool {
 }
 
 /// Whether the whole of it is.
-pub(super) fn is_struck(text: &str) -> bool {
+pub(in crate::extract) fn is_struck(text: &str) -> bool {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix("~~") {
         return rest.find("~~").is_some_and(|end| end > 0 && end + 2 == rest.len());

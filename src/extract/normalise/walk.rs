@@ -9,7 +9,7 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
 use super::choose::{is_labelled, with_value};
-use super::text::{has_struck, is_struck};
+use super::text::has_struck;
 use super::time::asked_for;
 use super::{Want, answer, choose, measure, money, number, time};
 
@@ -57,9 +57,6 @@ impl Walk {
                         let guessed = before.as_str().is_some_and(|text| number(text).is_some());
                         self.record(path, "list_read", before, value, guessed);
                         self.visit(value, node, path);
-                    } else if is_struck(text) {
-                        let before = value.clone();
-                        self.record(path, "struck_out", before, value, true);
                     }
                     return;
                 };
@@ -80,12 +77,6 @@ impl Walk {
                         let length = path.len();
                         names::push_index(path, index);
                         self.visit(item, node, path);
-                        if let Value::String(text) = &*item
-                            && node.choices().is_none()
-                            && plain::says_others(text)
-                        {
-                            self.record(path, "others_not_named", item.clone(), item, true);
-                        }
                         path.truncate(length);
                     }
                 }

@@ -51,7 +51,12 @@ fn has_korean_and(said: &str) -> bool {
 /// Whether an item says that there are others, which it does not name: `...`, `and 3 others`, `Kim et al.`, `이영희 등`, `김 팀장 외 2명`.
 pub fn says_others(said: &str) -> bool {
     const LONGEST: usize = 96;
-    if said.len() > LONGEST {
+    /// What Korean syllables begin with at least, and dots do not.
+    const HANGUL: u8 = 0xea;
+    // Most items are one word that is none of the two that say it alone, which the first byte tells.
+    let first = said.as_bytes().first().copied().unwrap_or(b'a');
+    let plain = first.is_ascii_alphanumeric() && !matches!(first.to_ascii_lowercase(), b'o' | b'e') || first >= HANGUL;
+    if said.len() > LONGEST || plain && !said.as_bytes().contains(&b' ') {
         return false;
     }
     let bare = said.trim_matches(|c: char| c.is_whitespace() || "().,…[]*\"'+&".contains(c));
@@ -61,8 +66,11 @@ pub fn says_others(said: &str) -> bool {
     let (before, last) = bare.rsplit_once(' ').unwrap_or(("", bare));
     let before = before.trim_end();
     if !last.is_ascii() {
+        if before.is_empty() {
+            return false;
+        }
         let behind = bare.rsplit_once(" 외").map_or("", |(_, behind)| behind.trim_start());
-        return !before.is_empty() && matches!(last, "등" | "등등" | "외" | "등의" | "나머지")
+        return matches!(last, "등" | "등등" | "외" | "등의" | "나머지")
             || behind.starts_with(|c: char| c.is_ascii_digit())
             || ["다수", "여러", "몇", "여럿"].iter().any(|many| behind.starts_with(many));
     }

@@ -33,7 +33,7 @@ fn is_bracketed(said: &str) -> bool {
 fn has_korean_and(said: &str) -> bool {
     let with_final = |word: &str| {
         let last = word.chars().next_back().filter(|c| ('가'..='힣').contains(c));
-        last.map(|c| (c as u32 - 0xac00) % 28 > 0).filter(|_| word.chars().count() > 1)
+        last.map(|c| !(c as u32 - 0xac00).is_multiple_of(28)).filter(|_| word.chars().count() > 1)
     };
     let mut words = said.split_whitespace().peekable();
     while let Some(word) = words.next() {

@@ -10,6 +10,7 @@ pub mod times;
 use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
+use super::normalise::{is_struck, label_currency};
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
 use super::validate::{excerpt, in_words, size, wanted};
 
@@ -151,14 +152,18 @@ impl Walk {
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     match node.item(index) {
-                        Rest::Node(of_item) => self.visit(item, of_item, &Path::Index(path, index), depth + 1),
+                        Rest::Node(of_item) => {
+                            let path = Path::Index(path, index);
+                            self.visit(item, of_item, &path, depth + 1);
+                            self.tell_others(item, of_item, &path);
+                        }
                         Rest::Any => {}
                         Rest::Forbidden => self.misfits += 1,
                     }
                 }
             }
             Value::String(text) => {
-                let Some(format) = node.format() else { return };
+                let Some(format) = node.format() else { return self.tell_struck(value, path) };
                 if super::formats::fits(format, text) {
                     if self.in_seconds
                         && let Some(seconds) = times::seconds(format, text)
@@ -188,6 +193,20 @@ impl Walk {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A text that is struck out is kept: whether it is said all the same is not for here to say.
+    fn tell_struck(&mut self, value: &Value, path: &Path<'_>) {
+        if !self.in_seconds && value.as_str().is_some_and(is_struck) {
+            self.changed(path, "struck_out", value.clone(), value.clone(), true);
+        }
+    }
+
+    /// An item that stands for others is no item.
+    fn tell_others(&mut self, item: &Value, node: Node<'_>, path: &Path<'_>) {
+        if !self.in_seconds && node.choices().is_none() && item.as_str().is_some_and(super::plain::says_others) {
+            self.changed(path, "others_not_named", item.clone(), item.clone(), true);
         }
     }
 
@@ -322,7 +341,8 @@ impl Walk {
             // A second field that means the same stays what it is.
             match meant.filter(|meant| !fields.contains_key(*meant)) {
                 Some(meant) => {
-                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), false);
+                    let currency = node.called(&key).and_then(|field| label_currency(&key, &field));
+                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), currency.is_some());
                     fields.insert(meant.to_string(), value);
                 }
                 None => drop(fields.insert(key, value)),

@@ -21,7 +21,9 @@ mod time;
 mod walk;
 
 pub use choose::{Chosen, choose};
+pub(super) use money::{SIGNS, label_currency};
 pub use number::{NumberReading, number};
+pub(super) use text::is_struck;
 pub(super) use time::why_no_day;
 pub use time::{TimeReading, Want, time};
 pub(super) use walk::marks;

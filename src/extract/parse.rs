@@ -169,7 +169,7 @@ fn tell_left_out(text: &str, found: &mut [Candidate], schema: Option<&Schema>) {
                 && schema.is_some_and(|schema| super::plain::names_what_follows(said, schema, &found[index].value))
             || remarks::takes_back(said, behind)
             || !behind && alone && (cues::cue(said, false) == cues::Cue::Example || cues::disowns(said))
-            || behind && schema.is_some_and(|schema| remarks::tells_another_number(said, schema, &found[index].value))
+            || behind && schema.is_some_and(|schema| remarks::tells_another(said, schema, &found[index].value))
             || schema.is_some_and(|schema| super::plain::speaks_of_a_field(said, schema));
         let beginning = crate::units::beginning(said, 200);
         let before =

@@ -6,13 +6,16 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `table`, `tags`, `field`, `remarks`.
+//! Next: `block`, `below`, `table`, `tags`, `field`, `quotes`, `item`, `remarks`, `closing`, `words`.
 
 mod below;
 #[cfg(test)]
 mod below_tests;
 mod block;
+mod closing;
 mod field;
+mod item;
+mod quotes;
 pub(super) mod remarks;
 mod table;
 #[cfg(test)]
@@ -21,17 +24,20 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod ways;
+mod words;
 
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
 use super::coerce::scalars::may_be_grouped;
+use super::normalise::{SIGNS, label_currency};
 use super::parse::{Candidate, change, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
 use super::validate::brief;
 use crate::units;
 
+pub use self::item::{may_be_several, says_others};
 use self::remarks::{footers, left_out, rest};
 
 /// What the text says of the schema's fields; a list where the schema asks for one; the text itself where it asks for a scalar. The reading
@@ -58,7 +64,35 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     // Stable: of two readings with as many fields the earlier stays first.
     found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
+    let currencies = if found.is_empty() { Vec::new() } else { currencies(text, &lines, root) };
+    found.iter_mut().for_each(|candidate| candidate.changes.extend(currencies.iter().cloned()));
     found.extend(scalar(text, root));
+    found
+}
+
+/// Currencies that stand in labels and tables' heads of a text, and that the fields do not name: `price ($): 35`.
+fn currencies(text: &str, lines: &[field::Line], root: Node<'_>) -> Vec<Change> {
+    const MOST: usize = 8;
+    let mut shapes = block::shapes(root);
+    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
+    let mut found: Vec<Change> = Vec::new();
+    for line in lines.iter().filter(|line| text[line.body.clone()].contains(SIGNS)) {
+        let said = &text[line.body.clone()];
+        for shape in &shapes {
+            let fields = field::fields(text, &line.body, *shape).into_iter();
+            let labels = fields.map(|field| (&text[field.start..field.value], field.property));
+            let heads = said.split('|').filter(|_| said.contains('|')).map(str::trim);
+            let heads = heads.filter(|head| head.contains(SIGNS)).filter_map(|head| Some((head, shape.called(head)?)));
+            for (label, property) in labels.chain(heads) {
+                found
+                    .extend(label_currency(label, &property).map(|kind| change(kind, label.into(), Value::Null, true)));
+            }
+        }
+        if found.len() >= MOST {
+            break;
+        }
+    }
+    found.truncate(MOST);
     found
 }
 
@@ -374,13 +408,6 @@ pub fn may_be_a_list(said: &str) -> bool {
     let said = said.trim();
     let marked = field::lines(said, 0..said.len()).iter().filter(|line| line.marked).take(2).count() > 1;
     marked || said.contains([',', ';', '、', '，']) && is_list(said)
-}
-
-/// Whether a text that is one item may be several: 김철수 및 이영희, `Kim/Lee`. An English `and` is in many a name.
-pub fn may_be_several(said: &str) -> bool {
-    let parts = |at: usize| !said[..at].ends_with(|c: char| !c.is_alphabetic() && !matches!(c, ' ' | ')'));
-    let joined = [" 및 ", " 그리고 ", "·", "|", " #"].iter().any(|word| said.contains(word));
-    joined || !said.contains("://") && said.match_indices('/').any(|(at, _)| at > 0 && parts(at))
 }
 
 /// Whether a text in the place of a list may say that there is nothing to list.

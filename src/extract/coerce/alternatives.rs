@@ -26,7 +26,7 @@ impl Walk {
             if self.in_seconds && as_it_is.all(|other| other.format() == first.format()) {
                 self.visit(value, first, path, depth);
             }
-            return;
+            return self.tell_struck(value, path);
         }
         // Null is no way for anything else, so that what may be null is mostly one way; text that says null has its own rule.
         let null = Kind::Null.as_kinds();

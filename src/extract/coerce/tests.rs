@@ -294,3 +294,25 @@ fn a_default_for_what_has_to_be_said_and_a_field_of_several_are_guesses() {
     assert_eq!(marks(ways(only("price", "integer")), json!(5)), [("field_implied".into(), true)]);
     assert_eq!(marks(ways(only("name", "string")), json!(5)), [("field_implied".into(), false)]);
 }
+
+#[test]
+fn what_is_struck_out_and_what_stands_for_others_is_kept_and_marked() {
+    let schema = json!({"type": "object", "properties": {
+        "people": {"type": "array", "items": {"type": "string"}}, "name": {"type": "string"},
+        "place": {"anyOf": [{"type": "string"}, {"type": "null"}]}}});
+    let value = json!({"people": ["Kim", "3 others", "~~Lee~~"], "name": "<S>Kim</S>", "place": "~~Busan~~"});
+    let done = coerced(&value, &schema);
+    assert_eq!(done.value, value);
+    assert!(done.changes.iter().all(|change| change.lossy));
+    assert_eq!(
+        kinds(&done),
+        [
+            ("/people/1", "others_not_named"),
+            ("/people/2", "struck_out"),
+            ("/name", "struck_out"),
+            ("/place", "struck_out")
+        ]
+    );
+    let value = json!({"people": ["Kim and Lee", "~~Kim~~ and ~~Lee~~"], "name": "3 others", "place": "~5"});
+    assert_eq!(taken(&value, &schema), Some(value));
+}

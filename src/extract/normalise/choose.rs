@@ -43,7 +43,7 @@ const COPULAS: usize = 5;
 #[rustfmt::skip]
 const FILLERS: &[&str] = &[
     "a", "an", "the", "is", "are", "it", "its", "s", "this", "that", "these", "of", "as", "be", "in", "by", "for", "here", "i", "m",
-    "d", "ll", "we", "my", "your", "would", "should", "say", "think", "believe", "choose", "chose", "pick", "select", "selected", "answer",
+    "d", "ll", "we", "my", "your", "would", "say", "choose", "chose", "pick", "select", "selected", "answer",
     "answers", "category", "class", "classified", "classification", "label", "labeled", "labelled", "marked", "listed", "type", "kind",
     "status", "state", "condition", "choice", "option", "value", "result", "output", "response", "final", "correct", "item", "product",
     "following", "one", "so", "yes", "ok", "sure", "currently", "now", "still", "done", "brand", "already", "has", "have", "been",
@@ -108,6 +108,31 @@ pub fn choose(text: &str, choices: &[Choice], about: &str) -> Option<Chosen> {
     let chosen = by_words(text, choices, about)?;
     let left_over = chosen.left_over || has_sign(text, choices.get(chosen.index)?);
     Some(Chosen { left_over, ..chosen })
+}
+
+/// Say before a colon that what follows is another one, or a guess.
+#[rustfmt::skip]
+const NO_LABELS: &[&str] = &[
+    "old", "previous", "previously", "former", "formerly", "earlier", "prior", "before", "last", "next", "rejected", "excluded", "except", "wrong",
+    "incorrect", "bad", "not", "no", "never", "instead", "otherwise", "alternative", "alternatively", "opposite", "guess", "guessed", "estimate", "estimated",
+    "assumed", "assuming", "assumption", "maybe", "perhaps", "probably", "possibly", "likely", "default", "example", "sample", "template", "draft",
+    "minimum", "maximum", "min", "max", "least", "most", "if", "unless", "or", "from", "이전", "기존", "변경", "전", "오답", "제외", "추정", "추측", "예상",
+    "아마", "가정", "예시", "예", "초안", "최소", "최대", "기본값", "또는", "다음",
+];
+
+/// Whether the text is a label and the name alone: `Priority: High`, `**Sentiment:** Negative`. Such a label names what is asked for, where the
+/// list is all that is asked for.
+pub(super) fn is_labelled(text: &str, choice: &Choice) -> bool {
+    let mark = |c: char| c.is_whitespace() || "*_`\"'.".contains(c);
+    let Some((label, said)) = text.trim_matches(mark).split_once([':', '：']) else { return false };
+    let said = said.trim_matches(mark).to_lowercase();
+    let name = choice.value.as_str().into_iter().chain(choice.title.as_deref()).any(|name| name.to_lowercase() == said);
+    let label = label.trim_matches(|c: char| mark(c) || c == '-').to_lowercase();
+    let words: Vec<&str> = label.split(' ').collect();
+    name && words.len() < 3
+        && words
+            .iter()
+            .all(|word| word.chars().all(char::is_alphabetic) && !word.is_empty() && !NO_LABELS.contains(word))
 }
 
 /// Whether a sign beside a name makes a bound or a question of it: `≥ medium`, `high+`, `low (?)`. An arrow, a tag and a sign of the name's

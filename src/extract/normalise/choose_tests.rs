@@ -184,6 +184,10 @@ fn words_that_are_left_over_are_told() {
         "to be sold",
         "최상 아래 등급",
         "배송이 최상",
+        "sold, I think",
+        "I think sold",
+        "I believe it is sold",
+        "should be sold",
     ] {
         assert_eq!(left_over(text), Some(true), "{text}");
     }
@@ -199,5 +203,27 @@ fn a_sign_beside_a_name_is_left_over() {
     }
     for text in ["**medium**", "-> medium", "- medium"] {
         assert!(super::choose(text, &levels, "").is_some_and(|chosen| !chosen.left_over), "{text}");
+    }
+}
+
+#[test]
+fn a_label_before_the_name_alone_is_told_from_a_doubt() {
+    let high = Choice { value: "High".into(), title: None, description: None };
+    for text in
+        ["Priority: High", "**Sentiment:** high", "**Priority**: High.", "- Issue priority: High", "우선순위: High"]
+    {
+        assert!(is_labelled(text, &high), "{text}");
+    }
+    for text in [
+        "Old: High",
+        "Not sure: High",
+        "Guess: High",
+        "Priority: High?",
+        "Priority: not High",
+        "A: b: High",
+        "이전: High",
+        "High",
+    ] {
+        assert!(!is_labelled(text, &high), "{text}");
     }
 }

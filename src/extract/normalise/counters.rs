@@ -479,4 +479,5 @@ pub(super) const WORDS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const CHANGES: &[&str] = &[
     "마이너스", "플러스", "할인", "인상", "인하", "깎", "추가", "절약", "차이", "저렴", "싸", "비싸", "품절", "매진", "소진",
+    "반값",
 ];

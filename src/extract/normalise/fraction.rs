@@ -103,8 +103,9 @@ pub(super) fn power(text: &Text, core: &Core) -> Option<(Amount, usize)> {
     Some((Amount::Rounded(value), end))
 }
 
-/// Whether 9/10 may be nine of ten points rather than nine tenths.
+/// Whether 9/10 may be nine of ten points rather than nine tenths. What comes out whole is no part of anything: 2/2, 8/4.
 pub(super) fn is_score(text: &Text, core: &Core) -> bool {
     let full = denominator(text, core.end).and_then(|(under, _)| under.small());
-    core.literal && full.is_some_and(|full| matches!(full, 5 | 10 | 100))
+    let whole = |full: i64| core.value.small().is_some_and(|got| full != 0 && got % full == 0);
+    core.literal && full.is_some_and(|full| matches!(full, 5 | 10 | 100) || whole(full))
 }

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use super::index::Index;
 use super::text::is_alphanumeric;
+use crate::extract::schema::Kind;
+use crate::extract::schema::node::Property;
 
 /// Signs and words of a currency other than the won, and the change that leaving it out is.
 const CURRENCIES: [(&str, &[&str]); 14] = [
@@ -76,6 +78,15 @@ const RATES: &[&str] = &[
     "회당",
     "건당",
     "씩",
+    "각",
+    "각각",
+    "apiece",
+    "a piece",
+];
+/// Say it right beside the amount alone: 한 개 3만원.
+#[rustfmt::skip]
+const RATES_BESIDE: &[&str] = &[
+    "한 개", "한개", "하나", "한 장", "한 병", "한 권", "한 벌", "한 켤레", "한 박스", "한 세트", "한 명", "한 사람", "한 잔", "한 팩", "한 봉지",
 ];
 /// Say that the amount is taken off another one, that another is made of it, or that it is another one than what is paid now.
 const CHANGES: &[&str] = &[
@@ -103,6 +114,16 @@ const CHANGES: &[&str] = &[
     "출고가",
     "구입가",
     "구매가",
+    "retail",
+    "originally",
+    "msrp",
+    "rrp",
+];
+/// Say right beside an amount that it is theirs: 배송비 3천원. 배송비 포함 5만원 is the price.
+#[rustfmt::skip]
+const CHANGES_BESIDE: &[&str] = &[
+    "할인", "배송비", "배송료", "택배비", "운송비", "설치비", "배달비", "수수료", "새 제품", "새제품", "새 상품", "새상품", "신품", "shipping", "delivery",
+    "postage",
 ];
 
 /// What a name says.
@@ -114,7 +135,9 @@ enum Name {
     Money,
     Funds,
     Rate,
+    RateBeside,
     Change,
+    ChangeBeside,
 }
 
 static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
@@ -122,7 +145,8 @@ static NAMES: LazyLock<Index<Name>> = LazyLock::new(|| {
     let currencies = currencies.flat_map(|(at, (_, names))| names.iter().map(move |name| (*name, Name::Currency(at))));
     let of = |names: &'static [&str], says: Name| names.iter().map(move |name| (*name, says));
     let of_money = of(WON, Name::Won).chain(of(MONEY, Name::Money)).chain(of(FUNDS, Name::Funds));
-    Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)))
+    let beside = of(RATES_BESIDE, Name::RateBeside).chain(of(CHANGES_BESIDE, Name::ChangeBeside));
+    Index::new(currencies.chain(of_money).chain(of(RATES, Name::Rate)).chain(of(CHANGES, Name::Change)).chain(beside))
 });
 
 /// Which names a text has.
@@ -148,8 +172,8 @@ impl Said {
                     Name::Won => said.won = true,
                     Name::Money => said.money = true,
                     Name::Funds => said.funds = true,
-                    Name::Rate => said.rate = true,
-                    Name::Change => said.change = true,
+                    Name::Rate | Name::RateBeside => said.rate = true,
+                    Name::Change | Name::ChangeBeside => said.change = true,
                 }
             }
         }
@@ -166,6 +190,7 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         // Of the field's names alone.
         Name::Funds => false,
         Name::Rate => is_word(&text, at, name) || is_rate_behind(&text, at, name),
+        Name::RateBeside | Name::ChangeBeside => is_word(&text, at, name) && has_amount(&text, at, name),
     });
     let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
@@ -193,6 +218,27 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     lost
 }
 
+/// Signs of a currency; names are compared without them.
+pub(in crate::extract) const SIGNS: [char; 5] = ['$', '€', '£', '¥', '₩'];
+
+/// The kind of what is lost where `label` is taken for the name of a field that takes numbers: `price ($)` for a price in won.
+pub(in crate::extract) fn label_currency(label: &str, field: &Property<'_>) -> Option<&'static str> {
+    let node = field.node;
+    if !label.contains(SIGNS) || !(node.accepts(Kind::Integer) || node.accepts(Kind::Number)) {
+        return None;
+    }
+    let label = label.to_lowercase();
+    let names = field.names.iter().map(String::as_str).chain([field.key]);
+    let about: Vec<&str> = names.chain(node.title()).chain(node.description()).collect();
+    let about = about.join(" ").replace('_', " ").to_lowercase();
+    let said = Said::of(&label, |_, at, name| is_word(&label, at, name));
+    let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
+    match said.currencies.iter().position(|said| *said) {
+        Some(which) => (!named.currencies[which]).then_some(CURRENCIES[which].0),
+        None => (said.won && !named.won && named.currencies.contains(&true)).then_some("currency_krw_dropped"),
+    }
+}
+
 /// Whether the sign or word there stands right before or after a number; 불 is fire as well.
 fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
@@ -203,6 +249,23 @@ fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let is_latin = |c: char| c.is_ascii_alphabetic();
     let whole = !name.starts_with(is_latin) || !text[..at].ends_with(is_latin);
     whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
+}
+
+/// Whether an amount stands right behind the name, with no more than a particle or a colon between, or right before it at the text's end.
+fn has_amount(text: &str, at: usize, name: &str) -> bool {
+    let number = |c: char| c.is_numeric() || "$₩€£¥일이삼사오육칠팔구십백천만억약".contains(c);
+    let rest = text[at + name.len()..].trim_start();
+    const BETWEEN: [&str; 13] =
+        ["fee", "cost", "price", "charge", "is", "가격", "값", "에", "은", "는", "이", "당", "가"];
+    // What is paid with a discount, 할인가, is the price.
+    let between = if name == "할인" { &BETWEEN[..12] } else { &BETWEEN[..] };
+    let is_amount = |rest: &str| rest.trim_start_matches([' ', ':', '=']).starts_with(number);
+    let behind = is_amount(rest) || between.iter().any(|word| rest.strip_prefix(word).is_some_and(is_amount));
+    let before = text[..at].strip_suffix(' ').is_some_and(|before| {
+        let before = before.trim_end_matches("won").trim_end_matches([' ', '원']);
+        before.ends_with(number)
+    });
+    behind || before && !rest.contains(is_alphanumeric)
 }
 
 /// Whether it stands right behind what it counts: 2만원씩, 1인당.
@@ -223,7 +286,28 @@ pub(super) fn is_word(text: &str, at: usize, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::lost;
+    use serde_json::json;
+
+    use super::{label_currency, lost};
+    use crate::extract::schema::Schema;
+
+    #[test]
+    fn a_label_may_name_a_currency_that_the_field_does_not() {
+        for (schema, label, kind) in [
+            (json!({"type": "integer", "description": "in won"}), "price ($)", Some("currency_usd_dropped")),
+            (json!({"type": "integer"}), "Price (US$)", Some("currency_usd_dropped")),
+            (json!({"type": "number", "description": "in dollars"}), "price ($)", None),
+            (json!({"type": "integer", "x-aliases": ["price ($)"]}), "price ($)", None),
+            (json!({"type": "integer", "description": "in won"}), "price (₩)", None),
+            (json!({"type": "integer", "description": "USD"}), "price (₩)", Some("currency_krw_dropped")),
+            (json!({"type": "string"}), "price ($)", None),
+        ] {
+            let schema =
+                Schema::from_value(&json!({"type": "object", "properties": {"price": schema}})).expect("a schema");
+            let field = schema.root().called("price").expect("the field");
+            assert_eq!(label_currency(label, &field), kind, "{label}");
+        }
+    }
 
     #[test]
     fn a_currency_that_the_field_does_not_name_is_named() {
@@ -252,6 +336,27 @@ mod tests {
             ("5만원 택배비 별도", "price", vec!["change_dropped"]),
             ("정가 5만원", "price", vec!["change_dropped"]),
             ("정가 5만원", "정가", vec![]),
+            ("할인 5천원", "price", vec!["change_dropped"]),
+            ("할인가 5만원", "price", vec![]),
+            ("배송비가 3천원", "price", vec!["change_dropped"]),
+            ("할인된 가격 5만원", "price", vec![]),
+            ("배송비 3천원", "price", vec!["change_dropped"]),
+            ("배송비: 3천원", "price", vec!["change_dropped"]),
+            ("배송비 3천원", "배송비", vec![]),
+            ("배송비 포함 5만원", "price", vec![]),
+            ("5만원 (택배비 포함)", "price", vec![]),
+            ("3천원 배송비", "price", vec!["change_dropped"]),
+            ("shipping 3,000", "price", vec!["change_dropped"]),
+            ("shipping fee 3,000", "price", vec!["change_dropped"]),
+            ("50,000, free shipping", "price", vec![]),
+            ("retail 50,000", "price", vec!["change_dropped"]),
+            ("originally 50,000", "price", vec!["change_dropped"]),
+            ("새 제품 5만원", "price", vec!["change_dropped"]),
+            ("5만원, 새 제품", "price", vec![]),
+            ("각 3만원", "price", vec!["rate_dropped"]),
+            ("한 개 3만원", "price", vec!["rate_dropped"]),
+            ("한 개에 3만원", "price", vec!["rate_dropped"]),
+            ("각자 내는 3만원", "price", vec![]),
             ("Rs. 50000", "price", vec!["currency_inr_dropped"]),
             ("50000 dollars", "price in dollars", vec![]),
             ("20,000 won a day", "price", vec!["rate_dropped"]),

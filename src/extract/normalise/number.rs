@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde_json::Number;
 
-use super::counters::{CHANGES, COUNTERS, GUESSES, LIMITS, LIMITS_ALONE};
+use super::counters::{CHANGES, COUNTERS, GUESSES, LIMITS, LIMITS_ALONE, PARTICLES};
 use super::decimal::Decimal;
 use super::denial;
 use super::index::Index;
@@ -37,6 +37,13 @@ pub struct NumberReading {
 /// grouped digits, digits with a number word, or bare digits that a copula introduces (`나이는 25`, `the answer is 42`).
 /// `25%` is 25. None otherwise, and for a text that gives two numbers, a bound (`100만원 이상`), a range (`두세 명`) or a denial (`3개 없음`).
 pub fn number(text: &str) -> Option<NumberReading> {
+    let read = one_number(text)?;
+    // A dash of a sentence's is a minus only perhaps: —5.
+    let dashed = read.value.as_f64().is_some_and(|value| value < 0.0) && text.contains(['\u{2014}', '\u{2015}']);
+    Some(NumberReading { lossy: read.lossy || dashed, ..read })
+}
+
+fn one_number(text: &str) -> Option<NumberReading> {
     let text = Text::new(text)?;
     let start = opening(&text);
     let first = phrase_at(&text, start);
@@ -46,7 +53,9 @@ pub fn number(text: &str) -> Option<NumberReading> {
         }
         // 3... may go on.
         let cut = text.at(phrase.end) == '.' && text.at(phrase.end + 1) == '.';
-        return reading(&phrase, phrase.kind).map(|read| NumberReading { lossy: read.lossy || cut, ..read });
+        // Accounts write what is owed in brackets: (500).
+        let owed = phrase.digits && (0..start).any(|place| text.at(place) == '(');
+        return reading(&phrase, phrase.kind).map(|read| NumberReading { lossy: read.lossy || cut || owed, ..read });
     }
     if text.longest(start, &["반", "절반"]).is_some_and(|(_, end)| closing(&text, end)) {
         return json(Amount::Exact(Decimal::HALF), "korean_number", false);
@@ -148,7 +157,7 @@ fn in_sentence(text: &Text, start: usize, first: Option<Phrase>) -> Option<Numbe
                     || is_at_all(text, &phrase)
                     || goes_on(&next)
                     || LIMITS_ALONE.contains(&next.as_str())
-                    || word_before(text, place).is_some_and(|word| word == "from")
+                    || word_before(text, place).is_some_and(|word| matches!(word.as_str(), "from" | "반" | "몇"))
                 {
                     return None;
                 }
@@ -220,7 +229,7 @@ fn is_amount(text: &Text, place: usize) -> bool {
     })
 }
 
-/// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 여 명. 여성 and 수박 are words.
+/// Whether the word behind a number makes another one of it: 2만 원대, 3만 몇천, 3만 여 명, 35만원 반. 여성 and 수박 are words.
 fn goes_on(word: &str) -> bool {
     const UNTOLD: [&str; 7] = ["몇", "얼마", "수십", "수백", "수천", "수만", "여원"];
     // 20,000 hundred are more than both.
@@ -229,6 +238,7 @@ fn goes_on(word: &str) -> bool {
     unit.is_some_and(|rest| rest.starts_with(['대', '권', '선', '여', '어']))
         || SIZES.contains(&word)
         || UNTOLD.iter().any(|untold| word.starts_with(untold))
+        || word.strip_prefix('반').is_some_and(|rest| rest.is_empty() || PARTICLES.contains(&rest))
         || word.strip_prefix('여').is_some_and(|rest| rest.is_empty() || COUNTERS.contains(&rest))
 }
 

@@ -54,3 +54,22 @@ fn more_words_for_a_guess_are_told() {
         assert!(number(text).is_some_and(|reading| reading.lossy && reading.value == Number::from(20_000)), "{text}");
     }
 }
+
+#[test]
+fn half_of_an_amount_and_a_few_of_it_are_none_of_that_amount() {
+    for text in ["반 만원", "몇 만원", "몇 백만원", "가격은 몇 만원", "35만원 반", "백만 원 반", "만원 반입니다"]
+    {
+        assert_eq!(number(text), None, "{text}");
+    }
+    assert!(number("만원 반도체").is_some_and(|reading| !reading.lossy));
+}
+
+#[test]
+fn what_may_be_a_score_an_account_or_millions_is_told() {
+    for text in ["8/4", "2/2", "2/2 passed", "1/1", "3MM", "$5MM", "(500)", "—5", "5만원 반값"] {
+        assert!(number(text).is_some_and(|reading| reading.lossy), "{text}");
+    }
+    for text in ["1/4", "2 1/4", "3/2", "3mm", "500 (won)", "-5", "−5", "[500]"] {
+        assert!(number(text).is_some_and(|reading| !reading.lossy), "{text}");
+    }
+}

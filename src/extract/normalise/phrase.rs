@@ -254,6 +254,9 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
         return with_unit(text, prefix, &core);
     }
     let after = text.skip_spaces(core.end);
+    // 3MM may be millions.
+    let shouted =
+        core.literal && text.cased(after) == 'M' && text.eat(after, "mm").is_some_and(|_| text.cased(after + 1) == 'M');
     // 350000 (won): a unit in brackets is one.
     let bracket = matches!(text.at(after), '(' | '[').then(|| text.skip_spaces(after + 1));
     // 제3조 is the third article, and not three trillion.
@@ -328,7 +331,7 @@ fn with_unit(text: &Text, prefix: &Prefix, core: &Core) -> Option<Phrase> {
     let phrase = attempts
         .into_iter()
         .find_map(|(amount, end, kind, unit)| finish(text, prefix, amount, end, kind, unit, Some(core)))?;
-    Some(Phrase { rough: phrase.rough || core.guessed || is_decade(text, core), ..phrase })
+    Some(Phrase { rough: phrase.rough || core.guessed || shouted || is_decade(text, core), ..phrase })
 }
 
 /// Whether 20대 may be somebody's twenties rather than twenty machines.

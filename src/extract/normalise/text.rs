@@ -157,6 +157,37 @@ impl Begins {
     }
 }
 
+/// The tags of what is struck out.
+const STRUCK: [&str; 3] = ["s", "del", "strike"];
+
+/// Whether a part of a text is struck out: `~~red~~ blue`, `<s>yes</s>`. What is struck out is not said.
+pub(super) fn has_struck(text: &str) -> bool {
+    // Most texts have neither sign, and that is cheap to see.
+    let has = |sign: u8| text.as_bytes().contains(&sign);
+    // Three are a fence's.
+    has(b'~') && !text.contains("~~~") && text.find("~~").is_some_and(|at| text[at + 2..].contains("~~"))
+        || has(b'<') && STRUCK.iter().any(|tag| text.split("</").skip(1).any(|rest| closes(rest, tag).is_some()))
+}
+
+/// Whether the whole of it is.
+pub(in crate::extract) fn is_struck(text: &str) -> bool {
+    let text = text.trim();
+    if let Some(rest) = text.strip_prefix("~~") {
+        return rest.find("~~").is_some_and(|end| end > 0 && end + 2 == rest.len());
+    }
+    let Some(rest) = text.strip_prefix('<') else { return false };
+    STRUCK.iter().any(|tag| {
+        let said = closes(rest, tag).and_then(|said| said.split_once("</"));
+        said.is_some_and(|(_, rest)| closes(rest, tag) == Some(""))
+    })
+}
+
+/// What stands behind a tag's name and its end.
+fn closes<'t>(rest: &'t str, tag: &str) -> Option<&'t str> {
+    let name = rest.get(..tag.len()).filter(|name| name.eq_ignore_ascii_case(tag))?;
+    rest[name.len()..].strip_prefix('>')
+}
+
 pub(super) fn is_hangul(character: char) -> bool {
     ('가'..='힣').contains(&character)
 }

@@ -8,7 +8,8 @@ use super::super::attempt::Change;
 use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
-use super::choose::with_value;
+use super::choose::{is_labelled, with_value};
+use super::text::has_struck;
 use super::time::asked_for;
 use super::{Want, answer, choose, measure, money, number, time};
 
@@ -244,9 +245,17 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
 }
 
 fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+    if has_struck(text) {
+        return None;
+    }
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
-        return chosen(text, choices, &about([key(path), node.title(), None]));
+        let mut reading = chosen(text, choices, &about([key(path), node.title(), None]))?;
+        let labelled = || choices.iter().any(|c| c.value == reading.value && is_labelled(text, c));
+        if path.is_empty() && reading.kind == IN_SENTENCE && reading.lossy && labelled() {
+            reading.lossy = false;
+        }
+        return Some(reading);
     }
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
@@ -313,13 +322,15 @@ fn answered(text: &str, choices: &[Choice]) -> Option<Reading> {
     Some(Reading { value: choice.value.clone(), kind: "yes_or_no", lossy: answer.left_over, open: Vec::new() })
 }
 
+const IN_SENTENCE: &str = "enum_in_sentence";
+
 fn chosen(text: &str, choices: &[Choice], about: &str) -> Option<Reading> {
     if let Some(reading) = answered(text, choices) {
         return Some(reading);
     }
     if let Some(chosen) = choose(text, choices, about) {
         let value = choices.get(chosen.index)?.value.clone();
-        return Some(Reading { value, kind: "enum_in_sentence", lossy: chosen.left_over, open: Vec::new() });
+        return Some(Reading { value, kind: IN_SENTENCE, lossy: chosen.left_over, open: Vec::new() });
     }
     if choices.iter().any(|choice| choice.value.is_boolean()) {
         return yes_or_no(text).filter(|reading| with_value(choices, &reading.value).is_some());

@@ -217,3 +217,25 @@ fn a_moment_that_ends_something_is_marked_where_none_is_asked_for() {
     assert_eq!(kinds("due", "weekly meeting on Dec 3, 2026 3pm"), ["repetition_dropped"]);
     assert!(kinds("at", "The blended session is on Dec 3, 2026 at 3pm").is_empty());
 }
+
+#[test]
+fn what_is_struck_out_is_not_said() {
+    let schema = json!({"type": "object", "properties": {
+        "color": {"enum": ["red", "blue"]}, "ok": {"type": "boolean"}, "n": {"type": "integer"},
+        "day": {"type": "string", "format": "date"}, "name": {"type": "string"}}});
+    let struck = json!({"color": "~~red~~", "ok": "<del>yes</del>", "n": "~~5~~", "day": "~~2026년 11월 5일~~"});
+    let done = run(schema.clone(), struck.clone());
+    assert_eq!(done.value, struck);
+    assert!(done.changes.is_empty());
+    let done = run(schema, json!({"color": "~~blue~~ red", "name": "~~Kim~~ and ~~Lee~~", "n": "~5"}));
+    assert_eq!(changed(&done), [("/n".to_string(), "plain_number".to_string(), true)]);
+}
+
+#[test]
+fn a_label_is_no_guess_where_the_list_is_all_that_is_asked_for() {
+    let list = json!({"enum": ["High", "Low"]});
+    let lossy = |done: Normalised| done.changes.iter().any(|change| change.lossy);
+    assert!(!lossy(run(list.clone(), json!("Priority: High"))) && lossy(run(list.clone(), json!("Old: High"))));
+    let field = json!({"type": "object", "properties": {"price": list}});
+    assert!(lossy(run(field, json!({"price": "Priority: High"}))));
+}

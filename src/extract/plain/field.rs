@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::quotes::{unescaped, unquoted};
 use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
@@ -320,7 +321,7 @@ pub fn scalar(said: &str, node: Node<'_>) -> Value {
             return candidate.value;
         }
     }
-    let text = unquoted(said);
+    let text = &*unescaped(said);
     // Of `150.000` the zeros are kept: whether they are a group is told of text alone.
     if !node.accepts(Kind::String)
         && !may_be_grouped(text)
@@ -479,16 +480,6 @@ pub fn unmarked(said: &str) -> &str {
         let inner = said.strip_prefix(mark).and_then(|said| said.strip_suffix(mark));
         if let Some(inner) = inner.filter(|inner| !inner.is_empty() && !inner.contains(mark)) {
             said = inner.trim();
-        }
-    }
-    said
-}
-
-fn unquoted(said: &str) -> &str {
-    for (open, close) in [('"', '"'), ('\'', '\''), ('“', '”'), ('‘', '’')] {
-        let inner = said.strip_prefix(open).and_then(|said| said.strip_suffix(close));
-        if let Some(inner) = inner.filter(|inner| !inner.contains([open, close])) {
-            return inner;
         }
     }
     said

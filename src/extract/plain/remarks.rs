@@ -1,11 +1,14 @@
 //! What stands around what was read: which of it says something that the value does not have, or takes the value back, and which is courtesy
 //! or a remark on the answer. Next: `super` for what is read.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::{block, field};
+use super::words::Words;
+use super::{block, closing, field};
 use crate::extract::attempt::Change;
 use crate::extract::normalise;
 use crate::extract::parse::{change, cues, footnote};
@@ -78,7 +81,7 @@ pub fn is_courteous(line: &str) -> bool {
     }
     let said = line.to_lowercase();
     let mut sentences = said.split_inclusive(['.', '!', '?', '。']).filter(|s| s.contains(char::is_alphanumeric));
-    sentences.all(|sentence| COURTESY.iter().any(|word| sentence.contains(word)))
+    sentences.all(|sentence| COURTEOUS.are_in(sentence))
 }
 
 /// A remark on the answer as a whole: `Total: 1`, `Confidence: 95%`, `(2 fields)`.
@@ -108,16 +111,41 @@ const TAKE_BACK: &[&str] = &[
     "however", "incorrect", "ignore", "disregard", "update:", "edit:", "has changed", "was changed", "changed to", "dropped to",
     "lowered", "raised to", "reduced to", "has been sold", "was sold", "is sold", "sold out", "expired", "assum", "guess", "placeholder", "made up",
     "하지만", "그러나", "다만", "무시", "잘못", "틀렸", "틀린", "변경", "바뀌", "바뀐", "내렸", "올렸", "확인해 보니", "확인해보니", "확인 결과", "다시 보니", "사실은",
-    "사실 ", "추정", "추측", "가정", "임의로",
+    "사실 ", "추정", "추측", "가정", "임의로", "지어낸", "꾸며낸", "꾸며 낸", "추론", "inferred", "invented", "fabricated", "fictional", "fictitious",
+    "hallucinat", "truncated", "was cut off", "were cut off", "잘렸", "잘린", "answer is unknown", "i don't know", "모르겠",
 ];
+/// Say behind a value that there is more than it holds.
+#[rustfmt::skip]
+const GO_ON: &[&str] = &[
+    "there is a second", "there is another", "there are more", "there are other", "another person", "second person", "and so on", "and so forth",
+    "remaining items", "remaining people", "나머지는 생략", "나머지 생략", "이하 생략",
+    "중략", "더 있습니다", "더 있음",
+];
+/// Say before a value that it is none, or one of several.
+#[rustfmt::skip]
+const NO_ANSWER: &[&str] = &[
+    "made one up", "made it up", "made up", "made this up", "made them up", "invented", "fabricated", "only the first", "just the first", "첫 번째만",
+    "지어낸", "지어냈", "꾸며낸", "임의로 만든",
+];
+/// Alone in the line before a value, or with a word before them, they say what it is.
+#[rustfmt::skip]
+const HEADS: &[&str] = &["template", "guess", "placeholder", "dummy", "hypothetical", "추정", "추측", "가정", "템플릿", "양식"];
 /// Say anywhere that what is told is void.
 #[rustfmt::skip]
 const VOID: &[&str] = &[
     "cancelled", "canceled", "no longer", "not for sale", "for sale anymore", "취소된", "취소됨", "취소되", "취소했", "판매완료", "판매 완료", "거래완료",
     "거래 완료", "품절",
 ];
+/// What takes back the value before it.
+static DOUBTS: LazyLock<Words> = LazyLock::new(|| Words::of([VOID, TAKE_BACK, GO_ON].concat()));
+/// What takes back the value behind it.
+static DENIALS: LazyLock<Words> = LazyLock::new(|| Words::of([VOID, NO_ANSWER].concat()));
+static MORE: LazyLock<Words> = LazyLock::new(|| Words::of([" more", " other", " additional"]));
+static COURTEOUS: LazyLock<Words> = LazyLock::new(|| Words::of(COURTESY.iter().copied()));
 /// Longer prose is an essay rather than a remark on a value.
 const LONGEST: usize = 2_000;
+/// Of more values than that none is looked for in prose.
+const MOST_VALUES: usize = 256;
 
 /// Whether prose takes back a value: one that stands before it, or, where it is `behind`, the value that it follows.
 pub fn takes_back(said: &str, behind: bool) -> bool {
@@ -129,14 +157,70 @@ pub fn takes_back(said: &str, behind: bool) -> bool {
     }
     let said = said.to_lowercase();
     sentences(&said).filter(|sentence| !is_courteous(sentence)).any(|sentence| {
-        let says = |words: &[&str]| words.iter().any(|word| sentence.contains(word));
-        says(VOID) || behind && says(TAKE_BACK)
+        if behind { DOUBTS.are_in(sentence) || counts_more(sentence) } else { DENIALS.are_in(sentence) }
+    }) || !behind && heads(&said)
+}
+
+/// `2 more people`, `two others`: how many are not in the value. `1 more thing` is none of them.
+fn counts_more(sentence: &str) -> bool {
+    if !MORE.are_in(sentence) {
+        return false;
+    }
+    let words: Vec<&str> =
+        sentence.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric())).collect();
+    let counts = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit())
+            || ["one", "two", "three", "four", "five", "several", "many"].contains(&word)
+    };
+    words.windows(2).enumerate().any(|(at, pair)| {
+        let thing = words.get(at + 2).is_some_and(|next| matches!(*next, "thing" | "time" | "question" | "note"));
+        counts(pair[0]) && matches!(pair[1], "more" | "other" | "others" | "additional") && !thing
     })
 }
 
+/// Whether the words right before a value are its head: `Template:`, `My best guess:`. A completed template is one no longer.
+fn heads(said: &str) -> bool {
+    let Some(line) = said.trim_end_matches(|c: char| c.is_whitespace() || "*_`".contains(c)).strip_suffix([':', '：'])
+    else {
+        return false;
+    };
+    let line = line.rsplit(['.', '!', '?', '\n', ':']).next().unwrap_or_default();
+    let bare = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let words: Vec<&str> = bare.collect();
+    match words.as_slice() {
+        [head] => HEADS.contains(head),
+        ["my" | "a" | "best" | "rough", head] | ["my" | "a", "best" | "rough", head] => HEADS.contains(head),
+        _ => false,
+    }
+}
+
+/// Whether a sentence behind a value says of one of its fields what the value has nowhere: `The city is Seoul.` Only a word with a capital is taken
+/// for a value: `The contact is not told.`
+fn tells_another_value(said: &str, schema: &Schema, value: &Value) -> bool {
+    const VERBS: [&str; 3] = [" is ", " was ", " = "];
+    if said.len() > LONGEST || size(value) > MOST_VALUES || !VERBS.iter().any(|verb| said.contains(verb)) {
+        return false;
+    }
+    let held = LazyCell::new(|| value.to_string().to_lowercase());
+    sentences(said).any(|sentence| {
+        let Some((name, told)) = VERBS.iter().find_map(|verb| sentence.split_once(verb)) else { return false };
+        let name = name.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        let name =
+            ["the ", "their ", "his ", "her ", "its "].iter().find_map(|word| name.strip_prefix(word)).unwrap_or(&name);
+        let told = told.trim_matches(|c: char| !c.is_alphanumeric());
+        let names = told.starts_with(char::is_uppercase) && told.split_whitespace().count() < 4;
+        let named = |shape: Node| shape.called(name).is_some_and(|field| field.node.accepts(Kind::String));
+        names && block::shapes(schema.root()).into_iter().any(named) && !held.contains(&told.to_lowercase())
+    })
+}
+
+/// Whether a sentence behind a value says another thing of one of its fields.
+pub fn tells_another(said: &str, schema: &Schema, value: &Value) -> bool {
+    tells_another_number(said, schema, value) || tells_another_value(said, schema, value)
+}
+
 /// Whether a sentence behind a value names one of its fields with numbers of which none is in the value: `The price is 45,000 now.`
-pub fn tells_another_number(said: &str, schema: &Schema, value: &Value) -> bool {
-    const MOST_VALUES: usize = 256;
+fn tells_another_number(said: &str, schema: &Schema, value: &Value) -> bool {
     if said.len() > LONGEST || !said.contains(|c: char| c.is_ascii_digit()) || size(value) > MOST_VALUES {
         return false;
     }
@@ -248,10 +332,11 @@ pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: us
         // `Absent:` between the items of one list says that those below are of another; `Item 2:` counts them.
         let parts = listed && heading && (first..last).contains(&at) && !said.contains(char::is_numeric);
         let source = at > last && is_source(said);
+        let closes = at > last && !line.marked && !below_field && closing::is_closing(said);
         let within = at < footers
             && !source
             && (strange || parts || below_field || !heading && (named || (first..last).contains(&at)));
-        if within || at > last && tells(said, at >= footers) {
+        if !closes && (within || at > last && tells(said, at >= footers)) {
             left_out(&mut changes, said, true);
         } else {
             prose.push_str(said);
@@ -288,6 +373,14 @@ mod tests {
             "위 내용은 잘못되었습니다.",
             "I assumed that the condition is good.",
             "Please ignore the above.",
+            "(2 more people were mentioned)",
+            "There is a second person, Bob (40).",
+            "나머지는 생략",
+            "The output was truncated.",
+            "... and so on",
+            "The name is invented.",
+            "Age was inferred from context.",
+            "the answer is unknown",
         ] {
             assert!(takes_back(said, true), "{said}");
         }
@@ -296,11 +389,51 @@ mod tests {
             "I could not find the contact.",
             "요청하신 JSON입니다.",
             "However, let me know if you need more.",
+            "One more thing to check.",
+            "Some more context would help.",
+            "No other people are named.",
+            "Note: the age was stated directly.",
+            "위 정보는 메시지에서 추출한 것입니다.",
+            "The contact was not mentioned.",
+            "(Price is in KRW.)",
+            "Please verify the details before use.",
         ] {
             assert!(!takes_back(said, true), "{said}");
         }
         assert!(takes_back("This listing was cancelled:", false) && takes_back("판매완료", false));
         assert!(!takes_back("The JSON was wrong. However, here it is, corrected:", false));
+    }
+
+    #[test]
+    fn prose_before_a_value_may_say_that_it_is_none() {
+        for said in [
+            "I could not find a person, so I made one up:",
+            "Template:",
+            "Sure!\n**Guess:**",
+            "My best guess:",
+            "추정:",
+            "Only the first of three people:",
+        ] {
+            assert!(takes_back(said, false), "{said}");
+        }
+        for said in ["Here is the completed template:", "Result:", "I guess you want this:", "결과:", "Template"] {
+            assert!(!takes_back(said, false), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_said_of_a_field_and_is_not_in_the_value_is_another() {
+        let schema = Schema::from_value(&json!({"type": "object", "properties": {
+            "city": {"type": ["string", "null"]}, "age": {"type": "integer"}}}))
+        .expect("a schema");
+        let held = json!({"city": "Seoul", "age": 30});
+        let told = |said: &str, value: &Value| tells_another_value(said, &schema, value);
+        assert!(told("The city is Seoul.", &json!({"city": null, "age": 30})) && told("City is Busan.", &held));
+        for said in
+            ["The city is Seoul.", "The city is not told.", "The age is Old.", "The price is Firm.", "City: Busan"]
+        {
+            assert!(!told(said, &held), "{said}");
+        }
     }
 
     #[test]

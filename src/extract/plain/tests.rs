@@ -382,3 +382,34 @@ fn each_item_of_a_list_is_read_by_the_way_that_its_fixed_field_or_its_names_fit(
         assert_eq!(read["shapes"][1], json!({"kind": "circle", "r": 2}), "{text}");
     }
 }
+
+#[test]
+fn a_sentence_that_closes_the_answer_is_no_loss_below_fields() {
+    let schema = person();
+    for fields in ["name: John\nage: 25", "- **Name:** John\n- **Age:** 25", "| name | age |\n|---|---|\n| John | 25 |"]
+    {
+        for said in ["Note: the age was stated directly.", "The city was not mentioned.", "Done!"] {
+            let read = best(&format!("{fields}\n\n{said}"), &schema);
+            assert!(read.changes.iter().all(|c| !c.lossy), "{fields} {said}: {:?}", read.changes);
+        }
+        let read = best(&format!("{fields}\n\nThe city is Busan."), &schema);
+        assert!(read.changes.iter().any(|c| c.lossy), "{fields}: {:?}", read.changes);
+    }
+}
+
+#[test]
+fn a_currency_in_a_label_is_told_where_the_field_has_another() {
+    let schema = Schema::from_value(&json!({"type": "object", "properties": {
+        "price": {"type": "integer", "description": "in won"}, "item": {"type": "string"}}}))
+    .unwrap();
+    for (text, lossy) in [
+        ("price ($): 35", true),
+        ("**Price ($):** 35", true),
+        ("| item | price ($) |\n|---|---|\n| desk | 35 |", true),
+        ("price (₩): 35", false),
+        ("item: a $5 bill\nprice: 35", false),
+    ] {
+        let read = best(text, &schema);
+        assert_eq!((read.value["price"].is_null(), read.changes.iter().any(|c| c.lossy)), (false, lossy), "{text}");
+    }
+}

@@ -194,8 +194,8 @@ fn heads(said: &str) -> bool {
     }
 }
 
-/// Whether a sentence behind a value says of one of its fields what the value has nowhere: `The city is Seoul.` Only a word with a capital is taken
-/// for a value: `The contact is not told.`
+/// Whether a sentence behind a value says of one of its fields what the value has nowhere: `The city is Seoul.` Only a word with a capital, or
+/// an address, is taken for a value: `The contact is not told.`
 fn tells_another_value(said: &str, schema: &Schema, value: &Value) -> bool {
     const VERBS: [&str; 3] = [" is ", " was ", " = "];
     if said.len() > LONGEST || size(value) > MOST_VALUES || !VERBS.iter().any(|verb| said.contains(verb)) {
@@ -208,7 +208,7 @@ fn tells_another_value(said: &str, schema: &Schema, value: &Value) -> bool {
         let name =
             ["the ", "their ", "his ", "her ", "its "].iter().find_map(|word| name.strip_prefix(word)).unwrap_or(&name);
         let told = told.trim_matches(|c: char| !c.is_alphanumeric());
-        let names = told.starts_with(char::is_uppercase) && told.split_whitespace().count() < 4;
+        let names = (told.starts_with(char::is_uppercase) || told.contains('@')) && told.split_whitespace().count() < 4;
         let named = |shape: Node| shape.called(name).is_some_and(|field| field.node.accepts(Kind::String));
         names && block::shapes(schema.root()).into_iter().any(named) && !held.contains(&told.to_lowercase())
     })
@@ -428,6 +428,7 @@ mod tests {
         .expect("a schema");
         let held = json!({"city": "Seoul", "age": 30});
         let told = |said: &str, value: &Value| tells_another_value(said, &schema, value);
+        assert!(told("His city is a@b.co.", &held));
         assert!(told("The city is Seoul.", &json!({"city": null, "age": 30})) && told("City is Busan.", &held));
         for said in
             ["The city is Seoul.", "The city is not told.", "The age is Old.", "The price is Firm.", "City: Busan"]

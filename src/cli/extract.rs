@@ -16,17 +16,19 @@ use jiff::civil::DateTime;
 use serde::Serialize;
 
 use super::engine::{failed, usage};
-use super::repair::{escaped, read_schema};
+use super::repair::{escaped, loss, read_schema};
 use super::writing::{GenerateRequest, Opened, open};
 use super::{CliError, result, say};
 use crate::config::parse;
-use crate::extract::attempt::Stage;
+use crate::extract::attempt::{Stage, Trace};
 use crate::extract::fix::{self, Ask, FixMode, Told};
+use crate::extract::origin::{losses, origins};
 use crate::extract::prompt;
 use crate::extract::provider::openai::{Key, OpenAi, Settings};
 use crate::extract::provider::{Price, Provider};
 use crate::extract::report::Row;
 use crate::extract::rows::moment;
+use crate::extract::validate::excerpt;
 use crate::model::generate::Decoding;
 use crate::task::grammar;
 use crate::task::local::Local;
@@ -295,6 +297,7 @@ fn one(ask: &Ask, whole: bool, provider: &mut dyn Provider) -> Result<(), CliErr
     if whole {
         result(json(&trace)?)?;
     } else if let Some(value) = &trace.value {
+        doubts(&trace).iter().for_each(say);
         result(json(value)?)?;
     }
     match &trace.error {
@@ -309,6 +312,16 @@ fn one(ask: &Ask, whole: bool, provider: &mut dyn Provider) -> Result<(), CliErr
             Err(CliError::Told(1))
         }
     }
+}
+
+/// What somebody should know who takes the value: what may be lost or guessed, and texts that the model cannot have from the text.
+fn doubts(trace: &Trace) -> Vec<String> {
+    let lost = losses(trace).map(|change| printable(&loss(change)));
+    let added = origins(trace).into_iter().filter(|field| field.not_in_text).map(|field| {
+        let at = if field.path.is_empty() { "the value" } else { &field.path };
+        printable(&format!("{at}: {} does not occur in the text", excerpt(&field.value)))
+    });
+    lost.chain(added).collect()
 }
 
 /// A value as one line of JSON, for a script as it is, and safe for a terminal.

@@ -118,7 +118,8 @@ fn refusal(refusal: &Refusal) -> String {
     }
 }
 
-fn loss(change: &Change) -> String {
+/// What a change may have lost or guessed, as a line.
+pub(super) fn loss(change: &Change) -> String {
     let at = if change.path.is_empty() { "the value" } else { &change.path };
     let told = |value: &Value| if value.is_null() { String::new() } else { format!(" {}", excerpt(value)) };
     format!(

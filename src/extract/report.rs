@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::attempt::{Refusal, Stage, Trace};
 use super::fix::{Ask, FixMode};
+use super::origin::losses;
 use super::provider::rounded;
 use super::rows::moment;
 use super::schema::Schema;
@@ -87,6 +88,9 @@ pub struct RowResult {
     pub error: Option<Refusal>,
     /// The stage without which there would be no value; of a refusal, the one that refused.
     pub stage: Stage,
+    /// Changes on the way to the value that may have lost or guessed something.
+    #[serde(default)]
+    pub lossy: u64,
     /// Calls after the first.
     pub retries: u64,
     pub prompt_tokens: Option<u64>,
@@ -119,6 +123,7 @@ impl RowResult {
             value: trace.value.clone(),
             error: trace.error.clone(),
             stage: saved_by(&trace),
+            lossy: if trace.ok { losses(&trace).count() as u64 } else { 0 },
             retries: trace.totals.calls.saturating_sub(1),
             prompt_tokens: trace.totals.prompt_tokens,
             completion_tokens: trace.totals.completion_tokens,
@@ -201,6 +206,9 @@ pub struct Summary {
     pub passed: Share,
     /// Rows whose first answer was strict JSON of the schema: nothing repaired, converted or asked again.
     pub passed_as_said: Share,
+    /// Rows with a value in which something may be missing or guessed.
+    #[serde(default)]
+    pub lossy: u64,
     /// Rows with a value by the stage that saved them.
     pub saved_by: BTreeMap<Stage, u64>,
     /// Rows without by the stage that refused.
@@ -235,6 +243,7 @@ impl Summary {
         self.cost = known.zip(row.cost).map(|(sum, cost)| rounded(sum + cost));
         self.passed.add(row.ok);
         self.passed_as_said.add(row.ok && matches!(row.stage, Stage::Parse | Stage::Constrained));
+        self.lossy += u64::from(row.ok && row.lossy > 0);
         *if row.ok { &mut self.saved_by } else { &mut self.refused_by }.entry(row.stage).or_default() += 1;
         self.unanswered += u64::from(row.error.as_ref().is_some_and(Refusal::is_of_call));
         self.calls += row.retries + 1;

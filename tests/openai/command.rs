@@ -49,6 +49,30 @@ fn a_text_becomes_a_typed_value() {
 }
 
 #[test]
+fn what_may_be_lost_or_does_not_stand_in_the_text_is_said_beside_the_value() {
+    let at = tempfile::tempdir().unwrap();
+    let cut = r#"{"name": "Joan", "age": 2"#;
+    let server = Server::new(vec![whole(cut)]);
+    let output = extract(&server, at.path(), &["John is 25."]);
+    assert_eq!((out(&output), output.status.code()), (json!({"name": "Joan", "age": 2}), Some(0)));
+    assert!(err(&output).contains("something may be missing or guessed (truncated)"), "{}", err(&output));
+    assert!(err(&output).contains(r#"/name: "Joan" does not occur in the text"#), "{}", err(&output));
+    let whole_one = whole(r#"{"name": "John", "age": 25}"#);
+    let output = extract(&Server::new(vec![whole_one]), at.path(), &["John is 25."]);
+    assert_eq!(err(&output), "");
+
+    std::fs::write(at.path().join("rows.jsonl"), "{\"text\": \"John is 25.\"}\n{\"text\": \"Ann is 30.\"}\n").unwrap();
+    let server = Server::new(vec![whole(cut), whole(r#"{"name": "Ann", "age": 30}"#)]);
+    let output = extract(&server, at.path(), &["--file", "rows.jsonl", "--report", "report.json"]);
+    assert!(err(&output).contains("something may be missing or guessed in 1 of the values"), "{}", err(&output));
+    let report: Value = serde_json::from_slice(&std::fs::read(at.path().join("report.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&report["lossy"], &report["rows"][0]["lossy"], &report["rows"][1]["lossy"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+}
+
+#[test]
 fn a_missing_field_is_asked_for_again_with_path_expected_and_found() {
     let at = tempfile::tempdir().unwrap();
     let server = Server::new(vec![whole(r#"{"name": "John"}"#), whole(r#"{"name": "John", "age": 25}"#)]);

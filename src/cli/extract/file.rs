@@ -237,6 +237,9 @@ fn tell(summary: &Summary, took: Duration) {
     let by = |stages: &BTreeMap<Stage, u64>| {
         stages.iter().map(|(stage, n)| format!("{} {n}", stage_name(*stage))).collect::<Vec<_>>().join(", ")
     };
+    if summary.lossy > 0 {
+        say(format_args!("something may be missing or guessed in {} of the values", summary.lossy));
+    }
     if !summary.saved_by.is_empty() {
         say(format_args!("by the stage that saved them: {}", by(&summary.saved_by)));
     }

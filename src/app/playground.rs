@@ -18,6 +18,7 @@ pub(super) use self::look::look;
 use self::maker::{Maker, Model};
 use super::panic_text;
 use crate::event::CommandRequest;
+use crate::memory::probe;
 use crate::ui::state::playground::trial::{News, TrialAsk};
 
 /// What the thread is told to do.
@@ -125,6 +126,8 @@ fn work(orders: &Receiver<Order>, told: &Sender<(u64, News)>) {
         if made.is_err() || !ask.keep_model {
             kept = None;
         }
+        // What training holds is measured by the resident set.
+        probe::give_back_freed();
         tell(News::Over(made));
     }
 }

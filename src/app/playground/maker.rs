@@ -195,6 +195,10 @@ impl<'a> Maker<'a> {
         let tokenizer = task::tokenizer(&files).map_err(|e| e.to_string())?;
         let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
         let ledger = Ledger::default();
+        // Together with the run of this process it holds no more than that may.
+        if let Some(limit) = [device_memory::room_bytes(), self.ask.limit_bytes].into_iter().flatten().min() {
+            device_memory::bound(&ledger, limit, !task::device().map_err(|e| e.to_string())?.is_cpu());
+        }
         let what = files.description.clone();
         let mut last = 0;
         let mut weights = |done: u64, total: u64| {
@@ -208,9 +212,6 @@ impl<'a> Maker<'a> {
             true => format!("out of memory: {e}"),
             false => e.to_string(),
         })?;
-        if let Some(limit) = device_memory::room_bytes() {
-            device_memory::bound(&decoder.ledger, limit, !decoder.device.is_cpu());
-        }
         Ok(Model { source: source.to_owned(), decoder, tokenizer })
     }
 

@@ -230,7 +230,7 @@ fn a_trial_of_the_run_is_cancelled_there_and_its_refusal_is_told() {
 }
 
 /// What is told of 40 rows that the tiny model answers, until `over` says that it is enough.
-fn told_of_rows(place: &Path, over: &dyn Fn(&News) -> bool) -> Vec<News> {
+fn told_of_rows(place: &Path, limit_bytes: Option<u64>, over: &dyn Fn(&News) -> bool) -> Vec<News> {
     let rows: String = (0..40).map(|n| format!("{{\"text\": \"row {n}\", \"value\": true}}\n")).collect();
     std::fs::write(place.join("rows.jsonl"), rows).expect("a file");
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny/llama-f32.gguf");
@@ -250,6 +250,7 @@ fn told_of_rows(place: &Path, over: &dyn Fn(&News) -> bool) -> Vec<News> {
         rows: Some(place.join("rows.jsonl")),
         place: place.join("trials.jsonl"),
         keep_model: false,
+        limit_bytes,
     };
     let mut player = Player::default();
     player.begin(1, Box::new(ask), None);
@@ -269,7 +270,7 @@ fn told_of_rows(place: &Path, over: &dyn Fn(&News) -> bool) -> Vec<News> {
 #[test]
 fn the_local_model_answers_many_rows_at_once_in_their_order_and_they_are_kept_as_a_trial() {
     let place = tempfile::tempdir().expect("a place");
-    let told = told_of_rows(place.path(), &|_| false);
+    let told = told_of_rows(place.path(), None, &|_| false);
     let rows = || told.iter().filter_map(|news| if let News::Row(row) = news { Some(row) } else { None });
     assert!(rows().map(|row| row.row).eq(1..=40), "{told:?}");
     // A row for itself would be asked for by itself.
@@ -284,9 +285,18 @@ fn the_local_model_answers_many_rows_at_once_in_their_order_and_they_are_kept_as
 }
 
 #[test]
+fn what_answers_holds_no_more_than_the_run_beside_it_may() {
+    let place = tempfile::tempdir().expect("a place");
+    // This process holds more than that already.
+    let told = told_of_rows(place.path(), Some(1 << 20), &|_| false);
+    let Some(News::Over(Err(why))) = told.last() else { panic!("{told:?}") };
+    assert!(why.contains("out of memory") && why.contains("1.0 MiB"), "{why}");
+}
+
+#[test]
 fn rows_that_are_cancelled_end_at_once_and_those_that_were_done_are_kept() {
     let place = tempfile::tempdir().expect("a place");
-    let told = told_of_rows(place.path(), &|news| matches!(news, News::Asked(_)));
+    let told = told_of_rows(place.path(), None, &|news| matches!(news, News::Asked(_)));
     let rows = told.iter().filter(|news| matches!(news, News::Row(_))).count();
     assert!(rows < 40 && told.last() == Some(&News::Over(Ok(()))), "{told:?}");
     let kept = trials::read(&place.path().join("trials.jsonl")).expect("trials");

@@ -72,6 +72,19 @@ fn a_run_that_a_person_paused_stays_paused() {
 }
 
 #[test]
+fn the_local_model_is_bounded_by_the_limit_of_the_run_it_shares_the_process_with() {
+    let mut state = entered(own_run(), (80, 24));
+    with_text(&mut state);
+    hit(&mut state, &[Key::F(5)]);
+    let asked = state.playground.running.as_ref().expect("a trial").ask.limit_bytes;
+    assert_eq!((asked, asked.is_some()), (state.run().expect("a run").view.memory.limit_bytes, true));
+    let mut alone = entered(no_run(), (80, 24));
+    with_text(&mut alone);
+    let (_, ask) = ask_of(&hit(&mut alone, &[Key::F(5)])).expect("a trial");
+    assert_eq!(ask.limit_bytes, None);
+}
+
+#[test]
 fn a_pause_that_is_refused_and_a_run_that_ends_leave_no_trial_waiting() {
     let mut state = entered(own_run(), (80, 24));
     with_text(&mut state);
@@ -95,10 +108,10 @@ fn another_run_on_the_screen_ends_the_trial_of_the_one_before() {
     assert!(state.playground.running.is_none());
 }
 
-fn sampled(state: &mut State, phase: finetop::memory::ledger::Phase) {
+pub fn sampled(state: &mut State, phase: finetop::memory::ledger::Phase) {
     let run = state.run().expect("a run");
     let last = run.view.memory.last.clone().expect("a sample");
-    let (seq, elapsed_ms) = (1_000_000, run.view.elapsed_ms + 10);
+    let (seq, elapsed_ms) = (1_000_000 + run.view.elapsed_ms, run.view.elapsed_ms + 10);
     let event = RunEvent::MemorySampled(finetop::event::MemorySampled { phase, ..last });
     update(state, Message::Event(Box::new(finetop::event::Stamped { seq, elapsed_ms, event })));
 }

@@ -66,6 +66,7 @@ impl Playground {
             rows,
             place,
             keep_model,
+            limit_bytes: None,
         }
     }
 

@@ -142,6 +142,8 @@ pub struct TrialAsk {
     pub place: PathBuf,
     /// Whether the model may stay in memory for the next one.
     pub keep_model: bool,
+    /// What the run of this process may hold: what answers holds no more together with it.
+    pub limit_bytes: Option<u64>,
 }
 
 /// One of the ways that a trial is made in.
@@ -309,7 +311,7 @@ mod tests {
     fn ask(settings: Settings) -> TrialAsk {
         let (prompt, prompt_b) = ("a".into(), "b".into());
         let (text, schema, place) = (String::new(), "{}".into(), PathBuf::new());
-        TrialAsk { settings, prompt, prompt_b, text, schema, rows: None, place, keep_model: true }
+        TrialAsk { settings, prompt, prompt_b, text, schema, rows: None, place, keep_model: true, limit_bytes: None }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{lay_out, place, stand_in};
 use crate::event::Command;
 use crate::ui::message::Effect;
-use crate::ui::state::playground::trial::{CANCELLED_THERE, Compare, News, Who};
+use crate::ui::state::playground::trial::{CANCELLED_THERE, Compare, News, TrialAsk, Who};
 use crate::ui::state::playground::{Focus, Hold, Page, Phase, Playground};
 use crate::ui::state::{Activity, NoticeKind, RunStage, State};
 use crate::ui::update::{notify, with_run};
@@ -76,7 +76,8 @@ fn try_start(state: &mut State, rows: Option<PathBuf>, effects: &mut Vec<Effect>
     }
     let must_hold = own.is_some_and(|run| run.activity() == Activity::Running);
     // While a run trains, memory is its own.
-    let ask = state.playground.ask(place, own.is_none(), rows);
+    let limit_bytes = own.and_then(|run| run.view.memory.limit_bytes);
+    let ask = TrialAsk { limit_bytes, ..state.playground.ask(place, own.is_none(), rows) };
     let starts = phase != Phase::Pausing;
     let play = &mut state.playground;
     play.begin(ask.clone(), phase, now_ms);

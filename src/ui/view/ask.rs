@@ -26,12 +26,30 @@ pub fn title(question: Question) -> &'static str {
     }
 }
 
+/// What of the playground goes with the program.
+fn play_lost(state: &State) -> Option<&'static str> {
+    let play = &state.playground;
+    match play.running {
+        Some(_) if play.makes_rows() => {
+            Some("Rows are being asked in the playground. They end with it, and stand in no report.")
+        }
+        Some(_) => {
+            Some("A trial is being made in the playground. It is cancelled, and what it has not told yet is lost.")
+        }
+        None if play.is_unsaved() => {
+            Some("A text in the playground was changed since the last trial. It is kept nowhere else.")
+        }
+        None => play.batch.is_unsaved().then_some(ROWS_UNSAVED),
+    }
+}
+
 fn texts(question: Question, state: &State) -> (String, &'static str, &'static str) {
     let saved = state.run().and_then(|r| r.view.checkpoint.as_ref()).map(|c| c.step);
     let saved = match saved {
         Some(step) => format!("The last checkpoint is of step {}.", format::count(step)),
         None => "There is no checkpoint yet.".to_owned(),
     };
+    let lost = || play_lost(state).map(|what| format!(" {what}")).unwrap_or_default();
     let asked = match (state.playground.makes_rows(), question) {
         _ if !state.playground.asks_run() => "",
         (false, _) => " It is answering the playground: that ends with it.",
@@ -62,7 +80,8 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
         Question::StopAndQuit => (
             format!(
                 "The run lives in this program. It ends after this step, with a checkpoint, and then finetop quits. (A \
-                 terminal that is closed instead leaves it training; `finetop watch` shows it again.){asked}"
+                 terminal that is closed instead leaves it training; `finetop watch` shows it again.){asked}{}",
+                if asked.is_empty() { lost() } else { String::new() }
             ),
             "stop with a checkpoint and quit",
             "stay",
@@ -72,18 +91,7 @@ fn texts(question: Question, state: &State) -> (String, &'static str, &'static s
             "quit without waiting",
             "wait for it",
         ),
-        Question::QuitPlayground => {
-            let text = match state.playground.running {
-                Some(_) => {
-                    "A trial is being made in the playground. It is cancelled, and what it has not told yet is lost."
-                }
-                None if state.playground.is_unsaved() => {
-                    "A text in the playground was changed since the last trial. It is kept nowhere else."
-                }
-                None => ROWS_UNSAVED,
-            };
-            (text.into(), "quit all the same", "stay")
-        }
+        Question::QuitPlayground => (play_lost(state).unwrap_or(ROWS_UNSAVED).into(), "quit all the same", "stay"),
         Question::DropRows { .. } => (ROWS_UNSAVED.into(), "drop the rows", "keep them"),
         Question::WriteFile => {
             let entry = state.page.as_ref().and_then(StartPage::entry);

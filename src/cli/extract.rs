@@ -169,6 +169,9 @@ pub fn extract(arguments: ExtractArguments) -> Result<(), CliError> {
         Some(path) => read(path)?.trim_end_matches(['\r', '\n']).to_string(),
         None => prompt::DEFAULT.to_string(),
     };
+    if let Some(word) = prompt::unknown_place(&template) {
+        say(format_args!("the prompt's {word} is sent as it stands; filled in are {}", prompt::PLACES.join(", ")));
+    }
     for (name, price) in
         [("--prompt-price", arguments.prompt_price), ("--completion-price", arguments.completion_price)]
     {

@@ -11,6 +11,9 @@ use super::schema::Schema;
 pub const DEFAULT: &str =
     "Extract a JSON value of this type from the text. Answer with the JSON alone.\n\n{schema}\n\nText:\n{text}";
 
+/// What of a prompt is filled in.
+pub const PLACES: [&str; 4] = ["{text}", "{schema}", "{json_schema}", "{now}"];
+
 /// How much of an answer, and of the text, is told again.
 const ANSWER_CHARS: usize = 2_000;
 const TEXT_CHARS: usize = 4_000;
@@ -49,6 +52,16 @@ pub fn fill(template: &str, schema: &Schema, text: &str, now: jiff::civil::DateT
         out.push_str(text);
     }
     out
+}
+
+/// The first `{word}` of a text that is no place, and goes out as it stands: often one that is misspelt.
+pub fn unknown_place(template: &str) -> Option<&str> {
+    let words = template.match_indices('{').filter_map(|(at, _)| {
+        let rest = &template[at..];
+        let inside = rest[1..].bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_').count();
+        (inside > 0 && rest[1 + inside..].starts_with('}')).then(|| &rest[..inside + 2])
+    });
+    words.into_iter().find(|word| !PLACES.contains(word))
 }
 
 /// What is said after an answer that did not fit.

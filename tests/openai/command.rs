@@ -73,6 +73,16 @@ fn what_may_be_lost_or_does_not_stand_in_the_text_is_said_beside_the_value() {
 }
 
 #[test]
+fn a_misspelt_place_of_the_prompt_is_named() {
+    let at = tempfile::tempdir().unwrap();
+    std::fs::write(at.path().join("prompt.txt"), "Read {txt} as {schema}").unwrap();
+    let server = Server::new(vec![whole(r#"{"name": "John", "age": 25}"#)]);
+    let output = extract(&server, at.path(), &["--prompt", "prompt.txt", "John is 25."]);
+    assert!(err(&output).contains("the prompt's {txt} is sent as it stands"), "{}", err(&output));
+    assert!(said(&server.asked()[0]).starts_with("Read {txt} as {"));
+}
+
+#[test]
 fn a_missing_field_is_asked_for_again_with_path_expected_and_found() {
     let at = tempfile::tempdir().unwrap();
     let server = Server::new(vec![whole(r#"{"name": "John"}"#), whole(r#"{"name": "John", "age": 25}"#)]);

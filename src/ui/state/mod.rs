@@ -24,6 +24,7 @@ pub mod timeline;
 use std::path::PathBuf;
 
 use crate::event::{Command, FinishReason};
+use crate::memory::ledger::Phase;
 
 use super::keymap::Keymap;
 use super::message::{Clock, Fetching};
@@ -374,6 +375,13 @@ impl RunStage {
             _ if self.view.started.is_none() && self.view.current.done == 0 => Activity::Loading,
             _ => Activity::Running,
         }
+    }
+
+    /// Whether the run answers a text, whoever asked it to: before its last step nothing else generates.
+    pub fn answers(&self) -> bool {
+        let planned = self.view.started.as_ref().map_or(0, |started| started.planned_steps);
+        let done = self.view.last_step.as_ref().map_or(0, |last| last.step);
+        done < planned && self.view.memory.last.as_ref().is_some_and(|last| last.phase == Phase::Generate)
     }
 
     /// Whether the run can still be told something.

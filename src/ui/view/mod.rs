@@ -171,7 +171,7 @@ fn body(area: Rect) -> Rect {
 fn activity_words(run: &RunStage, theme: &Theme, leaving: bool, play: &Playground) -> Words {
     let (unicode, ascii, role, text) = match run.activity() {
         Activity::Loading => ("◌", "o", Role::Active, "loading"),
-        Activity::Running if play.asks_run() => ("‖", "=", Role::Warn, "pauses to answer"),
+        Activity::Running if play.asks_run() || run.answers() => ("‖", "=", Role::Warn, "pauses to answer"),
         Activity::Running => ("●", "*", Role::Good, "running"),
         Activity::Pausing => ("‖", "=", Role::Warn, "pausing after this micro-batch"),
         Activity::Paused if play.holds_run() => ("‖", "=", Role::Warn, "paused for a trial"),

@@ -309,3 +309,86 @@ fn nothing_is_asked_before_the_configurations_own_schema_is_read() {
     let effects = hit(&mut state, &[Key::F(5)]);
     assert!(ask_of(&effects).is_none() && notice(&state).contains("is being read"), "{}", notice(&state));
 }
+
+#[test]
+fn quitting_while_training_says_what_of_the_playground_goes_with_the_program() {
+    let mut state = entered(own_run(), (80, 24));
+    press(&mut state, Key::Char('q'));
+    assert!(!frame(&state, (80, 24)).contains("playground"), "nothing is lost there");
+    press(&mut state, Key::Esc);
+    update(&mut state, Message::Paste("John".into()));
+    press(&mut state, Key::Char('q'));
+    assert_eq!(state.overlay, Some(Overlay::Ask(Question::StopAndQuit)));
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("with a checkpoint") && shown.contains("nowhere else"), "{shown}");
+    press(&mut state, Key::Esc);
+    hit(&mut state, &[Key::F(5), Key::Char('q')]);
+    let shown = frame(&state, (80, 24));
+    assert!(shown.contains("A trial is being") && shown.contains("cancelled"), "{shown}");
+}
+
+#[test]
+fn what_came_of_other_texts_than_those_that_stand_there_says_so() {
+    const STALE: &str = "of what stood there before";
+    for size in [(80, 24), (160, 48)] {
+        let mut state = done(size);
+        focus(&mut state, Focus::Value);
+        assert!(!frame(&state, size).contains(STALE));
+        focus(&mut state, Focus::Text);
+        hit(&mut state, &[Key::Enter, Key::Char('!'), Key::Esc]);
+        focus(&mut state, Focus::Value);
+        let shown = frame(&state, size);
+        assert!(shown.contains(STALE) && shown.contains("F5 asks anew"), "{shown}");
+        hit(&mut state, &[Key::F(5)]);
+        assert!(!frame(&state, size).contains(STALE), "another one is being made");
+    }
+}
+
+#[test]
+fn a_word_of_the_prompt_that_is_no_place_is_named_beside_it() {
+    let mut state = entered(no_run(), (120, 40));
+    assert!(!frame(&state, (120, 40)).contains("as it stands"));
+    state.playground.prompt.set_text("Read {txt} as {schema}, {\"a\": 1}, {}");
+    let shown = frame(&state, (120, 40));
+    assert!(shown.contains("{txt} is sent as it stands"), "{shown}");
+}
+
+#[test]
+fn two_that_are_compared_are_told_whole_below_each_other_too() {
+    let size = (120, 40);
+    let mut state = compared(size);
+    let shown = frame(&state, size);
+    assert!(shown.contains("a value, LOSSY"), "{shown}");
+    focus(&mut state, Focus::Value);
+    let mut seen = String::new();
+    for _ in 0..9 {
+        seen += &frame(&state, size);
+        press(&mut state, Key::PageDown);
+    }
+    for told in ["how obtained", "may be missing", "as JSON", "\"town\"", "coerced"] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+}
+
+#[test]
+fn an_example_is_not_asked_about_with_the_configurations_own_prompt() {
+    let mut state = configured();
+    let own_schema = Some(("own.json".to_owned(), "{}".to_owned()));
+    find(&mut state, Finds { own_schema, own_prompt: Some("The listing of {text}".into()), ..Finds::default() });
+    assert_eq!(state.playground.prompt.text(), "The listing of {text}");
+    with_text(&mut state);
+    assert_eq!(state.playground.prompt.text(), finetop::extract::prompt::DEFAULT);
+    state.playground.prompt.set_text("What I wrote about {text}");
+    with_text(&mut state);
+    assert_eq!(state.playground.prompt.text(), "What I wrote about {text}");
+}
+
+#[test]
+fn a_run_that_answers_somebody_else_says_that_it_pauses_for_it() {
+    use finetop::memory::ledger::Phase::{Forward, Generate};
+    let mut state = entered(own_run(), (120, 40));
+    training::sampled(&mut state, Generate);
+    assert!(frame(&state, (120, 40)).contains("pauses to answer"));
+    training::sampled(&mut state, Forward);
+    assert!(frame(&state, (120, 40)).contains("running"));
+}

@@ -81,6 +81,7 @@ impl Playground {
             (self.side, self.attempt, self.scroll, self.follows) = (0, 0, 0, true);
             self.leave_row();
             self.settle();
+            self.asked_with = self.settled;
         }
         self.running = Some(Running { ask, phase, began_ms: now_ms, pieces: 0, cancelled: false, streams: false });
     }

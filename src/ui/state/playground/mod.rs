@@ -89,6 +89,8 @@ pub struct Playground {
     pub(in crate::ui) hold: Hold,
     /// What came of the last trial, so far.
     pub outcomes: Vec<Outcome>,
+    /// Of the texts that those came of.
+    asked_with: [u64; 4],
     /// Which of two outcomes is looked at.
     pub side: usize,
     /// The selected attempt of it.
@@ -144,6 +146,7 @@ impl Default for Playground {
             running: None,
             hold: Hold::No,
             outcomes: Vec::new(),
+            asked_with: [0; 4],
             side: 0,
             attempt: 0,
             follows: true,
@@ -260,6 +263,15 @@ impl Playground {
     /// Whether a text holds what was typed since, and nobody keeps it.
     pub fn is_unsaved(&self) -> bool {
         self.revisions() != self.settled
+    }
+
+    /// Whether what came of the last trial came of other texts than those that stand there now.
+    pub fn is_stale(&self) -> bool {
+        let asks = self.settings.who != Who::Given;
+        let matters = [asks, asks && self.settings.compare == Compare::Prompt, true, true];
+        let revisions = self.revisions().into_iter().zip(self.asked_with).zip(matters);
+        let differs = revisions.into_iter().any(|((now, then), matters)| matters && now != then);
+        differs && !self.outcomes.is_empty() && self.running.is_none() && !self.from_rows
     }
 
     pub fn editor(&self, focus: Focus) -> Option<&Editor> {
@@ -387,6 +399,11 @@ impl Playground {
             (false, Who::Given) => self.settings.who = Who::Local,
             (false, _) => {}
         }
+        // The configuration's prompt speaks of its own schema.
+        if !example.is_answer && self.finds.own_prompt.as_ref().is_some_and(|own| *own == self.prompt.text()) {
+            self.prompt.set_text(prompt::DEFAULT);
+            self.settled[0] = self.prompt.revision();
+        }
         self.failure = None;
         self.leave_row();
         self.settled[2] = self.text.revision();
@@ -414,6 +431,7 @@ impl Playground {
         self.row = Row::Schema;
         self.leave_row();
         self.settle();
+        self.asked_with = self.settled;
         self.set_focus(self.focus);
     }
 

@@ -27,6 +27,14 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let wrapped = format::wrap(&printable(why), inner.width as usize);
         lines.extend(wrapped.into_iter().map(|line| words([(&line, Role::Bad)])));
     }
+    if play.is_stale() {
+        let key = state.keymap.key(Action::RunTrial).map(|key| key.to_string()).unwrap_or_default();
+        lines.push(words([
+            ("of what stood there before; ", Role::Warn),
+            (&key, Role::Key),
+            (" asks anew", Role::Label),
+        ]));
+    }
     if lines.is_empty() && play.outcomes.is_empty() {
         let key = state.keymap.key(Action::RunTrial).map(|key| key.to_string()).unwrap_or_default();
         let examples = state.keymap.key(Action::Examples).map(|key| key.to_string()).unwrap_or_default();

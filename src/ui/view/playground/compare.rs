@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::attempts::{stage_name, took};
 use crate::extract::attempt::Trace;
+use crate::extract::origin::losses;
 use crate::extract::report::equal;
 use crate::ui::format;
 use crate::ui::state::playground::trial::Outcome;
@@ -33,6 +34,7 @@ pub fn lines(a: &Outcome, b: &Outcome, making: [bool; 2], width: u16) -> Vec<Wor
     for (name, of) in facts.into_iter().chain(cost) {
         let role = |trace: &Trace, is_making: bool| match (name, trace.ok) {
             ("verdict", _) if is_making => Role::Active,
+            ("verdict", true) if losses(trace).next().is_some() => Role::Warn,
             ("verdict", true) => Role::Good,
             ("verdict", false) => Role::Bad,
             _ => Role::Text,
@@ -158,6 +160,7 @@ fn shown(value: &Option<Value>) -> String {
 
 fn verdict(trace: &Trace) -> String {
     match &trace.error {
+        None if trace.ok && losses(trace).next().is_some() => "a value, LOSSY".to_owned(),
         None if trace.ok => "a value".to_owned(),
         None => "-".to_owned(),
         Some(_) if trace.is_cancelled() => "cancelled".to_owned(),

@@ -13,8 +13,10 @@ pub mod trace;
 
 use ratatui::layout::{Position, Rect};
 
+use crate::extract::prompt;
 use crate::ui::keymap::Action;
 use crate::ui::state::State;
+use crate::ui::state::editor::Editor;
 use crate::ui::state::playground::batch::Part;
 use crate::ui::state::playground::trial::Who;
 use crate::ui::state::playground::{Focus, Page, Playground};
@@ -25,6 +27,8 @@ use crate::ui::widgets::{Pen, Words, words};
 
 /// From this terminal on all panels are shown at once.
 const ROOMY: (u16, u16) = (110, 36);
+/// In a longer prompt, in bytes, nobody looks for misspelt places with each frame.
+const MOST_WATCHED: usize = 16 << 10;
 /// From this width of the terminal on two outcomes stand side by side.
 const BESIDE: u16 = 100;
 
@@ -170,7 +174,15 @@ fn detail(state: &State, width: u16) -> Vec<Words> {
 fn value(state: &State, width: u16) -> Vec<Words> {
     let play = &state.playground;
     match play.outcomes.as_slice() {
-        [a, b] => compare::lines(a, b, [play.is_making(0), play.is_making(1)], width),
+        [a, b] => {
+            let making = [play.is_making(0), play.is_making(1)];
+            let mut lines = compare::lines(a, b, making, width);
+            for (outcome, _) in [a, b].into_iter().zip(making).filter(|(_, is_making)| !is_making) {
+                lines.extend([Words::new(), words([(&outcome.label, Role::Title)])]);
+                lines.extend(result::lines(&outcome.trace, width));
+            }
+            lines
+        }
         // Where nothing could be asked, this is all there is to say.
         [] => {
             let mut sheet = sheet::Sheet::new(width);
@@ -297,8 +309,22 @@ fn draw_text(pen: &mut Pen<'_>, area: Rect, play: &Playground, focus: Focus) -> 
             play.stands_in(focus).map(|why| format!(" not the configuration's: {} ", crate::units::printable(why)));
         why.map_or_else(Words::new, |why| words([(&why, Role::Bad)]))
     };
-    let below = flaw.map_or_else(stands_in, |flaw| words([(&format!(" {} ", flaw.told(text)), Role::Bad)]));
+    let unfilled = || {
+        let word = Some(text).filter(|_| matches!(focus, Focus::Prompt | Focus::PromptB)).and_then(unfilled)?;
+        let places = prompt::PLACES.join(" ");
+        Some(words([(&format!(" {word} is sent as it stands; filled in are {places} "), Role::Warn)]))
+    };
+    let below = match flaw {
+        Some(flaw) => words([(&format!(" {} ", flaw.told(text)), Role::Bad)]),
+        None => unfilled().unwrap_or_else(stands_in),
+    };
     editor::draw(pen, area, text, &Look { title: &name, is_focused: is_here, marks, right, below, hint })
+}
+
+/// What looks like a place of a prompt and is none.
+fn unfilled(prompt: &Editor) -> Option<&str> {
+    let lines = Some(prompt).filter(|prompt| prompt.len() <= MOST_WATCHED)?.lines();
+    lines.iter().find_map(|line| prompt::unknown_place(line))
 }
 
 /// A title that shows which panel has the keys, without colours too.

@@ -44,6 +44,9 @@ use crate::units::printable;
 /// How often a run that was asked is waited for before somebody looks whether the trial was cancelled.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// What answers, traces and the screen hold while rows are made, which nobody asks the ledger for.
+const UNASKED_BYTES: u64 = 8 << 20;
+
 /// A model that stays in memory.
 pub(super) struct Model {
     source: String,
@@ -196,7 +199,8 @@ impl<'a> Maker<'a> {
         let how = (Method::Qlora, Quantization::Keep, ComputeDtype::F32);
         let ledger = Ledger::default();
         // Together with the run of this process it holds no more than that may.
-        if let Some(limit) = [device_memory::room_bytes(), self.ask.limit_bytes].into_iter().flatten().min() {
+        let beside_run = self.ask.limit_bytes.map(|limit| limit.saturating_sub(UNASKED_BYTES));
+        if let Some(limit) = [device_memory::room_bytes(), beside_run].into_iter().flatten().min() {
             device_memory::bound(&ledger, limit, !task::device().map_err(|e| e.to_string())?.is_cpu());
         }
         let what = files.description.clone();

@@ -288,7 +288,7 @@ fn the_local_model_answers_many_rows_at_once_in_their_order_and_they_are_kept_as
 fn what_answers_holds_no_more_than_the_run_beside_it_may() {
     let place = tempfile::tempdir().expect("a place");
     // This process holds more than that already.
-    let told = told_of_rows(place.path(), Some(1 << 20), &|_| false);
+    let told = told_of_rows(place.path(), Some(9 << 20), &|_| false);
     let Some(News::Over(Err(why))) = told.last() else { panic!("{told:?}") };
     assert!(why.contains("out of memory") && why.contains("1.0 MiB"), "{why}");
 }

@@ -557,8 +557,12 @@ fn the_adapters_of_a_run_are_chosen_from_and_base_stands_beside_one() {
     let mut state = entered(ended, (120, 40));
     with_text(&mut state);
     focus(&mut state, Focus::Settings);
+    let bare =
+        |state: &State| text(&draw(state, &theme("mono", GlyphSet::Ascii), 120, 40)).contains("by the base model");
+    assert!(bare(&state));
     hit(&mut state, &[Key::Home, Key::Down, Key::Down, Key::Right]);
     assert_eq!(state.playground.settings.adapter.name, "best, step 36");
+    assert!(!bare(&state));
     press(&mut state, Key::Char('c'));
     let (_, ask) = ask_of(&hit(&mut state, &[Key::F(5)])).expect("a trial");
     let variants = ask.variants();

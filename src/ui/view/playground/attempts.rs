@@ -7,7 +7,7 @@ use super::{BESIDE, title};
 use crate::extract::attempt::{Stage, Totals, Trace};
 use crate::ui::format;
 use crate::ui::keymap::Action;
-use crate::ui::state::playground::trial::{Outcome, Who};
+use crate::ui::state::playground::trial::{Compare, Outcome, Who};
 use crate::ui::state::playground::{Focus, Hold, Phase, Running};
 use crate::ui::state::{Activity, State};
 use crate::ui::theme::{Role, Theme};
@@ -27,6 +27,12 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
         let wrapped = format::wrap(&printable(why), inner.width as usize);
         lines.extend(wrapped.into_iter().map(|line| words([(&line, Role::Bad)])));
     }
+    let settings = &play.settings;
+    let has_adapters = state.run().is_some() && !play.finds.adapters.is_empty();
+    let is_bare = settings.who == Who::Local && settings.adapter.folder.is_none() && has_adapters;
+    if is_bare && settings.compare != Compare::Adapter && !play.from_rows {
+        lines.push(words([("by the base model; the settings have this run's adapters", Role::Label)]));
+    }
     if play.is_stale() {
         let key = state.keymap.key(Action::RunTrial).map(|key| key.to_string()).unwrap_or_default();
         lines.push(words([
@@ -35,7 +41,7 @@ pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
             (" asks anew", Role::Label),
         ]));
     }
-    if lines.is_empty() && play.outcomes.is_empty() {
+    if play.running.is_none() && play.failure.is_none() && play.outcomes.is_empty() {
         let key = state.keymap.key(Action::RunTrial).map(|key| key.to_string()).unwrap_or_default();
         let examples = state.keymap.key(Action::Examples).map(|key| key.to_string()).unwrap_or_default();
         lines.push(words([(&key, Role::Key), (" runs the trial, from a text too", Role::Label)]));

@@ -392,3 +392,14 @@ fn a_run_that_answers_somebody_else_says_that_it_pauses_for_it() {
     training::sampled(&mut state, Forward);
     assert!(frame(&state, (120, 40)).contains("running"));
 }
+
+#[test]
+fn the_wait_before_another_try_is_counted_down() {
+    let mut state = streaming((120, 40));
+    tell(&mut state, 1, News::Again { why: "429".into(), wait_ms: 8_000 });
+    assert!(frame(&state, (120, 40)).contains("another try in 8s: 429"), "{}", frame(&state, (120, 40)));
+    let ms = state.clock.ms + 5_500;
+    let clock = Clock { ms, ..state.clock };
+    update(&mut state, Message::Tick(clock));
+    assert!(frame(&state, (120, 40)).contains("another try in 3s: 429"), "{}", frame(&state, (120, 40)));
+}

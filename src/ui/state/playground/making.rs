@@ -21,8 +21,8 @@ pub enum Phase {
     Loading(Option<Fetching>),
     /// An answer, in this stage.
     Asking(Stage),
-    /// A server that is to be tried anew.
-    Waiting { why: String, wait_ms: u64 },
+    /// A server that is to be tried anew, at a moment of the screen's own clock.
+    Waiting { why: String, until_ms: u64 },
 }
 
 /// A trial that is being made.
@@ -87,7 +87,7 @@ impl Playground {
     }
 
     /// Takes in what is told of the trial; when it is over, whether something went wrong.
-    pub(in crate::ui) fn hear(&mut self, news: News) -> Option<Result<(), String>> {
+    pub(in crate::ui) fn hear(&mut self, news: News, now_ms: u64) -> Option<Result<(), String>> {
         let running = self.running.as_mut()?;
         let is_batch = running.ask.rows.is_some();
         match news {
@@ -130,7 +130,7 @@ impl Playground {
                 self.follow();
             }
             News::Again { why, wait_ms } => {
-                running.phase = Phase::Waiting { why, wait_ms };
+                running.phase = Phase::Waiting { why, until_ms: now_ms.saturating_add(wait_ms) };
                 running.pieces = 0;
                 let streams = std::mem::take(&mut running.streams);
                 if let Some(outcome) = self.outcomes.last_mut().filter(|_| streams) {

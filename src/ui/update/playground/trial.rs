@@ -201,7 +201,7 @@ pub(in crate::ui::update) fn hear(state: &mut State, ticket: u64, news: News, ef
     if is_rows && matches!(news, News::Asked(_)) {
         state.playground.batch.asked_at(now_ms);
     }
-    if let Some(over) = state.playground.hear(news) {
+    if let Some(over) = state.playground.hear(news, now_ms) {
         if is_rows {
             state.playground.batch.ended_at(now_ms);
         }

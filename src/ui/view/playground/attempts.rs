@@ -12,7 +12,7 @@ use crate::ui::state::playground::{Focus, Hold, Phase, Running};
 use crate::ui::state::{Activity, State};
 use crate::ui::theme::{Role, Theme};
 use crate::ui::widgets::{Pen, Words, words};
-use crate::units::{format_bytes, printable};
+use crate::units::{format_bytes, format_duration, printable};
 
 pub fn draw(pen: &mut Pen<'_>, area: Rect, state: &State) {
     let play = &state.playground;
@@ -111,8 +111,9 @@ fn progress(running: &Running, state: &State, theme: &Theme) -> Words {
         Phase::Asking(stage) => {
             (format!("{}: about {} tokens", stage_name(*stage), format::count(running.pieces)), Role::Active)
         }
-        Phase::Waiting { why, wait_ms } => {
-            (format!("another try in {:.1} s: {}", *wait_ms as f64 / 1e3, printable(why)), Role::Warn)
+        Phase::Waiting { why, until_ms } => {
+            let wait = format_duration((until_ms.saturating_sub(state.clock.ms) as f64 / 1e3).ceil());
+            (format!("another try in {wait}: {}", printable(why)), Role::Warn)
         }
     };
     words([(mark, role), (&text, role), (&format!("  {seconds} s"), Role::Label)])

@@ -208,8 +208,8 @@ fn standing(sheet: &mut Sheet, batch: &Batch, running: Option<&Running>, state: 
                 // Many rows at once end late: something is to be seen before.
                 Phase::Asking(_) if running.pieces > 0 => &format!("at work, {} tokens", format::count(running.pieces)),
                 Phase::Asking(_) => "at work",
-                Phase::Waiting { why, wait_ms } => {
-                    let wait = format_duration(*wait_ms as f64 / 1e3);
+                Phase::Waiting { why, until_ms } => {
+                    let wait = format_duration((until_ms.saturating_sub(state.clock.ms) as f64 / 1e3).ceil());
                     &format!("tried anew in {wait}: {}", printable(beginning(why, 200)))
                 }
             };

@@ -1,7 +1,9 @@
 //! A value brought to the schema's types by Pydantic's lax table, and to its shape where nothing is lost by it. What is refused is left
 //! as it is and named: local numbers and dates are `normalise`'s, the last word is `validate`'s.
-//! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`'.
+//! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`', what says that
+//! there is nothing `absent`'s.
 
+mod absent;
 mod alternatives;
 mod listed;
 pub mod scalars;
@@ -35,9 +37,18 @@ pub struct Coerced {
 }
 
 /// Converts a value towards the schema.
-pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
+pub fn coerce(value: Value, schema: &Schema) -> Coerced {
+    convert(value, schema, Walk::default())
+}
+
+/// The same, but what says that there is nothing stays as it is, as with Pydantic.
+pub fn coerce_what_is_said(value: Value, schema: &Schema) -> Coerced {
+    convert(value, schema, Walk { keeps_nothing: true, ..Walk::default() })
+}
+
+fn convert(mut value: Value, schema: &Schema, walk: Walk) -> Coerced {
     let allowed = 1_000 + WORK_PER_VALUE * size(&value);
-    let mut walk = Walk { budget: allowed, ..Walk::default() };
+    let mut walk = Walk { budget: allowed, ..walk };
     walk.visit(&mut value, schema.root(), &Path::Root, 0);
     let limit =
         walk.limit.map(|fault| Fault { expected: format!("alternatives that are tried in {allowed} steps"), ..fault });
@@ -91,6 +102,8 @@ struct Walk {
     told: usize,
     /// Required fields that are not there, and fields that may not be: the validator tells of them, alternatives are weighed by them.
     misfits: usize,
+    /// Fields that were left out since they said nothing: alternatives are weighed by them as if they were there.
+    absent: usize,
     /// Fields that the schema knows.
     fields_set: usize,
     implied: usize,
@@ -98,12 +111,15 @@ struct Walk {
     limit: Option<Fault>,
     /// Whether durations are written as their length in seconds.
     in_seconds: bool,
+    /// Whether what says that there is nothing stays.
+    keeps_nothing: bool,
 }
 
 impl Walk {
     /// For trying out from here.
     fn anew(&self) -> Self {
-        Walk { budget: self.budget, implied: self.implied, in_seconds: self.in_seconds, ..Walk::default() }
+        let Walk { budget, implied, in_seconds, keeps_nothing, .. } = *self;
+        Walk { budget, implied, in_seconds, keeps_nothing, ..Walk::default() }
     }
 
     fn changed(&mut self, path: &Path<'_>, kind: &str, before: Value, after: Value, lossy: bool) {
@@ -129,6 +145,9 @@ impl Walk {
         if depth > MOST_DEPTH
             || node.kinds() == Kinds::ANY && node.properties().len() == 0 && node.branches().len() == 0
         {
+            return;
+        }
+        if !self.keeps_nothing && self.is_none(value, node, path) {
             return;
         }
         if let Some(choices) = node.choices() {
@@ -292,6 +311,9 @@ impl Walk {
     fn fields(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>, depth: usize) {
         if node.properties().len() > 0 {
             self.rename(fields, node, path);
+        }
+        if !self.keeps_nothing {
+            self.leave_out(fields, node, path);
         }
         for (key, value) in fields.iter_mut() {
             match node.field(key) {

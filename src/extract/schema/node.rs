@@ -212,6 +212,13 @@ impl<'s> Node<'s> {
         &self.core().limits
     }
 
+    /// Whether a text is long enough and has the form of the patterns that are known.
+    pub fn takes_text(self, text: &str) -> bool {
+        let least = self.limits().iter().filter(|(keyword, _)| keyword == "minLength").filter_map(|(_, n)| n.as_u64());
+        let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+        least.max().is_none_or(|least| length >= least) && self.core().forms.iter().all(|form| form.is_match(text))
+    }
+
     /// The properties in the schema's order.
     pub fn properties(self) -> impl ExactSizeIterator<Item = Property<'s>> + Clone {
         (0..self.core().properties.len()).map(move |at| self.property_at(at))

@@ -17,6 +17,8 @@ mod cursor;
 mod machine;
 mod quoted;
 #[cfg(test)]
+mod quoted_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;

@@ -99,7 +99,8 @@ pub fn quoted(cursor: &mut Cursor, role: Role) -> Read {
         read.note(if cut { "truncated" } else { "quote_added" }, true);
     }
     if end.inner {
-        read.note("inner_quotes_escaped", false);
+        let lossy = end.closed && words_follow(cursor, end.next, quote);
+        read.note("inner_quotes_escaped", lossy);
     }
     unescape(&cursor.text[from..end.content], &mut read);
     cursor.at = end.next;
@@ -257,6 +258,16 @@ fn goes_on(cursor: &mut Cursor, from: usize, quote: Quote) -> bool {
     }
     cursor.spent(at - from);
     false
+}
+
+/// Whether a comma and words follow that no quote begins and one ends: the text that was ended may go on with them.
+fn words_follow(cursor: &mut Cursor, from: usize, quote: Quote) -> bool {
+    let comma = cursor.gap_end(from, false);
+    if cursor.byte(comma) != Some(b',') {
+        return false;
+    }
+    let word = cursor.gap_end(comma + 1, false);
+    cursor.char(word).is_some_and(char::is_alphabetic) && goes_on(cursor, word, quote)
 }
 
 /// Whether nothing but an end or a delimiter follows.

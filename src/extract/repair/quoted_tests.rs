@@ -1,0 +1,33 @@
+//! What a text between quotes may have lost: where it ended too early.
+
+use crate::extract::parse::Candidate;
+
+/// The first reading.
+fn read(text: &str) -> Candidate {
+    super::candidates(text, None).into_iter().next().unwrap_or_else(|| panic!("no reading of {text}"))
+}
+
+fn lossy(text: &str) -> Vec<String> {
+    read(text).changes.into_iter().filter(|change| change.lossy).map(|change| change.kind).collect()
+}
+
+#[test]
+fn words_behind_the_comma_that_ended_a_text_with_quotes_within_may_be_more_of_it() {
+    for text in [
+        r#"{"quotes": ["Set the mode to "fast", then restart.", "Check the log."]}"#,
+        r#"["The word "set", in Python, is a type","b"]"#,
+        r#"["The word "set", in Python"]"#,
+    ] {
+        assert_eq!(lossy(text), ["inner_quotes_escaped"], "{text}");
+    }
+    for text in [
+        r#"["a "b" c", "d"]"#,
+        r#"["a "b" c", null, "d"]"#,
+        r#"["a "b" c", d, "e"]"#,
+        r#"{"a": "x "y" z", "b": 1}"#,
+        r#"{"a": "x "y"", "b": "z"}"#,
+        r#"{"a": "x "y" z", b: "c"}"#,
+    ] {
+        assert!(lossy(text).is_empty(), "{text}: {:?}", read(text));
+    }
+}

@@ -376,12 +376,13 @@ pub fn escaped_quoted(cursor: &mut Cursor) -> Read {
 }
 
 /// Escapes to what they mean, raw control characters as they are. An escape that has no meaning is kept as written, backslash and all: it
-/// is a path, a pattern or a formula more often than a slip.
+/// is a path, a pattern or a formula more often than a slip. It proves that nothing there was escaped: `\frac` beside it is no form feed.
 pub fn unescape(text: &str, read: &mut Read) {
     let bytes = text.as_bytes();
     let cut = read.done.iter().any(|(kind, _)| *kind == "truncated");
     let mut from = 0;
     let mut at = 0;
+    let (mut kept, mut before_letter) = (false, false);
     while at < bytes.len() {
         let b = bytes[at];
         if b < 0x20 {
@@ -397,6 +398,7 @@ pub fn unescape(text: &str, read: &mut Read) {
             read.made.push(c);
             at += length;
             from = at;
+            before_letter |= c.is_control() && length == 2 && text[at..].starts_with(char::is_alphabetic);
             continue;
         }
         match bytes.get(at + 1) {
@@ -429,12 +431,15 @@ pub fn unescape(text: &str, read: &mut Read) {
                 from = at;
             }
             _ => {
-                read.note("backslash_kept", false);
+                kept = true;
                 at += 1;
                 // The next byte is a character's first: it is looked at in its turn, unless it is a backslash at the end.
                 at += usize::from(bytes.get(at) == Some(&b'\\'));
             }
         }
+    }
+    if kept {
+        read.note("backslash_kept", before_letter);
     }
     read.made.push_str(&text[from..]);
 }

@@ -1,4 +1,6 @@
-//! What a text between quotes may have lost: where it ended too early.
+//! What a text between quotes may have lost: where it ended too early, and what its escapes meant.
+
+use serde_json::{Value, json};
 
 use crate::extract::parse::Candidate;
 
@@ -30,4 +32,23 @@ fn words_behind_the_comma_that_ended_a_text_with_quotes_within_may_be_more_of_it
     ] {
         assert!(lossy(text).is_empty(), "{text}: {:?}", read(text));
     }
+}
+
+#[test]
+fn a_backslash_that_was_not_escaped_makes_its_text_doubtful_where_others_may_be_none_either() {
+    for (text, made) in [
+        (r"$\pi r^2 = \frac{1}{2} \times \theta$", "$\\pi r^2 = \u{c}rac{1}{2} \times \theta$"),
+        (r"Open C:\Users\new\report.txt", "Open C:\\Users\new\report.txt"),
+    ] {
+        let text = format!("{{\"a\": \"{text}\"}}");
+        assert_eq!(read(&text).value, json!({"a": made}));
+        assert_eq!(lossy(&text), ["backslash_kept"], "{text}");
+    }
+    for text in [r"C:\Users\\new", r"\d+\n\n- two", r#"\pi and \" or"#, r"it\'s\nnew"] {
+        let text = format!("[\"{text}\", \"\\n x\"]");
+        assert!(lossy(&text).is_empty(), "{text}");
+    }
+    let two = read(r#"["\pi", "a\nb"]"#);
+    assert_eq!(two.value, Value::from(vec!["\\pi", "a\nb"]));
+    assert!(two.changes.iter().all(|change| !change.lossy), "one text says nothing of another");
 }

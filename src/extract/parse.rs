@@ -6,6 +6,7 @@ mod around;
 pub mod assembly;
 pub mod comments;
 pub mod cues;
+pub mod envelope;
 mod label;
 pub mod number;
 pub mod segments;
@@ -41,6 +42,7 @@ pub struct Candidate {
 /// fraction is rounded (`number_rounded`, lossy), a whole number beyond 64 bits is kept as text (`number_kept_as_text`).
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let mut found = values(text, schema);
+    envelope::unwrap(&mut found, schema);
     wrapper::unwrap(&mut found, schema);
     found
 }

@@ -9,10 +9,13 @@ mod listed;
 pub mod scalars;
 pub mod times;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
 use super::normalise::{is_struck, label_currency};
+use super::schema::node::Property;
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
 use super::validate::{excerpt, in_words, size, wanted};
 
@@ -349,21 +352,27 @@ impl Walk {
 
     /// Gives fields that are called by another of their names their keys.
     fn rename(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>) {
+        let absent = |property: &Property<'_>| !fields.contains_key(property.key);
         let means = |key: &str| match node.property(key) {
             Some(_) => None,
-            None => node.called(key).map(|p| p.key).filter(|meant| !fields.contains_key(*meant)),
+            None => node.called(key).filter(absent).map(|p| p.key),
         };
+        let nearly = |key: &str| node.called_but_for_bracket(key).filter(absent).map(|p| p.key);
         // Mostly all have their keys.
-        if fields.keys().all(|key| means(key).is_none()) {
+        if fields.keys().all(|key| means(key).is_none() && nearly(key).is_none()) {
             return;
         }
         let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
+        let taken: HashSet<&str> = meant.iter().flatten().copied().collect();
+        let with_brackets = |key: &String| nearly(key).filter(|meant| !taken.contains(meant));
+        let meant: Vec<Option<&str>> =
+            fields.keys().zip(&meant).map(|(key, meant)| meant.or_else(|| with_brackets(key))).collect();
         let renamed = std::mem::take(fields);
         for ((key, value), meant) in renamed.into_iter().zip(meant) {
             // A second field that means the same stays what it is.
             match meant.filter(|meant| !fields.contains_key(*meant)) {
                 Some(meant) => {
-                    let currency = node.called(&key).and_then(|field| label_currency(&key, &field));
+                    let currency = node.property(meant).and_then(|field| label_currency(&key, &field));
                     self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), currency.is_some());
                     fields.insert(meant.to_string(), value);
                 }

@@ -189,7 +189,10 @@ pub fn is_complete(value: &Value, node: Node<'_>, depth: usize) -> bool {
     node.properties().len() > 0
         && depth < 8
         && node.properties().all(|property| {
-            let said = fields.iter().find(|(key, _)| node.called(key).is_some_and(|p| p.key == property.key));
+            let is_it = |key: &str| {
+                node.called(key).or_else(|| node.called_but_for_bracket(key)).is_some_and(|p| p.key == property.key)
+            };
+            let said = fields.iter().find(|(key, _)| is_it(key));
             let below = |(_, value): (&String, &Value)| {
                 !value.is_null()
                     && !value.is_array()

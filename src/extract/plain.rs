@@ -15,6 +15,7 @@ mod block;
 mod closing;
 mod field;
 mod item;
+mod labels;
 mod quotes;
 pub(super) mod remarks;
 mod table;
@@ -30,7 +31,6 @@ use serde_json::{Map, Value};
 
 use super::attempt::Change;
 use super::coerce::scalars::may_be_grouped;
-use super::normalise::{SIGNS, label_currency};
 use super::parse::{Candidate, change, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
@@ -64,35 +64,9 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     // Stable: of two readings with as many fields the earlier stays first.
     found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    let currencies = if found.is_empty() { Vec::new() } else { currencies(text, &lines, root) };
-    found.iter_mut().for_each(|candidate| candidate.changes.extend(currencies.iter().cloned()));
+    let labels = if found.is_empty() { Vec::new() } else { labels::told(text, &lines, root) };
+    found.iter_mut().for_each(|candidate| candidate.changes.extend(labels.iter().cloned()));
     found.extend(scalar(text, root));
-    found
-}
-
-/// Currencies that stand in labels and tables' heads of a text, and that the fields do not name: `price ($): 35`.
-fn currencies(text: &str, lines: &[field::Line], root: Node<'_>) -> Vec<Change> {
-    const MOST: usize = 8;
-    let mut shapes = block::shapes(root);
-    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
-    let mut found: Vec<Change> = Vec::new();
-    for line in lines.iter().filter(|line| text[line.body.clone()].contains(SIGNS)) {
-        let said = &text[line.body.clone()];
-        for shape in &shapes {
-            let fields = field::fields(text, &line.body, *shape).into_iter();
-            let labels = fields.map(|field| (&text[field.start..field.value], field.property));
-            let heads = said.split('|').filter(|_| said.contains('|')).map(str::trim);
-            let heads = heads.filter(|head| head.contains(SIGNS)).filter_map(|head| Some((head, shape.called(head)?)));
-            for (label, property) in labels.chain(heads) {
-                found
-                    .extend(label_currency(label, &property).map(|kind| change(kind, label.into(), Value::Null, true)));
-            }
-        }
-        if found.len() >= MOST {
-            break;
-        }
-    }
-    found.truncate(MOST);
     found
 }
 

@@ -1,6 +1,7 @@
-//! Quotes around the whole of what is said, and what is escaped within them. Next: `field`.
+//! Quotes around the whole of what is said, what is escaped within them, and where quotes and brackets within a line end. Next: `field`.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Without quotes around the whole, and what they escape as it is meant: `"a\nb"` as JSON has it, `'it''s'` as YAML.
 pub fn unescaped(said: &str) -> Cow<'_, str> {
@@ -31,6 +32,51 @@ pub fn unquoted(said: &str) -> &str {
         }
     }
     said
+}
+
+/// The places within quotes and brackets on a line. A mark that was never closed is not looked for again: the scan stays linear.
+#[derive(Default)]
+pub struct Closes {
+    open: Vec<char>,
+}
+
+impl Closes {
+    /// The place behind the quotes or brackets that begin here. `from`: where the text begins that they are part of.
+    pub fn passed(&mut self, text: &str, from: usize, within: Range<usize>) -> Option<usize> {
+        let rest = &text[within.clone()];
+        let open = rest.chars().next()?;
+        let close = match open {
+            '"' | '`' => open,
+            '\'' => open,
+            '“' => '”',
+            '‘' => '’',
+            '(' => ')',
+            '[' => ']',
+            '{' => '}',
+            '（' => '）',
+            _ => return None,
+        };
+        // An inch, an apostrophe.
+        let before = text[from..within.start].chars().next_back();
+        if open == close && before.is_some_and(|c| !c.is_whitespace() && !"([{:=,;|".contains(c))
+            || self.open.contains(&open)
+        {
+            return None;
+        }
+        let mut depth = 1_usize;
+        for (at, c) in rest.char_indices().skip(1) {
+            if c == close {
+                depth -= 1;
+            } else if c == open {
+                depth += 1;
+            }
+            if depth == 0 {
+                return Some(within.start + at + c.len_utf8());
+            }
+        }
+        self.open.push(open);
+        None
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Markdown tables: rows to objects, and tables of two columns whose first names the fields.
 //! Next: `block` for lines.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -59,7 +60,11 @@ fn cells(row: &str) -> Vec<&str> {
 impl Table<'_> {
     /// The rows as objects, where the header names fields; with what no column of these holds.
     pub fn objects(&self, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
-        let columns: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
+        let exact: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
+        let taken: HashSet<&str> = exact.iter().flatten().map(|property| property.key).collect();
+        let nearly = |name: &str| called_but_for_bracket(name, node).filter(|p| !taken.contains(p.key));
+        let columns: Vec<Option<Property>> =
+            self.header.iter().zip(exact).map(|(name, exact)| exact.or_else(|| nearly(name))).collect();
         if columns.iter().flatten().count() == 0 {
             return None;
         }
@@ -93,7 +98,8 @@ impl Table<'_> {
 
     /// One object, where the first column names fields: its header's cells count as a row. A header that names two is of rows.
     pub fn object(&self, node: Node<'_>) -> Option<(Map<String, Value>, Vec<String>)> {
-        if self.header.len() != 2 || self.header.iter().all(|name| called(name, node).is_some()) {
+        let named = |name: &&str| called(name, node).or_else(|| called_but_for_bracket(name, node));
+        if self.header.len() != 2 || self.header.iter().all(|name| named(name).is_some()) {
             return None;
         }
         let mut map = Map::new();
@@ -104,7 +110,7 @@ impl Table<'_> {
                 continue;
             };
             lost.extend(more.iter().filter(|cell| !cell.is_empty()).map(|cell| (*cell).to_owned()));
-            match called(name, node) {
+            match named(name) {
                 // An empty cell says nothing.
                 Some(_) if said.is_empty() => {}
                 Some(property) => say(&mut map, property, said, &mut lost),
@@ -143,5 +149,13 @@ fn say(map: &mut Map<String, Value>, property: Property<'_>, cell: &str, lost: &
 }
 
 fn called<'s>(name: &str, node: Node<'s>) -> Option<Property<'s>> {
-    node.called(name.trim_matches(['*', '_', '`', ' ', ':']))
+    node.called(bare(name))
+}
+
+fn called_but_for_bracket<'s>(name: &str, node: Node<'s>) -> Option<Property<'s>> {
+    node.called_but_for_bracket(bare(name))
+}
+
+fn bare(name: &str) -> &str {
+    name.trim_matches(['*', '_', '`', ' ', ':'])
 }

@@ -246,6 +246,12 @@ impl<'s> Node<'s> {
         self.property(name).or_else(|| self.core().by_name.get(&names::fold(name)).map(|at| self.property_at(*at)))
     }
 
+    /// The property that a name means but for the bracket at its end, `Price (USD)`; none where it means one with it.
+    pub fn called_but_for_bracket(self, name: &str) -> Option<Property<'s>> {
+        let bare = names::without_bracket(name)?;
+        if self.called(name).is_some() { None } else { self.called(bare) }
+    }
+
     /// All names that must be there, those without a schema of their own too.
     pub fn required(self) -> &'s [String] {
         &self.core().required

@@ -14,6 +14,7 @@ mod below_tests;
 mod block;
 mod closing;
 mod field;
+mod heading;
 mod item;
 mod labels;
 mod quotes;

@@ -10,6 +10,7 @@ use super::field::{
     Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, may_be_one_number, names_within, scalar,
     uncommented, unmarked,
 };
+use super::heading;
 use super::ways::fitting;
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
@@ -62,6 +63,12 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             if let Some(property) = node.called(key) {
                 take_in(&mut block, at + 1, property.key, inner);
             }
+            at = end;
+            continue;
+        }
+        if depth < DEPTH
+            && let Some(end) = heading::read(&mut block, text, lines, at, node, depth)
+        {
             at = end;
             continue;
         }
@@ -301,7 +308,7 @@ fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -
 }
 
 /// Lines with their breaks and the indents that they have beyond the least.
-fn as_written(text: &str, lines: &[Line]) -> String {
+pub(super) fn as_written(text: &str, lines: &[Line]) -> String {
     let begin = |line: &Line| line.body.start - line.column;
     let written = |line: &Line| !text[begin(line)..line.body.end].trim().is_empty();
     let least = lines.iter().filter(|line| written(line)).map(|line| line.indent).min().unwrap_or(0);
@@ -399,7 +406,7 @@ fn take_in(block: &mut Block, from: usize, key: &str, inner: Block) {
     );
 }
 
-fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
+pub(super) fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
     for (at, used) in inner.used.iter().enumerate() {
         block.used[from + at] |= used;
     }

@@ -68,13 +68,17 @@ impl Table<'_> {
         if columns.iter().flatten().count() == 0 {
             return None;
         }
-        let unknown = self.header.iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.is_empty());
-        let mut lost: Vec<String> = unknown.map(|(name, _)| (*name).to_owned()).collect();
-        let mut rows = Vec::with_capacity(self.rows.len());
         // What the last row adds up is no row of its own.
         let total = self.rows.last().filter(|cells| self.rows.len() > 1 && is_total(cells));
+        let said = &self.rows[..self.rows.len() - usize::from(total.is_some())];
+        let unknown =
+            self.header.iter().enumerate().filter(|(at, name)| {
+                columns[*at].is_none() && !name.is_empty() && !(is_count(name) && counts(said, *at))
+            });
+        let mut lost: Vec<String> = unknown.map(|(_, name)| (*name).to_owned()).collect();
+        let mut rows = Vec::with_capacity(self.rows.len());
         lost.extend(total.map(|cells| cells.join(" | ")));
-        for cells in &self.rows[..self.rows.len() - usize::from(total.is_some())] {
+        for cells in said {
             let mut map = Map::new();
             for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match columns.get(at) {
@@ -120,6 +124,18 @@ impl Table<'_> {
         }
         (!map.is_empty()).then_some((map, lost))
     }
+}
+
+/// Whether a column's name says that it numbers the rows.
+fn is_count(name: &str) -> bool {
+    matches!(bare(name).to_lowercase().as_str(), "#" | "no." | "no" | "nr." | "№" | "번호" | "순번")
+}
+
+/// Whether a column counts the rows from one, as the marks of a list do.
+fn counts(rows: &[Vec<&str>], at: usize) -> bool {
+    let number =
+        |cells: &Vec<&str>| cells.get(at).and_then(|cell| bare(cell).trim_end_matches(['.', ')']).parse().ok());
+    rows.iter().zip(1_usize..).all(|(cells, nth)| number(cells) == Some(nth))
 }
 
 /// Whether a row adds up those above it.

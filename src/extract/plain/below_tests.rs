@@ -365,3 +365,10 @@ fn what_counts_the_items_above_each_is_no_loss() {
         assert!(!is_lossy(&text, &list), "{text}: {:?}", best(&text, &list).changes);
     }
 }
+
+#[test]
+fn a_text_in_quotes_over_two_lines_is_one() {
+    let read = best("note: \"This is a long\n  text\"\nn: 4", &person());
+    assert_eq!(read.value, json!({"note": "This is a long text", "n": 4}));
+    assert!(read.changes.iter().all(|c| !c.lossy), "{:?}", read.changes);
+}

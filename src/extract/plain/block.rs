@@ -11,6 +11,7 @@ use super::field::{
     uncommented, unmarked,
 };
 use super::heading;
+use super::quotes::over_lines;
 use super::ways::fitting;
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
@@ -261,6 +262,13 @@ pub(super) struct Inner {
 fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -> Inner {
     let node = field.property.node;
     let block = said.is_empty() || scalar_mark(said);
+    if node.accepts(Kind::String) && items(node).is_none() {
+        let bodies = || lines.iter().map(|line| text[line.body.clone()].trim());
+        if let Some((quoted, count)) = over_lines(said, bodies()) {
+            let used = (0..lines.len()).map(|at| at < count).collect();
+            return Inner { value: Some(scalar(&quoted, node)), changes: Vec::new(), used };
+        }
+    }
     if block && let Some(item) = items(node) {
         let (values, changes, used) = array(text, lines, item, depth + 1);
         // Where no item was understood there is no list.

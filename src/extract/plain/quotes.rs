@@ -79,9 +79,49 @@ impl Closes {
     }
 }
 
+/// What is in quotes that end in a line below, as YAML joins it: a line's break is a blank, an empty line a break. With how many lines it
+/// takes.
+pub fn over_lines<'t>(said: &str, lines: impl Iterator<Item = &'t str>) -> Option<(String, usize)> {
+    let quote = said.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let is_open = |piece: &str| !piece.contains(quote);
+    if !is_open(&said[1..]) {
+        return None;
+    }
+    let mut joined = said.to_owned();
+    for (at, line) in lines.enumerate() {
+        joined.push_str(match line {
+            "" => "\n",
+            _ if joined.ends_with('\n') => "",
+            _ => " ",
+        });
+        joined.push_str(line);
+        match line.strip_suffix(quote) {
+            Some(end) => return is_open(end).then_some((joined, at + 1)),
+            None if !is_open(line) => return None,
+            None => {}
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotes_that_end_in_a_line_below_are_joined_as_yaml_has_it() {
+        for (said, lines, joined) in [
+            ("\"This is a long", &["text\""][..], Some(("\"This is a long text\"", 1))),
+            ("'a", &["b", "", "c'", "d"], Some(("'a b\nc'", 3))),
+            ("\"a", &["b"], None),
+            ("\"a\"", &["b\""], None),
+            ("\"a", &["b\" and \"c\""], None),
+            ("a", &["b\""], None),
+        ] {
+            let read = over_lines(said, lines.iter().copied());
+            assert_eq!(read, joined.map(|(text, count)| (text.to_owned(), count)), "{said}");
+        }
+    }
 
     #[test]
     fn quotes_are_undone_as_json_and_yaml_have_them() {

@@ -11,7 +11,7 @@ use super::field::{
     uncommented, unmarked,
 };
 use super::heading;
-use super::quotes::over_lines;
+use super::quotes::{ended, over_lines};
 use super::ways::fitting;
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
@@ -117,6 +117,10 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 block.changes.push(Change { path, ..told });
             }
             let raw = if bracketed { raw.strip_suffix([']', ')']).unwrap_or(raw) } else { raw };
+            let (raw, strange) = ended(raw);
+            if !strange.is_empty() {
+                block.changes.push(change("left_out", Value::from(units::beginning(strange, 200)), Value::Null, true));
+            }
             let mut dropped = named > found.len() && last;
             if !dropped && field.property.node.accepts(Kind::String) {
                 dropped = names_within(text, field.value..stop, node)

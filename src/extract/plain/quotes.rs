@@ -79,6 +79,23 @@ impl Closes {
     }
 }
 
+/// What is in quotes, and what stands behind a comma there where it has a name of its own: `'Foo', stock=3`.
+pub fn ended(said: &str) -> (&str, &str) {
+    let all = (said, "");
+    if !said.starts_with(['"', '\'']) {
+        return all;
+    }
+    let Some(end) = Closes::default().passed(said, 0, 0..said.len()) else { return all };
+    let Some(rest) = said[end..].trim_start().strip_prefix(',').map(str::trim_start) else { return all };
+    let name = rest.split([':', '=']).next().unwrap_or_default().trim_end();
+    let is_name = name.len() < rest.len() && name.starts_with(char::is_alphabetic);
+    if is_name && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
+        (&said[..end], rest)
+    } else {
+        all
+    }
+}
+
 /// What is in quotes that end in a line below, as YAML joins it: a line's break is a blank, an empty line a break. With how many lines it
 /// takes.
 pub fn over_lines<'t>(said: &str, lines: impl Iterator<Item = &'t str>) -> Option<(String, usize)> {
@@ -107,6 +124,16 @@ pub fn over_lines<'t>(said: &str, lines: impl Iterator<Item = &'t str>) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_a_name_behind_quotes_is_none_of_the_text() {
+        assert_eq!(ended("'Foo', stock=3"), ("'Foo'", "stock=3"));
+        assert_eq!(ended("\"Foo, Inc.\", in_stock: yes, x=1"), ("\"Foo, Inc.\"", "in_stock: yes, x=1"));
+        for said in ["'Foo', 'Bar'", "\"Foo\", he said: no", "Foo, stock=3", "'Foo'", "'it''s', a=b", "\"Foo\" is, a=b"]
+        {
+            assert_eq!(ended(said), (said, ""), "{said}");
+        }
+    }
 
     #[test]
     fn quotes_that_end_in_a_line_below_are_joined_as_yaml_has_it() {

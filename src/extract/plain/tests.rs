@@ -429,3 +429,12 @@ fn an_object_as_python_writes_it_is_its_fields() {
         assert!(best(text, &schema).changes.iter().all(|c| c.kind != "wrapper_removed"), "{text}");
     }
 }
+
+#[test]
+fn a_name_that_is_none_of_the_schemas_behind_quotes_is_left_out_with_a_mark() {
+    for text in ["age: 25, name: \"John\", job: cook", "Person(age=25, name='John', job='cook')"] {
+        let read = best(text, &person());
+        assert_eq!(read.value, json!({"age": 25, "name": "John"}), "{text}");
+        assert!(read.changes.iter().any(|c| c.kind == "left_out" && c.lossy), "{text}: {:?}", read.changes);
+    }
+}

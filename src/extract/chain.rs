@@ -11,7 +11,7 @@ use jiff::civil::DateTime;
 use serde_json::Value;
 
 use super::attempt::{Attempt, Change, Fault, Refusal, Stage, Totals, Trace, elapsed_ms};
-use super::coerce::coerce;
+use super::coerce::{coerce, coerce_what_is_said};
 use super::normalise::{normalise, why_no_day};
 use super::parse::cues;
 use super::parse::{self, Candidate};
@@ -255,7 +255,10 @@ impl Chain<'_> {
         let (mut coerced, mut normalised, mut validated) = (None, None, None);
         if let Some(schema) = self.schema {
             let begun = Instant::now();
-            let made = coerce(value, schema);
+            let made = match self.reading {
+                Reading::Whole => coerce(value, schema),
+                Reading::Langchain => coerce_what_is_said(value, schema),
+            };
             value = made.value;
             let (refused, limit) = (!made.faults.is_empty(), made.limit);
             let did = refused || !made.changes.is_empty();

@@ -1,16 +1,21 @@
 //! A value brought to the schema's types by Pydantic's lax table, and to its shape where nothing is lost by it. What is refused is left
 //! as it is and named: local numbers and dates are `normalise`'s, the last word is `validate`'s.
-//! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`'.
+//! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`', what says that
+//! there is nothing `absent`'s.
 
+mod absent;
 mod alternatives;
 mod listed;
 pub mod scalars;
 pub mod times;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Number, Value};
 
 use super::attempt::{Change, Fault};
 use super::normalise::{is_struck, label_currency};
+use super::schema::node::Property;
 use super::schema::{Kind, Kinds, Node, Rest, Schema, names};
 use super::validate::{excerpt, in_words, size, wanted};
 
@@ -35,9 +40,18 @@ pub struct Coerced {
 }
 
 /// Converts a value towards the schema.
-pub fn coerce(mut value: Value, schema: &Schema) -> Coerced {
+pub fn coerce(value: Value, schema: &Schema) -> Coerced {
+    convert(value, schema, Walk::default())
+}
+
+/// The same, but what says that there is nothing stays as it is, as with Pydantic.
+pub fn coerce_what_is_said(value: Value, schema: &Schema) -> Coerced {
+    convert(value, schema, Walk { keeps_nothing: true, ..Walk::default() })
+}
+
+fn convert(mut value: Value, schema: &Schema, walk: Walk) -> Coerced {
     let allowed = 1_000 + WORK_PER_VALUE * size(&value);
-    let mut walk = Walk { budget: allowed, ..Walk::default() };
+    let mut walk = Walk { budget: allowed, ..walk };
     walk.visit(&mut value, schema.root(), &Path::Root, 0);
     let limit =
         walk.limit.map(|fault| Fault { expected: format!("alternatives that are tried in {allowed} steps"), ..fault });
@@ -91,6 +105,8 @@ struct Walk {
     told: usize,
     /// Required fields that are not there, and fields that may not be: the validator tells of them, alternatives are weighed by them.
     misfits: usize,
+    /// Fields that were left out since they said nothing: alternatives are weighed by them as if they were there.
+    absent: usize,
     /// Fields that the schema knows.
     fields_set: usize,
     implied: usize,
@@ -98,12 +114,15 @@ struct Walk {
     limit: Option<Fault>,
     /// Whether durations are written as their length in seconds.
     in_seconds: bool,
+    /// Whether what says that there is nothing stays.
+    keeps_nothing: bool,
 }
 
 impl Walk {
     /// For trying out from here.
     fn anew(&self) -> Self {
-        Walk { budget: self.budget, implied: self.implied, in_seconds: self.in_seconds, ..Walk::default() }
+        let Walk { budget, implied, in_seconds, keeps_nothing, .. } = *self;
+        Walk { budget, implied, in_seconds, keeps_nothing, ..Walk::default() }
     }
 
     fn changed(&mut self, path: &Path<'_>, kind: &str, before: Value, after: Value, lossy: bool) {
@@ -129,6 +148,9 @@ impl Walk {
         if depth > MOST_DEPTH
             || node.kinds() == Kinds::ANY && node.properties().len() == 0 && node.branches().len() == 0
         {
+            return;
+        }
+        if !self.keeps_nothing && self.is_none(value, node, path) {
             return;
         }
         if let Some(choices) = node.choices() {
@@ -293,6 +315,9 @@ impl Walk {
         if node.properties().len() > 0 {
             self.rename(fields, node, path);
         }
+        if !self.keeps_nothing {
+            self.leave_out(fields, node, path);
+        }
         for (key, value) in fields.iter_mut() {
             match node.field(key) {
                 Rest::Node(of_field) => {
@@ -327,21 +352,27 @@ impl Walk {
 
     /// Gives fields that are called by another of their names their keys.
     fn rename(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>) {
+        let absent = |property: &Property<'_>| !fields.contains_key(property.key);
         let means = |key: &str| match node.property(key) {
             Some(_) => None,
-            None => node.called(key).map(|p| p.key).filter(|meant| !fields.contains_key(*meant)),
+            None => node.called(key).filter(absent).map(|p| p.key),
         };
+        let nearly = |key: &str| node.called_but_for_bracket(key).filter(absent).map(|p| p.key);
         // Mostly all have their keys.
-        if fields.keys().all(|key| means(key).is_none()) {
+        if fields.keys().all(|key| means(key).is_none() && nearly(key).is_none()) {
             return;
         }
         let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
+        let taken: HashSet<&str> = meant.iter().flatten().copied().collect();
+        let with_brackets = |key: &String| nearly(key).filter(|meant| !taken.contains(meant));
+        let meant: Vec<Option<&str>> =
+            fields.keys().zip(&meant).map(|(key, meant)| meant.or_else(|| with_brackets(key))).collect();
         let renamed = std::mem::take(fields);
         for ((key, value), meant) in renamed.into_iter().zip(meant) {
             // A second field that means the same stays what it is.
             match meant.filter(|meant| !fields.contains_key(*meant)) {
                 Some(meant) => {
-                    let currency = node.called(&key).and_then(|field| label_currency(&key, &field));
+                    let currency = node.property(meant).and_then(|field| label_currency(&key, &field));
                     self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), currency.is_some());
                     fields.insert(meant.to_string(), value);
                 }

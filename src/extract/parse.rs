@@ -6,6 +6,7 @@ mod around;
 pub mod assembly;
 pub mod comments;
 pub mod cues;
+pub mod envelope;
 mod label;
 pub mod number;
 pub mod segments;
@@ -41,6 +42,7 @@ pub struct Candidate {
 /// fraction is rounded (`number_rounded`, lossy), a whole number beyond 64 bits is kept as text (`number_kept_as_text`).
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let mut found = values(text, schema);
+    envelope::unwrap(&mut found, schema);
     wrapper::unwrap(&mut found, schema);
     found
 }
@@ -187,7 +189,10 @@ pub fn is_complete(value: &Value, node: Node<'_>, depth: usize) -> bool {
     node.properties().len() > 0
         && depth < 8
         && node.properties().all(|property| {
-            let said = fields.iter().find(|(key, _)| node.called(key).is_some_and(|p| p.key == property.key));
+            let is_it = |key: &str| {
+                node.called(key).or_else(|| node.called_but_for_bracket(key)).is_some_and(|p| p.key == property.key)
+            };
+            let said = fields.iter().find(|(key, _)| is_it(key));
             let below = |(_, value): (&String, &Value)| {
                 !value.is_null()
                     && !value.is_array()

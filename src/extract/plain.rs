@@ -6,7 +6,7 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `table`, `tags`, `field`, `quotes`, `item`, `remarks`, `closing`, `words`.
+//! Next: `block`, `below`, `heading`, `table`, `tags`, `field`, `labels`, `quotes`, `item`, `remarks`, `closing`, `words`.
 
 mod below;
 #[cfg(test)]
@@ -14,7 +14,9 @@ mod below_tests;
 mod block;
 mod closing;
 mod field;
+mod heading;
 mod item;
+mod labels;
 mod quotes;
 pub(super) mod remarks;
 mod table;
@@ -26,11 +28,12 @@ mod tests;
 mod ways;
 mod words;
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 
 use super::attempt::Change;
 use super::coerce::scalars::may_be_grouped;
-use super::normalise::{SIGNS, label_currency};
 use super::parse::{Candidate, change, footnote, is_complete, reference, segments, takes_no_numbers};
 use super::schema::node::{Kind, Node};
 use super::schema::{Schema, names};
@@ -49,7 +52,8 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     if !names_anything(text, root, &shapes) {
         return scalar(text, root).into_iter().collect();
     }
-    let lines = field::lines(text, 0..text.len());
+    let called = constructed(text);
+    let lines = field::lines(text, called.as_ref().map_or(0..text.len(), |(_, arguments)| arguments.clone()));
     let mut found: Vec<(usize, Candidate)> = Vec::new();
     let json = json_stands(text, &lines, &shapes, takes_no_numbers(Some(schema)));
     for shape in shapes.into_iter().filter(|_| !json) {
@@ -64,36 +68,40 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     // Stable: of two readings with as many fields the earlier stays first.
     found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    let currencies = if found.is_empty() { Vec::new() } else { currencies(text, &lines, root) };
-    found.iter_mut().for_each(|candidate| candidate.changes.extend(currencies.iter().cloned()));
+    let labels = if found.is_empty() { Vec::new() } else { labels::told(text, &lines, root) };
+    found.iter_mut().for_each(|candidate| candidate.changes.extend(labels.iter().cloned()));
+    if let Some((name, arguments)) = called {
+        let told = change("wrapper_removed", Value::from(name), Value::Null, false);
+        for candidate in &mut found {
+            candidate.changes.push(told.clone());
+            nones(&mut candidate.value, &text[arguments.clone()]);
+        }
+    }
     found.extend(scalar(text, root));
     found
 }
 
-/// Currencies that stand in labels and tables' heads of a text, and that the fields do not name: `price ($): 35`.
-fn currencies(text: &str, lines: &[field::Line], root: Node<'_>) -> Vec<Change> {
-    const MOST: usize = 8;
-    let mut shapes = block::shapes(root);
-    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
-    let mut found: Vec<Change> = Vec::new();
-    for line in lines.iter().filter(|line| text[line.body.clone()].contains(SIGNS)) {
-        let said = &text[line.body.clone()];
-        for shape in &shapes {
-            let fields = field::fields(text, &line.body, *shape).into_iter();
-            let labels = fields.map(|field| (&text[field.start..field.value], field.property));
-            let heads = said.split('|').filter(|_| said.contains('|')).map(str::trim);
-            let heads = heads.filter(|head| head.contains(SIGNS)).filter_map(|head| Some((head, shape.called(head)?)));
-            for (label, property) in labels.chain(heads) {
-                found
-                    .extend(label_currency(label, &property).map(|kind| change(kind, label.into(), Value::Null, true)));
-            }
-        }
-        if found.len() >= MOST {
-            break;
+/// `Product(name='Foo', price=5.0)`, as Python writes an object: its class, and where its fields stand.
+fn constructed(text: &str) -> Option<(&str, Range<usize>)> {
+    let said = text.trim();
+    let (name, arguments) = said.strip_suffix(')')?.split_once('(')?;
+    let is_class = name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let field = arguments.split('=').next()?;
+    let is_field = field.len() < arguments.len() && field.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let open = text.len() - text.trim_start().len() + name.len();
+    let whole = quotes::Closes::default().passed(text, open, open..text.len()) == Some(open + arguments.len() + 2);
+    (is_class && is_field && whole).then(|| (name, open + 1..open + 1 + arguments.len()))
+}
+
+/// Python's None without quotes as null.
+fn nones(value: &mut Value, arguments: &str) {
+    let fields = value.as_object_mut().into_iter().flatten();
+    for (key, said) in fields.filter(|(_, said)| *said == "None") {
+        if arguments.contains(&format!("{key}=None")) {
+            *said = Value::Null;
         }
     }
-    found.truncate(MOST);
-    found
 }
 
 /// A text shorter than this is read at once.
@@ -451,7 +459,7 @@ fn lost(said: &str) -> Change {
 }
 
 /// From the first line that was understood to the last.
-fn span(lines: &[field::Line], used: &[bool]) -> std::ops::Range<usize> {
+fn span(lines: &[field::Line], used: &[bool]) -> Range<usize> {
     let first = used.iter().position(|used| *used).unwrap_or(0);
     let last = used.iter().rposition(|used| *used).unwrap_or(0);
     lines.get(first).map_or(0, |line| line.body.start)..lines.get(last).map_or(0, |line| line.body.end)

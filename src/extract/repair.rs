@@ -17,6 +17,8 @@ mod cursor;
 mod machine;
 mod quoted;
 #[cfg(test)]
+mod quoted_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
@@ -24,7 +26,9 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::parse::assembly::TooDeep;
-use super::parse::{Candidate, between_footnotes, change, flattened, gather, name_left_out, segments, strict, wrapper};
+use super::parse::{
+    Candidate, between_footnotes, change, envelope, flattened, gather, name_left_out, segments, strict, wrapper,
+};
 use super::schema::Schema;
 use super::schema::node::Kind;
 
@@ -52,6 +56,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     let mut found = gather(text, found, schema);
     // Last of all: it is taken only where nothing else fits.
     found.extend(first.map(|first| alone(text, first, schema)));
+    envelope::unwrap(&mut found, schema);
     wrapper::unwrap(&mut found, schema);
     found
 }

@@ -103,6 +103,7 @@ fn langchains_way_stops_where_langchain_does() {
     let read = |text| read(text, Some(&schema), at(), Reading::Langchain);
     assert!(read("```json\n{\"n\": \"7\"}\n```").ok);
     assert!(!read("{'n': 7}").ok && !read("{\"n\": \"1,200\"}").ok);
+    assert!(!read("{\"n\": null}").ok && traced("{\"n\": null}", schema.document()).ok);
 }
 
 #[test]

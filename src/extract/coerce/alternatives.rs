@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::super::attempt::Fault;
 use super::super::schema::{Kind, Node};
 use super::super::validate::{excerpt, size};
+use super::absent::{NONE_LEFT_OUT, NONE_TO_NULL, NULL_LEFT_OUT};
 use super::{IN_SECONDS, Path, Walk, fits_flat};
 
 /// What following one way came to; the least is the best.
@@ -58,16 +59,18 @@ impl Walk {
             trial.visit(&mut made, way, path, depth);
             self.budget = trial.budget;
             self.limit = self.limit.take().or(trial.limit.take());
-            // A default that was filled, and a null, is how the way is made, not what was done to the value; so is how it is written.
-            let is_made = |kind: &str| matches!(kind, "default_used" | "null_filled" | IN_SECONDS);
+            // A default that was filled, and a null, is how the way is made, not what was done to the value; so is how it is written. What says
+            // nothing is weighed as a misfit.
+            let is_absence = |kind: &str| matches!(kind, NULL_LEFT_OUT | NONE_LEFT_OUT | NONE_TO_NULL);
+            let is_made = |kind: &str| matches!(kind, "default_used" | "null_filled" | IN_SECONDS) || is_absence(kind);
             let done = || trial.changes.iter().filter(|change| !is_made(&change.kind));
             let cost = Cost {
-                misfits: trial.misfits,
+                misfits: trial.misfits + trial.absent,
                 fields_unset: -(trial.fields_set as isize),
                 lossy: done().filter(|c| c.lossy).count(),
                 changes: done().count(),
             };
-            implied += usize::from(trial.misfits == 0 && done().any(|c| c.kind == "field_implied"));
+            implied += usize::from(trial.misfits + trial.absent == 0 && done().any(|c| c.kind == "field_implied"));
             if best.as_ref().is_none_or(|(least, ..)| cost < *least) {
                 best = Some((cost, made, trial));
             }
@@ -88,6 +91,7 @@ impl Walk {
         self.changes.extend(trial.changes);
         self.faults.extend(trial.faults);
         self.misfits += trial.misfits;
+        self.absent += trial.absent;
         self.fields_set += trial.fields_set;
     }
 }

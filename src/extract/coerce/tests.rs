@@ -316,3 +316,16 @@ fn what_is_struck_out_and_what_stands_for_others_is_kept_and_marked() {
     let value = json!({"people": ["Kim and Lee", "~~Kim~~ and ~~Lee~~"], "name": "3 others", "place": "~5"});
     assert_eq!(taken(&value, &schema), Some(value));
 }
+
+#[test]
+fn a_key_with_a_bracket_behind_a_name_is_the_field_where_no_other_key_is() {
+    let schema = json!({"properties": {"price": {"type": "integer"}, "rate (%)": {"type": "integer"}}});
+    let coerced = self::coerced(&json!({"Price (USD)": 5, "Rate (%)": 3}), &schema);
+    assert_eq!(coerced.value, json!({"price": 5, "rate (%)": 3}));
+    assert_eq!((&coerced.changes[0].before, coerced.changes[0].lossy), (&json!("Price (USD)"), false));
+    for both in [json!({"Price (old)": 5, "Price": 6}), json!({"Price (old)": 5, "price": 6})] {
+        assert_eq!(self::coerced(&both, &schema).value, json!({"Price (old)": 5, "price": 6}));
+    }
+    let two = self::coerced(&json!({"Price (a)": 1, "Price (b)": 2}), &schema);
+    assert_eq!(two.value, json!({"price": 1, "Price (b)": 2}));
+}

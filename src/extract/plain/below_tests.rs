@@ -351,3 +351,24 @@ fn what_stands_in_a_lists_tag_may_be_several() {
     assert_eq!(read("work"), (json!(["work"]), false));
     assert_eq!(read("[\"a\", \"b\"]"), (json!(["a", "b"]), false));
 }
+
+#[test]
+fn what_counts_the_items_above_each_is_no_loss() {
+    let list = Schema::from_value(
+        &json!({"type": "array", "items": {"type": "object", "properties": {"a": {"type": "integer"},
+        "b": {"type": "integer"}}}}),
+    )
+    .unwrap();
+    for (first, second) in [("### Item 1", "### Item 2"), ("**Item 1**", "**Item 2**"), ("__1__", "__2__")] {
+        let text = format!("{first}\na: 1\nb: 2\n\n{second}\na: 3\nb: 4");
+        assert_eq!(best(&text, &list).value, json!([{"a": 1, "b": 2}, {"a": 3, "b": 4}]), "{text}");
+        assert!(!is_lossy(&text, &list), "{text}: {:?}", best(&text, &list).changes);
+    }
+}
+
+#[test]
+fn a_text_in_quotes_over_two_lines_is_one() {
+    let read = best("note: \"This is a long\n  text\"\nn: 4", &person());
+    assert_eq!(read.value, json!({"note": "This is a long text", "n": 4}));
+    assert!(read.changes.iter().all(|c| !c.lossy), "{:?}", read.changes);
+}

@@ -10,6 +10,8 @@ use super::field::{
     Field, Line, fields, is_bare_list, items, last_two, list, loose_fields, may_be_one_number, names_within, scalar,
     uncommented, unmarked,
 };
+use super::heading;
+use super::quotes::{ended, over_lines};
 use super::ways::fitting;
 use super::{is_sentence, may_be_none, may_be_several};
 use crate::extract::attempt::Change;
@@ -65,6 +67,12 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
             at = end;
             continue;
         }
+        if depth < DEPTH
+            && let Some(end) = heading::read(&mut block, text, lines, at, node, depth)
+        {
+            at = end;
+            continue;
+        }
         let mut found = match line {
             line if line.comment => Vec::new(),
             line if line.loose => loose_fields(text, &line.body, node),
@@ -109,6 +117,10 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
                 block.changes.push(Change { path, ..told });
             }
             let raw = if bracketed { raw.strip_suffix([']', ')']).unwrap_or(raw) } else { raw };
+            let (raw, strange) = ended(raw);
+            if !strange.is_empty() {
+                block.changes.push(change("left_out", Value::from(units::beginning(strange, 200)), Value::Null, true));
+            }
             let mut dropped = named > found.len() && last;
             if !dropped && field.property.node.accepts(Kind::String) {
                 dropped = names_within(text, field.value..stop, node)
@@ -254,6 +266,13 @@ pub(super) struct Inner {
 fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -> Inner {
     let node = field.property.node;
     let block = said.is_empty() || scalar_mark(said);
+    if node.accepts(Kind::String) && items(node).is_none() {
+        let bodies = || lines.iter().map(|line| text[line.body.clone()].trim());
+        if let Some((quoted, count)) = over_lines(said, bodies()) {
+            let used = (0..lines.len()).map(|at| at < count).collect();
+            return Inner { value: Some(scalar(&quoted, node)), changes: Vec::new(), used };
+        }
+    }
     if block && let Some(item) = items(node) {
         let (values, changes, used) = array(text, lines, item, depth + 1);
         // Where no item was understood there is no list.
@@ -301,7 +320,7 @@ fn nested(text: &str, lines: &[Line], said: &str, field: &Field, depth: usize) -
 }
 
 /// Lines with their breaks and the indents that they have beyond the least.
-fn as_written(text: &str, lines: &[Line]) -> String {
+pub(super) fn as_written(text: &str, lines: &[Line]) -> String {
     let begin = |line: &Line| line.body.start - line.column;
     let written = |line: &Line| !text[begin(line)..line.body.end].trim().is_empty();
     let least = lines.iter().filter(|line| written(line)).map(|line| line.indent).min().unwrap_or(0);
@@ -399,7 +418,7 @@ fn take_in(block: &mut Block, from: usize, key: &str, inner: Block) {
     );
 }
 
-fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
+pub(super) fn take_in_value(block: &mut Block, from: usize, key: &str, inner: Inner) {
     for (at, used) in inner.used.iter().enumerate() {
         block.used[from + at] |= used;
     }

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::quotes::{unescaped, unquoted};
+use super::quotes::{Closes, unescaped, unquoted};
 use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
 use crate::extract::repair;
-use crate::extract::schema::names::is_alphanumeric;
+use crate::extract::schema::names::{self, is_alphanumeric};
 use crate::extract::schema::node::{Kind, Node, Property, Rest};
 
 /// No name in a text is longer than this, nor has more words.
@@ -183,51 +183,6 @@ fn is_parted(text: &str, last: &Field, start: usize) -> bool {
                 && (!free || marked || said.ends_with(['/', '·']) || gap.contains('\t') || is_quoted || gap.len() > 1))
 }
 
-/// The places within quotes and brackets on a line. A mark that was never closed is not looked for again: the scan stays linear.
-#[derive(Default)]
-pub struct Closes {
-    open: Vec<char>,
-}
-
-impl Closes {
-    /// The place behind the quotes or brackets that begin here. `from`: where the text begins that they are part of.
-    pub fn passed(&mut self, text: &str, from: usize, within: Range<usize>) -> Option<usize> {
-        let rest = &text[within.clone()];
-        let open = rest.chars().next()?;
-        let close = match open {
-            '"' | '`' => open,
-            '\'' => open,
-            '“' => '”',
-            '‘' => '’',
-            '(' => ')',
-            '[' => ']',
-            '{' => '}',
-            '（' => '）',
-            _ => return None,
-        };
-        // An inch, an apostrophe.
-        let before = text[from..within.start].chars().next_back();
-        if open == close && before.is_some_and(|c| !c.is_whitespace() && !"([{:=,;|".contains(c))
-            || self.open.contains(&open)
-        {
-            return None;
-        }
-        let mut depth = 1_usize;
-        for (at, c) in rest.char_indices().skip(1) {
-            if c == close {
-                depth -= 1;
-            } else if c == open {
-                depth += 1;
-            }
-            if depth == 0 {
-                return Some(within.start + at + c.len_utf8());
-            }
-        }
-        self.open.push(open);
-        None
-    }
-}
-
 /// The fields whose names stand in what is said of another, outside quotes and brackets.
 pub fn names_within<'s>(text: &str, said: Range<usize>, node: Node<'s>) -> Vec<Property<'s>> {
     let mut found = Vec::new();
@@ -260,8 +215,32 @@ pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
     })
 }
 
-/// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
+/// The longest name that ends here, or before a bracket that ends here.
 fn name_before<'s>(
+    text: &str,
+    within: Range<usize>,
+    first: bool,
+    node: Node<'s>,
+    stands: impl Fn(usize) -> bool,
+) -> Option<(usize, Property<'s>)> {
+    if let Some(found) = name_at_end(text, within.clone(), first, node, &stands) {
+        return Some(found);
+    }
+    let near = from_boundary(text, within.end.saturating_sub(LONGEST_NAME).max(within.start));
+    let bare = names::without_bracket(&text[near..within.end])?;
+    name_at_end(text, within.start..near + bare.len(), first, node, &stands)
+}
+
+/// The first character's place from here on.
+fn from_boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The longest name that ends here: the whole beginning of the line, or up to five words behind a comma or white space.
+fn name_at_end<'s>(
     text: &str,
     within: Range<usize>,
     first: bool,
@@ -272,10 +251,7 @@ fn name_before<'s>(
     if !text[within.clone()].trim_end().ends_with(|c: char| is_alphanumeric(c) || is_around(c)) {
         return None;
     }
-    let mut start = within.end.saturating_sub(LONGEST_NAME).max(within.start);
-    while !text.is_char_boundary(start) {
-        start += 1;
-    }
+    let start = from_boundary(text, within.end.saturating_sub(LONGEST_NAME).max(within.start));
     let near = &text[start..within.end];
     let cut = start > within.start;
     // From the farthest word to the nearest: the longest name wins.

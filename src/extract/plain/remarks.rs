@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 
 use super::words::Words;
-use super::{block, closing, field};
+use super::{block, closing, field, heading};
 use crate::extract::attempt::Change;
 use crate::extract::normalise;
 use crate::extract::parse::{change, cues, footnote};
@@ -315,7 +315,10 @@ pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: us
             told(&mut changes, &std::mem::take(&mut prose), at);
             continue;
         }
-        let heading = said.starts_with('#') || said.ends_with(':');
+        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
+        // `**Item 2**` right above an item.
+        let bold = below.is_some_and(|(_, used)| *used) && heading::heading(text, line).is_some();
+        let heading = said.starts_with('#') || said.ends_with(':') || bold;
         let named = line.marked
             || said.starts_with('|')
             || said
@@ -323,7 +326,6 @@ pub(super) fn rest(text: &str, lines: &[field::Line], used: &[bool], footers: us
                 .next()
                 .is_some_and(|name| name.len() < said.len() && name.split_whitespace().count() < 4);
         // Fields set in below a name that is none's, beside fields: whether they are this object's is a guess.
-        let below = lines[at + 1..].iter().zip(&used[at + 1..]).find(|(next, _)| !next.body.is_empty());
         let strange = said.ends_with(':')
             && !said.starts_with('#')
             && columns.contains(&line.column)

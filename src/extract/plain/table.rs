@@ -1,6 +1,7 @@
 //! Markdown tables: rows to objects, and tables of two columns whose first names the fields.
 //! Next: `block` for lines.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::{Map, Value};
@@ -59,17 +60,25 @@ fn cells(row: &str) -> Vec<&str> {
 impl Table<'_> {
     /// The rows as objects, where the header names fields; with what no column of these holds.
     pub fn objects(&self, node: Node<'_>) -> Option<(Vec<Value>, Vec<String>)> {
-        let columns: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
+        let exact: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
+        let taken: HashSet<&str> = exact.iter().flatten().map(|property| property.key).collect();
+        let nearly = |name: &str| called_but_for_bracket(name, node).filter(|p| !taken.contains(p.key));
+        let columns: Vec<Option<Property>> =
+            self.header.iter().zip(exact).map(|(name, exact)| exact.or_else(|| nearly(name))).collect();
         if columns.iter().flatten().count() == 0 {
             return None;
         }
-        let unknown = self.header.iter().zip(&columns).filter(|(name, column)| column.is_none() && !name.is_empty());
-        let mut lost: Vec<String> = unknown.map(|(name, _)| (*name).to_owned()).collect();
-        let mut rows = Vec::with_capacity(self.rows.len());
         // What the last row adds up is no row of its own.
         let total = self.rows.last().filter(|cells| self.rows.len() > 1 && is_total(cells));
+        let said = &self.rows[..self.rows.len() - usize::from(total.is_some())];
+        let unknown =
+            self.header.iter().enumerate().filter(|(at, name)| {
+                columns[*at].is_none() && !name.is_empty() && !(is_count(name) && counts(said, *at))
+            });
+        let mut lost: Vec<String> = unknown.map(|(_, name)| (*name).to_owned()).collect();
+        let mut rows = Vec::with_capacity(self.rows.len());
         lost.extend(total.map(|cells| cells.join(" | ")));
-        for cells in &self.rows[..self.rows.len() - usize::from(total.is_some())] {
+        for cells in said {
             let mut map = Map::new();
             for (at, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
                 match columns.get(at) {
@@ -93,7 +102,8 @@ impl Table<'_> {
 
     /// One object, where the first column names fields: its header's cells count as a row. A header that names two is of rows.
     pub fn object(&self, node: Node<'_>) -> Option<(Map<String, Value>, Vec<String>)> {
-        if self.header.len() != 2 || self.header.iter().all(|name| called(name, node).is_some()) {
+        let named = |name: &&str| called(name, node).or_else(|| called_but_for_bracket(name, node));
+        if self.header.len() != 2 || self.header.iter().all(|name| named(name).is_some()) {
             return None;
         }
         let mut map = Map::new();
@@ -104,7 +114,7 @@ impl Table<'_> {
                 continue;
             };
             lost.extend(more.iter().filter(|cell| !cell.is_empty()).map(|cell| (*cell).to_owned()));
-            match called(name, node) {
+            match named(name) {
                 // An empty cell says nothing.
                 Some(_) if said.is_empty() => {}
                 Some(property) => say(&mut map, property, said, &mut lost),
@@ -114,6 +124,18 @@ impl Table<'_> {
         }
         (!map.is_empty()).then_some((map, lost))
     }
+}
+
+/// Whether a column's name says that it numbers the rows.
+fn is_count(name: &str) -> bool {
+    matches!(bare(name).to_lowercase().as_str(), "#" | "no." | "no" | "nr." | "№" | "번호" | "순번")
+}
+
+/// Whether a column counts the rows from one, as the marks of a list do.
+fn counts(rows: &[Vec<&str>], at: usize) -> bool {
+    let number =
+        |cells: &Vec<&str>| cells.get(at).and_then(|cell| bare(cell).trim_end_matches(['.', ')']).parse().ok());
+    rows.iter().zip(1_usize..).all(|(cells, nth)| number(cells) == Some(nth))
 }
 
 /// Whether a row adds up those above it.
@@ -143,5 +165,13 @@ fn say(map: &mut Map<String, Value>, property: Property<'_>, cell: &str, lost: &
 }
 
 fn called<'s>(name: &str, node: Node<'s>) -> Option<Property<'s>> {
-    node.called(name.trim_matches(['*', '_', '`', ' ', ':']))
+    node.called(bare(name))
+}
+
+fn called_but_for_bracket<'s>(name: &str, node: Node<'s>) -> Option<Property<'s>> {
+    node.called_but_for_bracket(bare(name))
+}
+
+fn bare(name: &str) -> &str {
+    name.trim_matches(['*', '_', '`', ' ', ':'])
 }

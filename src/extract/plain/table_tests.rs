@@ -46,3 +46,19 @@ fn a_row_that_adds_up_the_others_is_left_out_with_a_mark() {
         Some(1)
     );
 }
+
+#[test]
+fn a_column_that_counts_the_rows_is_no_loss() {
+    for name in ["#", "No.", "번호", "순번", "**#**"] {
+        let table = |first: usize| {
+            format!("| {name} | name | price |\n|---|---|---|\n| {first} | A | 1 |\n| {} | B | 2 |", first + 1)
+        };
+        let read = best(&table(1), &schema("list"));
+        assert_eq!(read.value, json!([{"name": "A", "price": 1}, {"name": "B", "price": 2}]));
+        assert!(read.changes.iter().all(|c| !c.lossy), "{name}: {:?}", read.changes);
+        let other = best(&table(7), &schema("list"));
+        assert!(other.changes.iter().any(|c| c.lossy && c.kind == "left_out"), "{name}: {:?}", other.changes);
+    }
+    let total = "| # | name | price |\n|---|---|---|\n| 1 | A | 1 |\n|  | Total | 1 |";
+    assert!(best(total, &schema("list")).changes.iter().filter(|c| c.lossy).all(|c| c.before != "#"));
+}

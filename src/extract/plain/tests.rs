@@ -413,3 +413,28 @@ fn a_currency_in_a_label_is_told_where_the_field_has_another() {
         assert_eq!((read.value["price"].is_null(), read.changes.iter().any(|c| c.lossy)), (false, lossy), "{text}");
     }
 }
+
+#[test]
+fn an_object_as_python_writes_it_is_its_fields() {
+    let schema = person();
+    let read = best("Person(name='John (Jr.)', age=25, tags=['a', 'b'])", &schema);
+    assert_eq!(read.value, json!({"name": "John (Jr.)", "age": 25, "tags": ["a", "b"]}));
+    assert!(read.changes.iter().all(|c| !c.lossy), "{:?}", read.changes);
+    assert!(read.changes.iter().any(|c| (c.kind.as_str(), &c.before) == ("wrapper_removed", &json!("Person"))));
+    let none = best("Person(name='None', age=25, city=None)", &schema);
+    assert_eq!(none.value, json!({"name": "None", "age": 25, "city": null}));
+    for text in
+        ["Person(name='John') and Person(name='Al')", "Person(name='John') is it.", "See (name=John)", "Person(John)"]
+    {
+        assert!(best(text, &schema).changes.iter().all(|c| c.kind != "wrapper_removed"), "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_is_none_of_the_schemas_behind_quotes_is_left_out_with_a_mark() {
+    for text in ["age: 25, name: \"John\", job: cook", "Person(age=25, name='John', job='cook')"] {
+        let read = best(text, &person());
+        assert_eq!(read.value, json!({"age": 25, "name": "John"}), "{text}");
+        assert!(read.changes.iter().any(|c| c.kind == "left_out" && c.lossy), "{text}: {:?}", read.changes);
+    }
+}

@@ -99,7 +99,8 @@ pub fn quoted(cursor: &mut Cursor, role: Role) -> Read {
         read.note(if cut { "truncated" } else { "quote_added" }, true);
     }
     if end.inner {
-        read.note("inner_quotes_escaped", false);
+        let lossy = end.closed && words_follow(cursor, end.next, quote);
+        read.note("inner_quotes_escaped", lossy);
     }
     unescape(&cursor.text[from..end.content], &mut read);
     cursor.at = end.next;
@@ -259,6 +260,16 @@ fn goes_on(cursor: &mut Cursor, from: usize, quote: Quote) -> bool {
     false
 }
 
+/// Whether a comma and words follow that no quote begins and one ends: the text that was ended may go on with them.
+fn words_follow(cursor: &mut Cursor, from: usize, quote: Quote) -> bool {
+    let comma = cursor.gap_end(from, false);
+    if cursor.byte(comma) != Some(b',') {
+        return false;
+    }
+    let word = cursor.gap_end(comma + 1, false);
+    cursor.char(word).is_some_and(char::is_alphabetic) && goes_on(cursor, word, quote)
+}
+
 /// Whether nothing but an end or a delimiter follows.
 fn closing(cursor: &mut Cursor, from: usize) -> bool {
     let horizon = cursor.horizon(from);
@@ -365,12 +376,13 @@ pub fn escaped_quoted(cursor: &mut Cursor) -> Read {
 }
 
 /// Escapes to what they mean, raw control characters as they are. An escape that has no meaning is kept as written, backslash and all: it
-/// is a path, a pattern or a formula more often than a slip.
+/// is a path, a pattern or a formula more often than a slip. It proves that nothing there was escaped: `\frac` beside it is no form feed.
 pub fn unescape(text: &str, read: &mut Read) {
     let bytes = text.as_bytes();
     let cut = read.done.iter().any(|(kind, _)| *kind == "truncated");
     let mut from = 0;
     let mut at = 0;
+    let (mut kept, mut before_letter) = (false, false);
     while at < bytes.len() {
         let b = bytes[at];
         if b < 0x20 {
@@ -386,6 +398,7 @@ pub fn unescape(text: &str, read: &mut Read) {
             read.made.push(c);
             at += length;
             from = at;
+            before_letter |= c.is_control() && length == 2 && text[at..].starts_with(char::is_alphabetic);
             continue;
         }
         match bytes.get(at + 1) {
@@ -418,12 +431,15 @@ pub fn unescape(text: &str, read: &mut Read) {
                 from = at;
             }
             _ => {
-                read.note("backslash_kept", false);
+                kept = true;
                 at += 1;
                 // The next byte is a character's first: it is looked at in its turn, unless it is a backslash at the end.
                 at += usize::from(bytes.get(at) == Some(&b'\\'));
             }
         }
+    }
+    if kept {
+        read.note("backslash_kept", before_letter);
     }
     read.made.push_str(&text[from..]);
 }

@@ -48,6 +48,8 @@ pub(super) struct Core {
     pub branches: Vec<usize>,
     pub choices: Option<Vec<Choice>>,
     pub format: Option<String>,
+    /// The patterns of a text.
+    pub forms: Vec<Regex>,
     /// Bounds and patterns as the short form tells them: keyword and value.
     pub limits: Vec<(String, Value)>,
 }
@@ -213,6 +215,9 @@ impl Builder<'_, '_> {
             remaining(if fields.get("items").is_some_and(Value::is_array) { "additionalItems" } else { "items" });
         core.format = fields.get("format").and_then(Value::as_str).map(str::to_string);
         core.limits = LIMITS.iter().filter_map(|k| Some((k.to_string(), fields.get(*k)?.clone()))).collect();
+        // One that this engine does not know is left to the validator here, too.
+        core.forms =
+            fields.get("pattern").and_then(Value::as_str).and_then(|p| Regex::new(p).ok()).into_iter().collect();
         core.choices = choices(fields);
         core.kinds = types(fields);
         if let Some(choices) = &core.choices {
@@ -282,6 +287,7 @@ impl Builder<'_, '_> {
         };
         a.format = a.format.or_else(|| b.format.clone());
         a.limits.extend(b.limits.iter().cloned());
+        a.forms.extend(b.forms.iter().cloned());
         index(&mut a);
         Ok(a)
     }

@@ -24,6 +24,14 @@ pub fn fold(name: &str) -> String {
     folded
 }
 
+/// A name without the bracket at its end, where there is one: `Price (USD)` is "Price".
+pub fn without_bracket(name: &str) -> Option<&str> {
+    let mark = |c: char| c.is_whitespace() || matches!(c, '*' | '_' | '`' | '"' | '\'');
+    let inner = name.trim_end_matches(mark).strip_suffix([')', '）'])?;
+    let before = inner[..inner.rfind(['(', '（'])?].trim_end();
+    before.contains(is_alphanumeric).then_some(before)
+}
+
 /// Whether it is one of the letters of Korean, Japanese and Chinese in common use, which have no case.
 fn is_letter_without_case(c: char) -> bool {
     matches!(c, '가'..='힣' | '\u{1100}'..='\u{11ff}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}'
@@ -145,6 +153,18 @@ mod tests {
             assert_eq!(fold(name), "fullname", "{name}");
         }
         assert_eq!(fold("중고 가격"), "중고가격");
+    }
+
+    #[test]
+    fn a_bracket_at_the_end_is_told_from_one_within() {
+        for (name, bare) in
+            [("Price (USD)", "Price"), ("**가격(원)**", "**가격"), ("Tax （8%）", "Tax"), ("a (b) (c)", "a (b)")]
+        {
+            assert_eq!(without_bracket(name), Some(bare));
+        }
+        for name in ["Price", "(USD)", "Price (USD) now", "Price USD)", "** (USD)**"] {
+            assert_eq!(without_bracket(name), None, "{name}");
+        }
     }
 
     #[test]

@@ -212,6 +212,13 @@ impl<'s> Node<'s> {
         &self.core().limits
     }
 
+    /// Whether a text is long enough and has the form of the patterns that are known.
+    pub fn takes_text(self, text: &str) -> bool {
+        let least = self.limits().iter().filter(|(keyword, _)| keyword == "minLength").filter_map(|(_, n)| n.as_u64());
+        let length = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+        least.max().is_none_or(|least| length >= least) && self.core().forms.iter().all(|form| form.is_match(text))
+    }
+
     /// The properties in the schema's order.
     pub fn properties(self) -> impl ExactSizeIterator<Item = Property<'s>> + Clone {
         (0..self.core().properties.len()).map(move |at| self.property_at(at))
@@ -237,6 +244,12 @@ impl<'s> Node<'s> {
     /// it could mean two.
     pub fn called(self, name: &str) -> Option<Property<'s>> {
         self.property(name).or_else(|| self.core().by_name.get(&names::fold(name)).map(|at| self.property_at(*at)))
+    }
+
+    /// The property that a name means but for the bracket at its end, `Price (USD)`; none where it means one with it.
+    pub fn called_but_for_bracket(self, name: &str) -> Option<Property<'s>> {
+        let bare = names::without_bracket(name)?;
+        if self.called(name).is_some() { None } else { self.called(bare) }
     }
 
     /// All names that must be there, those without a schema of their own too.

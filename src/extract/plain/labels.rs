@@ -1,0 +1,123 @@
+//! What stands in the labels of a text beside the fields' names: currencies that no field names, and what is in brackets behind a name.
+//! How labels are found is `field`'s and `table`'s.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{block, field};
+use crate::extract::attempt::Change;
+use crate::extract::normalise::{SIGNS, label_currency};
+use crate::extract::parse::change;
+use crate::extract::schema::names;
+use crate::extract::schema::node::{Node, Property};
+
+/// So many are told of one text.
+const MOST: usize = 8;
+
+/// Currencies that stand in labels and tables' heads of a text, and that the fields do not name: `price ($): 35`; and labels that are a
+/// field's name but for a bracket.
+pub(super) fn told(text: &str, lines: &[field::Line], root: Node<'_>) -> Vec<Change> {
+    let mut shapes = block::shapes(root);
+    let of_whole = shapes.len();
+    shapes.extend(field::any_items(root).into_iter().flat_map(block::shapes));
+    let mut found: Vec<Change> = Vec::new();
+    let tells =
+        |line: &&field::Line| text[line.body.clone()].contains(SIGNS) || text[line.body.clone()].contains(['(', '（']);
+    for line in lines.iter().filter(tells) {
+        let said = &text[line.body.clone()];
+        for (at, shape) in shapes.iter().enumerate() {
+            for (label, property) in labels(text, said, line, *shape) {
+                found
+                    .extend(label_currency(label, &property).map(|kind| change(kind, label.into(), Value::Null, true)));
+                let path = if at < of_whole { names::join("", property.key) } else { String::new() };
+                found.extend(bracketed(label, *shape, property).map(|told| Change { path, ..told }));
+            }
+        }
+        if found.len() >= MOST {
+            break;
+        }
+    }
+    found.truncate(MOST);
+    found
+}
+
+/// The labels of a line: what stands before its fields' values, and the heads of its columns.
+fn labels<'t, 's>(text: &'t str, said: &'t str, line: &field::Line, shape: Node<'s>) -> Vec<(&'t str, Property<'s>)> {
+    let fields = field::fields(text, &line.body, shape).into_iter();
+    let labels = fields.map(|field| (&text[field.start..field.value], field.property));
+    let heads = || said.split('|').filter(|_| said.contains('|')).map(str::trim);
+    let taken: HashSet<&str> = heads().filter_map(|head| shape.called(head)).map(|property| property.key).collect();
+    let called = |head: &str| match shape.called(head) {
+        Some(property) => Some(property).filter(|_| head.contains(SIGNS)),
+        None => shape.called_but_for_bracket(head).filter(|property| !taken.contains(property.key)),
+    };
+    labels.chain(heads().filter_map(|head| Some((head, called(head)?)))).collect()
+}
+
+/// The label as it was said, where a bracket behind the name is no part of it.
+fn bracketed(label: &str, shape: Node<'_>, property: Property<'_>) -> Option<Change> {
+    let mark = |c: char| c.is_whitespace() || "*_`\"':=->：→".contains(c);
+    let label = label.trim_matches(mark);
+    let meant = shape.called_but_for_bracket(label).filter(|meant| meant.key == property.key)?;
+    Some(change("key_matched", label.into(), meant.key.into(), false))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::tests::best;
+    use super::*;
+    use crate::extract::schema::Schema;
+
+    fn product() -> Value {
+        json!({"type": "object", "properties": {"name": {"type": "string"}, "price": {"type": "number"},
+            "tax": {"type": "number"}, "age": {"type": "integer"}, "가격": {"type": "integer"}, "rate (%)": {"type": "number"}}})
+    }
+
+    fn matched(changes: &[Change]) -> Vec<(&str, &str)> {
+        let told = changes.iter().filter(|c| c.kind == "key_matched" && !c.lossy);
+        told.map(|c| (c.path.as_str(), c.before.as_str().unwrap_or_default())).collect()
+    }
+
+    #[test]
+    fn a_bracket_behind_a_name_is_none_of_it_and_told() {
+        let schema = Schema::from_value(&product()).unwrap();
+        for (text, wanted, label) in [
+            ("Name: A\nAge (years): 25", json!({"name": "A", "age": 25}), ("/age", "Age (years)")),
+            ("Name: A\n**Age (in full years):** 25", json!({"name": "A", "age": 25}), ("/age", "Age (in full years)")),
+            ("name: A, age (years): 25", json!({"name": "A", "age": 25}), ("/age", "age (years)")),
+            ("Tax (8%): $0.80", json!({"tax": "$0.80"}), ("/tax", "Tax (8%)")),
+            ("가격(원): 45000", json!({"가격": 45000}), ("/가격", "가격(원)")),
+            (
+                "| Field | Value |\n|---|---|\n| Name | A |\n| Age (years) | 25 |",
+                json!({"name": "A", "age": 25}),
+                ("/age", "Age (years)"),
+            ),
+        ] {
+            let read = best(text, &schema);
+            assert_eq!(read.value, wanted, "{text}");
+            assert_eq!(matched(&read.changes), [label], "{text}");
+            assert!(read.changes.iter().all(|c| !c.lossy), "{text}: {:?}", read.changes);
+        }
+    }
+
+    #[test]
+    fn a_name_with_its_bracket_wins_and_two_for_one_field_are_doubles() {
+        let schema = Schema::from_value(&product()).unwrap();
+        assert_eq!(best("Rate (%): 5", &schema).value, json!({"rate (%)": 5}));
+        let two = best("Price (old): 5\nPrice (new): 6", &schema);
+        assert!(two.changes.iter().any(|c| c.kind == "duplicate_key" && c.lossy), "{:?}", two.changes);
+        let list = Schema::from_value(&json!({"type": "array", "items": product()})).unwrap();
+        let table = best("| Name | Price (USD) |\n|---|---|\n| A | 5 |\n| B | 6 |", &list);
+        assert_eq!(table.value, json!([{"name": "A", "price": 5}, {"name": "B", "price": 6}]));
+        assert_eq!(matched(&table.changes), [("", "Price (USD)")]);
+        let both = best("| Name | Price (old) | Price |\n|---|---|---|\n| A | 5 | 6 |", &list);
+        assert_eq!(both.value, json!([{"name": "A", "price": 6}]));
+        assert!(both.changes.iter().any(|c| c.kind == "left_out" && c.lossy && c.before == "Price (old)"));
+        assert!(matched(&both.changes).is_empty(), "{:?}", both.changes);
+        let doubled = best("| Name | Price (USD) | Price (EUR) |\n|---|---|---|\n| A | 5 | 6 |", &list);
+        assert!(doubled.changes.iter().any(|c| c.lossy), "{:?}", doubled.changes);
+    }
+}

@@ -15,6 +15,7 @@ mod korean;
 mod measure;
 mod money;
 pub(super) mod number;
+mod period;
 mod phrase;
 mod text;
 mod time;

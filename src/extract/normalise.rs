@@ -9,6 +9,8 @@ mod decimal;
 pub(super) mod denial;
 mod digits;
 mod english;
+mod fall;
+mod figure;
 mod fraction;
 mod index;
 mod korean;

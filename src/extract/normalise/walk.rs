@@ -9,9 +9,10 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
 use super::choose::{is_labelled, with_value};
+use super::figure::figure;
 use super::text::has_struck;
 use super::time::asked_for;
-use super::{Want, answer, choose, measure, money, number, time};
+use super::{Want, answer, choose, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,12 +39,12 @@ struct Walk {
 }
 
 /// What a string was read as.
-struct Reading {
-    value: Value,
-    kind: &'static str,
-    lossy: bool,
-    /// Kinds of further changes: what was inferred or dropped.
-    open: Vec<&'static str>,
+pub(super) struct Reading {
+    pub(super) value: Value,
+    pub(super) kind: &'static str,
+    pub(super) lossy: bool,
+    /// Kinds of further changes: what was inferred, supplied or dropped.
+    pub(super) open: Vec<&'static str>,
 }
 
 impl Walk {
@@ -167,8 +168,10 @@ fn listed(text: &str, node: Node<'_>) -> Option<Value> {
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
 fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if node.choices().is_some() || node.branches().len() == 0 {
-        let read = || read(text, node, path, now).or_else(|| none_of(text, node));
-        return if takes(text, node) { None } else { read() };
+        if takes(text, node) {
+            return None;
+        }
+        return read(text, node, path, now).or_else(|| none_of(text, node));
     }
     let mut ways = Vec::new();
     let mut open = vec![node];
@@ -200,12 +203,11 @@ fn none_of(text: &str, node: Node<'_>) -> Option<Reading> {
         Some(choices) => choices.iter().any(|choice| choice.value.is_null()),
         None => node.accepts(Kind::Null) || node.branches().any(|branch| branch.accepts(Kind::Null)),
     };
-    (may_be_null && says_none(text)).then(|| Reading {
-        value: Value::Null,
-        kind: "none_to_null",
-        lossy: true,
-        open: Vec::new(),
-    })
+    (may_be_null && says_none(text)).then(|| to_null("none_to_null"))
+}
+
+fn to_null(kind: &'static str) -> Reading {
+    Reading { value: Value::Null, kind, lossy: true, open: Vec::new() }
 }
 
 fn says_none(text: &str) -> bool {
@@ -267,20 +269,7 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return answered();
     }
-    let Some(reading) = number(text) else { return answered() };
-    // An integer that 64 bits do not hold would be rounded.
-    if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
-        return None;
-    }
-    let about = about([key(path), node.title(), node.description()]);
-    let mut open = money::lost(text, &about, reading.kind);
-    // Of a percentage a half is 50, as likely as 0.5.
-    let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
-    if share && matches!(reading.kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(&about)
-    {
-        open.push("share_for_percent");
-    }
-    Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
+    figure(text, node, [key(path), node.title(), node.description()]).or_else(answered)
 }
 
 /// The field's name: the path's last that is no index.
@@ -288,11 +277,11 @@ fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A field's names one behind the other, the key first: `price_krw` as `price krw`.
-fn about([key, title, description]: [Option<&str>; 3]) -> String {
+/// A field's names one behind the other, the key first: `price_krw` and `priceKrw` as `price krw`.
+pub(super) fn about([key, title, description]: [Option<&str>; 3]) -> String {
     let mut about = String::new();
     if let Some(key) = key {
-        about.extend(key.chars().map(|c| if matches!(c, '_' | '-') { ' ' } else { c }));
+        about = in_words(key);
     }
     let mut first = key.is_none();
     for name in [title, description].into_iter().flatten() {
@@ -302,6 +291,19 @@ fn about([key, title, description]: [Option<&str>; 3]) -> String {
         about.push_str(name);
     }
     about
+}
+
+/// A key's words. The letters of a unit are none: kWh.
+fn in_words(key: &str) -> String {
+    let mut words = String::with_capacity(key.len() + 8);
+    for c in key.chars() {
+        let joined = words.bytes().rev().take(2).filter(u8::is_ascii_lowercase).count() == 2;
+        if c.is_ascii_uppercase() && joined {
+            words.push(' ');
+        }
+        words.push(if matches!(c, '_' | '-') { ' ' } else { c });
+    }
+    words
 }
 
 fn yes_or_no(text: &str) -> Option<Reading> {

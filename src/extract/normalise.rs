@@ -19,6 +19,7 @@ mod money;
 pub(super) mod number;
 mod period;
 mod phrase;
+mod scale;
 mod text;
 mod time;
 mod walk;

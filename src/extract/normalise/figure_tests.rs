@@ -34,3 +34,21 @@ fn a_loss_in_a_field_that_names_none_is_marked() {
     assert_eq!(read("loss_usd", integer(), "$5M loss"), (json!(5_000_000), vec![]));
     assert_eq!(read("change_percent", number(), "-3.1% 하락"), (json!(-3.1), vec![]));
 }
+
+#[test]
+fn a_number_with_its_scale_is_put_into_the_fields() {
+    let told = |description: &str| json!({"type": "number", "description": description});
+    let divided = || vec!["scale_divided".to_string()];
+    for (key, schema, text, value) in [
+        ("revenue", told("in millions of USD"), "$5.2 million", json!(5.2)),
+        ("revenue_millions", number(), "5.2 million", json!(5.2)),
+        ("revenue_usd_millions", number(), "$5.2M", json!(5.2)),
+        ("매출", json!({"type": "integer", "description": "단위: 억원"}), "120억원", json!(120)),
+        ("가격_만원", integer(), "120만원", json!(120)),
+    ] {
+        assert_eq!(read(key, schema, text), (value, divided()), "{text}");
+    }
+    assert_eq!(read("revenue", told("in millions of USD"), "$5.2"), (json!(5.2), vec![]));
+    assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), vec![]));
+    assert_eq!(read("revenue_millions", integer(), "5.2 million").0, json!("5.2 million"), "no integer");
+}

@@ -277,7 +277,7 @@ fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A field's names one behind the other, the key first: `price_krw` and `priceKrw` as `price krw`.
+/// A field's names one behind the other, the key first: `price_krw` and `priceKrw` as `price krw`, `width_in` as `width inches`.
 pub(super) fn about([key, title, description]: [Option<&str>; 3]) -> String {
     let mut about = String::new();
     if let Some(key) = key {
@@ -293,6 +293,10 @@ pub(super) fn about([key, title, description]: [Option<&str>; 3]) -> String {
     about
 }
 
+/// What is measured in inches, of a key that ends with `in`.
+const EXTENTS: [&str; 9] =
+    ["width", "height", "length", "depth", "size", "diameter", "diagonal", "thickness", "rainfall"];
+
 /// A key's words. The letters of a unit are none: kWh.
 fn in_words(key: &str) -> String {
     let mut words = String::with_capacity(key.len() + 8);
@@ -302,6 +306,10 @@ fn in_words(key: &str) -> String {
             words.push(' ');
         }
         words.push(if matches!(c, '_' | '-') { ' ' } else { c });
+    }
+    let before = words.strip_suffix(" in").unwrap_or_default();
+    if EXTENTS.iter().any(|extent| before.to_ascii_lowercase().ends_with(extent)) {
+        words.push_str("ches");
     }
     words
 }

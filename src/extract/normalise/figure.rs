@@ -1,10 +1,10 @@
-//! A number held against what its field says of itself: its sign, its scale.
+//! A number held against what its field says of itself: its sign, its scale, its hemisphere.
 //! Which number a text gives was read in `number`; what its currency and unit leave out is `money`'s. Next: `scale`, `walk`.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::super::schema::{Kind, Node};
-use super::money;
+use super::money::{self, is_word};
 use super::number::{NumberReading, number};
 use super::walk::{Reading, about};
 use super::{fall, measure, scale};
@@ -15,7 +15,7 @@ pub(super) fn figure(text: &str, node: Node<'_>, [key, title, description]: [Opt
     let key = about([key, None, None]);
     let names = about([Some(key.as_str()), title, description]).to_lowercase();
     let key = key.to_lowercase();
-    let read = number(text).and_then(|read| held(text, read, (&key, &names)))?;
+    let read = coordinate(text, &names).or_else(|| number(text).and_then(|read| held(text, read, (&key, &names))))?;
     // An integer that 64 bits do not hold would be rounded.
     let whole = read.value.is_i64() || read.value.is_u64();
     (node.accepts(Kind::Number) || whole).then_some(read)
@@ -39,6 +39,40 @@ fn held(text: &str, read: NumberReading, (key, names): (&str, &str)) -> Option<R
         open.push("scale_divided");
     }
     Some(Reading { value: Value::Number(value), kind, lossy, open })
+}
+
+/// A hemisphere: whether it is one of a latitude, and whether its numbers are negative ones.
+#[rustfmt::skip]
+const HEMISPHERES: [(&str, bool, bool); 12] = [
+    ("north", true, false), ("south", true, true), ("east", false, false), ("west", false, true),
+    ("북위", true, false), ("남위", true, true), ("동경", false, false), ("서경", false, true),
+    ("n", true, false), ("s", true, true), ("e", false, false), ("w", false, true),
+];
+
+/// The latitude or longitude of a field of such, by the hemisphere before or behind the degrees.
+fn coordinate(text: &str, names: &str) -> Option<Reading> {
+    let named =
+        |words: &[&str]| words.iter().any(|word| names.match_indices(word).any(|(at, _)| is_word(names, at, word)));
+    let latitude = named(&["latitude", "lat", "위도"]);
+    let longitude = named(&["longitude", "lng", "lon", "경도"]);
+    if latitude == longitude {
+        return None;
+    }
+    let text = text.trim().trim_end_matches('.').to_lowercase();
+    let apart = |rest: &str| !rest.is_empty() && !rest.contains(char::is_alphabetic) || rest.trim_end().ends_with('도');
+    let (degrees, negative) = HEMISPHERES.iter().find_map(|(word, of_latitude, negative)| {
+        let rest = text.strip_suffix(word).or_else(|| text.strip_prefix(word)).filter(|rest| apart(rest))?;
+        (*of_latitude == latitude).then(|| (rest.trim().trim_end_matches('도').to_string(), *negative))
+    })?;
+    let read = number(&degrees)?;
+    let is_below = read.value.as_f64().is_some_and(|value| value < 0.0);
+    let value = match read.value.as_i64() {
+        _ if !negative || is_below => read.value,
+        Some(whole) => Number::from(-whole),
+        None => Number::from_f64(-read.value.as_f64()?)?,
+    };
+    // -33.8° S may be meant as either.
+    Some(Reading { value: Value::Number(value), kind: "hemisphere", lossy: read.lossy || is_below, open: Vec::new() })
 }
 
 #[cfg(test)]

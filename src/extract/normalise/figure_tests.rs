@@ -52,3 +52,16 @@ fn a_number_with_its_scale_is_put_into_the_fields() {
     assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), vec![]));
     assert_eq!(read("revenue_millions", integer(), "5.2 million").0, json!("5.2 million"), "no integer");
 }
+
+#[test]
+fn a_hemisphere_gives_a_coordinate_its_sign() {
+    for (key, text, value) in [
+        ("latitude", "33.8688° S", -33.8688),
+        ("longitude", "74.0060 W", -74.006),
+        ("lat", "남위 33.5도", -33.5),
+        ("longitude", "서경 74.5", -74.5),
+        ("latitude", "37.5665° N", 37.5665),
+    ] {
+        assert_eq!(read(key, number(), text), (json!(value), vec![]), "{text}");
+    }
+}

@@ -228,6 +228,18 @@ fn said_of(text: &str) -> Said {
     })
 }
 
+/// The kind of change that leaving out the currency is that is all of a text: `USD`, 달러, `€`.
+pub(super) fn currency(text: &str) -> Option<&'static str> {
+    const LONGEST_BYTES: usize = 24;
+    let text = Some(text.trim()).filter(|text| text.len() <= LONGEST_BYTES)?.to_lowercase();
+    let text = text.strip_prefix("us ").unwrap_or(&text);
+    let is = |names: &[&str]| names.iter().any(|name| text == *name || text.strip_suffix('s') == Some(name));
+    let known = CURRENCIES.iter().find(|(_, names)| is(names)).map(|(kind, _)| *kind);
+    known
+        .or_else(|| (text == "us$").then_some("currency_usd_dropped"))
+        .or_else(|| is(WON).then_some("currency_krw_dropped"))
+}
+
 /// Signs of a currency; names are compared without them.
 pub(in crate::extract) const SIGNS: [char; 5] = ['$', '€', '£', '¥', '₩'];
 

@@ -12,7 +12,7 @@ use super::choose::{is_labelled, with_value};
 use super::figure::figure;
 use super::text::has_struck;
 use super::time::asked_for;
-use super::{Want, answer, choose, number, time};
+use super::{Want, answer, choose, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +87,7 @@ impl Walk {
                 let alone = node.branches().len() == 0;
                 let fits = |node: Node<'_>| alone || is_meant(fields, node);
                 let Some(node) = the_one(node, Kind::Object, fits) else { return };
+                let before = self.changes.len();
                 for (key, field) in fields.iter_mut() {
                     if let Rest::Node(node) = node.field(key) {
                         let length = path.len();
@@ -95,9 +96,27 @@ impl Walk {
                         path.truncate(length);
                     }
                 }
+                self.keep_currencies(before, fields, path);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// A currency that another field of the same object says is not lost.
+    fn keep_currencies(&mut self, from: usize, fields: &serde_json::Map<String, Value>, path: &str) {
+        let dropped = |change: &Change| {
+            let is_own = change.path.rfind('/') == Some(path.len());
+            is_own && change.kind.starts_with("currency_")
+        };
+        if !self.changes[from..].iter().any(dropped) {
+            return;
+        }
+        let mut said: Vec<&str> = fields.values().filter_map(|field| money::currency(field.as_str()?)).collect();
+        said.sort_unstable();
+        said.dedup();
+        let told = self.changes.split_off(from);
+        self.changes
+            .extend(told.into_iter().filter(|change| !dropped(change) || !said.contains(&change.kind.as_str())));
     }
 
     fn record(&mut self, path: &str, kind: &str, before: Value, after: &Value, lossy: bool) {

@@ -239,3 +239,16 @@ fn a_label_is_no_guess_where_the_list_is_all_that_is_asked_for() {
     let field = json!({"type": "object", "properties": {"price": list}});
     assert!(lossy(run(field, json!({"price": "Priority: High"}))));
 }
+
+#[test]
+fn a_currency_that_a_field_beside_says_is_not_dropped() {
+    let fields = |currency: Value| json!({"properties": {"price": {"type": "number"}, "currency": currency}});
+    let one_of = json!({"enum": ["USD", "KRW"]});
+    for (schema, currency) in [(one_of.clone(), "USD"), (json!({"type": "string"}), "달러"), (json!({}), "US Dollars")]
+    {
+        let done = run(fields(schema), json!({"price": "$149.99", "currency": currency}));
+        assert_eq!(changed(&done), [("/price".to_string(), "money".to_string(), false)], "{currency}");
+    }
+    let done = run(fields(one_of), json!({"price": "$149.99", "currency": "KRW"}));
+    assert!(changed(&done).contains(&("/price".to_string(), "currency_usd_dropped".to_string(), true)));
+}

@@ -316,3 +316,14 @@ fn what_is_struck_out_and_what_stands_for_others_is_kept_and_marked() {
     let value = json!({"people": ["Kim and Lee", "~~Kim~~ and ~~Lee~~"], "name": "3 others", "place": "~5"});
     assert_eq!(taken(&value, &schema), Some(value));
 }
+
+#[test]
+fn a_blank_text_is_an_empty_list_where_there_may_be_one() {
+    let tags = |list: Value| json!({"properties": {"tags": list}});
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let done = coerced(&json!({"tags": ""}), &tags(texts));
+    assert_eq!((done.value["tags"].clone(), kinds(&done)), (json!([]), vec![("/tags", "blank_to_list")]));
+    assert!(done.changes[0].lossy);
+    let some = json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
+    assert_eq!(coerced(&json!({"tags": " "}), &tags(some)).faults.len(), 1);
+}

@@ -57,6 +57,28 @@ pub(super) fn asked_for(inferred: Vec<&'static str>, about: impl FnOnce() -> Str
     inferred.into_iter().filter(|kind| *kind != END_DROPPED).collect()
 }
 
+/// Whether a text says that something still goes on.
+pub(super) fn goes_on(text: &str) -> bool {
+    #[rustfmt::skip]
+    const WORDS: [&str; 17] = [
+        "현재", "현재까지", "지금까지", "지금", "재직중", "재직 중", "진행중", "진행 중", "재학중", "재학 중", "present", "to present", "current", "currently",
+        "ongoing", "now", "till now",
+    ];
+    let text = text.trim().trim_end_matches('.').to_lowercase();
+    WORDS.contains(&text.as_str())
+}
+
+/// Whether a field's names ask for the end of something, and not for its beginning as well.
+pub(super) fn asks_for_the_end(about: &str) -> bool {
+    const BEGINNINGS: [&str; 6] = ["start", "begin", "from", "시작", "입사", "개시"];
+    const ENDS: [&str; 9] = ["to", "end", "ends", "ended", "until", "till", "finish", "finished", "left"];
+    const KOREAN: [&str; 6] = ["종료", "퇴사", "퇴직", "졸업", "까지", "끝"];
+    let about = about.to_lowercase();
+    let mut words = about.split(|c: char| !c.is_alphanumeric());
+    let begins = words.clone().next().is_some_and(|key| BEGINNINGS.iter().any(|word| key.starts_with(word)));
+    !begins && words.any(|word| ENDS.contains(&word) || KOREAN.iter().any(|end| word.contains(end)))
+}
+
 /// Reads `text` as a moment or length: `11월 5일 오후 2시`, `모레 저녁 7시 반`, `다음 주 화요일`, `3일 후`, `Nov 5 at 2pm`, `2시간 30분`.
 ///
 /// Missing parts follow rules and are named: a month and day are of the current year, a weekday or hour alone is the next one.

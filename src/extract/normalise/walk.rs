@@ -11,7 +11,7 @@ use super::super::{formats, plain, schema::Choice};
 use super::choose::{is_labelled, with_value};
 use super::figure::figure;
 use super::text::has_struck;
-use super::time::asked_for;
+use super::time::{asked_for, asks_for_the_end, goes_on};
 use super::{Want, answer, choose, money, number, time};
 
 /// A value after normalising.
@@ -190,6 +190,9 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         if takes(text, node) {
             return None;
         }
+        if is_unended(text, node, node, path) {
+            return node.accepts(Kind::Null).then(|| to_null("ongoing_to_null"));
+        }
         return read(text, node, path, now).or_else(|| none_of(text, node));
     }
     let mut ways = Vec::new();
@@ -207,6 +210,9 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     ways.reverse();
     if ways.iter().any(|node| takes(text, *node)) {
         return None;
+    }
+    if ways.iter().any(|way| is_unended(text, *way, node, path)) {
+        return ways.iter().any(|way| way.accepts(Kind::Null)).then(|| to_null("ongoing_to_null"));
     }
     let readings = ways.into_iter().filter_map(|node| read(text, node, path, now));
     // Of several ways that of which least had to be supplied or left out; the first of equals.
@@ -227,6 +233,14 @@ fn none_of(text: &str, node: Node<'_>) -> Option<Reading> {
 
 fn to_null(kind: &'static str) -> Reading {
     Reading { value: Value::Null, kind, lossy: true, open: Vec::new() }
+}
+
+/// Whether a text says that what the field asks the end of still goes on. Today is not when it ended. `way` asks for a time, and `node`,
+/// whose alternative it may be, has the names.
+fn is_unended(text: &str, way: Node<'_>, node: Node<'_>, path: &str) -> bool {
+    let day = matches!(way.format().and_then(want), Some(Want::Date | Want::DateTime));
+    let names = || about([key(path), node.title().or(way.title()), node.description().or(way.description())]);
+    day && way.choices().is_none() && goes_on(text) && asks_for_the_end(&names())
 }
 
 fn says_none(text: &str) -> bool {

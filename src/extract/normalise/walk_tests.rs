@@ -252,3 +252,23 @@ fn a_currency_that_a_field_beside_says_is_not_dropped() {
     let done = run(fields(one_of), json!({"price": "$149.99", "currency": "KRW"}));
     assert!(changed(&done).contains(&("/price".to_string(), "currency_usd_dropped".to_string(), true)));
 }
+
+#[test]
+fn what_still_goes_on_has_no_end() {
+    let day = json!({"type": "string", "format": "date"});
+    let ended = |key: &str, schema: &Value, text: &str| {
+        let done = run(json!({"properties": {key: schema}}), json!({key: text}));
+        (
+            done.value[key].clone(),
+            done.changes.into_iter().map(|change| (change.kind, change.lossy)).collect::<Vec<_>>(),
+        )
+    };
+    let optional = json!({"anyOf": [day, {"type": "null"}]});
+    let none = (Value::Null, vec![("ongoing_to_null".to_string(), true)]);
+    for (key, text) in [("end_date", "현재"), ("endDate", "Present"), ("to", "ongoing"), ("퇴사일", "재직중")] {
+        assert_eq!(ended(key, &optional, text), none, "{text}");
+    }
+    assert_eq!(ended("end_date", &day, "현재"), (json!("현재"), vec![]));
+    assert_eq!(ended("start_date", &optional, "지금").0, json!("2026-06-10"));
+    assert_eq!(ended("end_date", &optional, "지난달 3일").0, json!("2026-05-03"));
+}

@@ -1,11 +1,11 @@
-//! A number held against what its field says of itself: its sign, its scale, its hemisphere.
+//! A number held against what its field says of itself: its sign, its scale, its most, its hemisphere.
 //! Which number a text gives was read in `number`; what its currency and unit leave out is `money`'s. Next: `scale`, `walk`.
 
 use serde_json::{Number, Value};
 
 use super::super::schema::{Kind, Node};
 use super::money::{self, is_word};
-use super::number::{NumberReading, number};
+use super::number::{self, NumberReading};
 use super::walk::{Reading, about};
 use super::{fall, measure, scale};
 
@@ -15,15 +15,16 @@ pub(super) fn figure(text: &str, node: Node<'_>, [key, title, description]: [Opt
     let key = about([key, None, None]);
     let names = about([Some(key.as_str()), title, description]).to_lowercase();
     let key = key.to_lowercase();
-    let read = coordinate(text, &names).or_else(|| number(text).and_then(|read| held(text, read, (&key, &names))))?;
+    let read = coordinate(text, &names)
+        .or_else(|| number::as_said(text).and_then(|read| held(text, read, node, (&key, &names))))?;
     // An integer that 64 bits do not hold would be rounded.
     let whole = read.value.is_i64() || read.value.is_u64();
     (node.accepts(Kind::Number) || whole).then_some(read)
 }
 
 /// The number with what the field's names (the key alone, and all of them) make of it.
-fn held(text: &str, read: NumberReading, (key, names): (&str, &str)) -> Option<Reading> {
-    let NumberReading { mut value, kind, lossy, .. } = read;
+fn held(text: &str, read: NumberReading, node: Node<'_>, (key, names): (&str, &str)) -> Option<Reading> {
+    let NumberReading { mut value, mut kind, mut lossy, .. } = read;
     let mut open = money::lost(text, names, kind);
     let is_positive = value.as_f64().is_some_and(|value| value > 0.0);
     if is_positive && fall::is_untold(&text.to_lowercase(), names) {
@@ -34,11 +35,26 @@ fn held(text: &str, read: NumberReading, (key, names): (&str, &str)) -> Option<R
     if share && matches!(kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(names) {
         open.push("share_for_percent");
     }
+    if kind == "percent" {
+        if node.accepts(Kind::Number) && most(node).is_some_and(|most| most <= 1.0) {
+            (value, kind) = (scale::divided(&value, 2)?, "percent_to_share");
+            // Of a percentage up to one the number may be meant as it is.
+            lossy |= measure::is_percentage(names);
+        } else {
+            lossy |= !measure::is_percentage(names) && !measure::is_rate(names);
+        }
+    }
     if let Some(zeros) = scale::stated(key, names).filter(|_| scale::is_said(text, kind)) {
         value = scale::divided(&value, zeros)?;
         open.push("scale_divided");
     }
     Some(Reading { value: Value::Number(value), kind, lossy, open })
+}
+
+/// The most that a field takes.
+fn most(node: Node<'_>) -> Option<f64> {
+    let limits = node.limits().iter().filter(|(name, _)| matches!(name.as_str(), "maximum" | "exclusiveMaximum"));
+    limits.filter_map(|(_, limit)| limit.as_f64()).min_by(f64::total_cmp)
 }
 
 /// A hemisphere: whether it is one of a latitude, and whether its numbers are negative ones.
@@ -64,7 +80,7 @@ fn coordinate(text: &str, names: &str) -> Option<Reading> {
         let rest = text.strip_suffix(word).or_else(|| text.strip_prefix(word)).filter(|rest| apart(rest))?;
         (*of_latitude == latitude).then(|| (rest.trim().trim_end_matches('도').to_string(), *negative))
     })?;
-    let read = number(&degrees)?;
+    let read = number::as_said(&degrees)?;
     let is_below = read.value.as_f64().is_some_and(|value| value < 0.0);
     let value = match read.value.as_i64() {
         _ if !negative || is_below => read.value,

@@ -65,3 +65,14 @@ fn a_hemisphere_gives_a_coordinate_its_sign() {
         assert_eq!(read(key, number(), text), (json!(value), vec![]), "{text}");
     }
 }
+
+#[test]
+fn a_percentage_is_one_in_a_field_of_percentages_and_a_share_in_one_up_to_one() {
+    assert_eq!(read("discount_percent", number(), "15%"), (json!(15), vec![]));
+    assert_eq!(read("성공률", number(), "15%"), (json!(15), vec![]));
+    assert_eq!(read("rate", number(), "15%"), (json!(15), vec!["percent".to_string()]));
+    assert_eq!(read("confidence", json!({"type": "number", "maximum": 1}), "95%"), (json!(0.95), vec![]));
+    let up_to_one = json!({"type": "number", "maximum": 1});
+    assert_eq!(read("percent", up_to_one, "0.5%"), (json!(0.005), vec!["percent_to_share".to_string()]));
+    assert_eq!(read("discount_percent", number(), "약 15%"), (json!(15), vec!["percent".to_string()]));
+}

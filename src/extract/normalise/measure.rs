@@ -189,6 +189,12 @@ pub(super) fn is_percentage(about: &str) -> bool {
     told(&about.to_lowercase()).iter().any(|(name, _)| PERCENTAGES.contains(name))
 }
 
+/// Whether one of a field's names ends as Korean rates do, which are counted in hundredths: 성공률. A 비율 may be a share of one.
+pub(super) fn is_rate(about: &str) -> bool {
+    let mut words = about.split(|c: char| !is_alphanumeric(c));
+    words.any(|word| !word.ends_with("비율") && word.chars().count() > 1 && word.ends_with(['율', '률']))
+}
+
 /// Whether the unit in `text` is of a kind that `about` does not tell of, where it tells of any: 25층 is no age, and 500g no quantity.
 /// `pays` are whether the text gives money, and whether the names tell of money.
 pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) -> bool {

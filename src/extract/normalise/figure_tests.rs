@@ -76,3 +76,41 @@ fn a_percentage_is_one_in_a_field_of_percentages_and_a_share_in_one_up_to_one() 
     assert_eq!(read("percent", up_to_one, "0.5%"), (json!(0.005), vec!["percent_to_share".to_string()]));
     assert_eq!(read("discount_percent", number(), "약 15%"), (json!(15), vec!["percent".to_string()]));
 }
+
+#[test]
+fn points_of_a_full_mark_are_read_where_it_is_the_most() {
+    let to = |most: i64| json!({"type": "number", "maximum": most});
+    assert_eq!(read("rating", to(5), "4.5/5"), (json!(4.5), vec![]));
+    assert_eq!(read("rating", to(10), "8/10"), (json!(8), vec![]));
+    assert_eq!(read("rating", to(5), "별점 4.5/5"), (json!(4.5), vec![]));
+    for text in ["4.5/10", "4 of 4.5/5", "not 4/5 yet", "6/5 of it"] {
+        assert_ne!(read("rating", to(5), text).0, json!(4.5), "{text}");
+    }
+}
+
+#[test]
+fn a_word_of_the_key_behind_a_number_is_its_unit() {
+    for (key, text, value) in [
+        ("servings", "4 servings", json!(4)),
+        ("timeout_ms", "500 ms", json!(500)),
+        ("timeoutMs", "500ms", json!(500)),
+        ("screen_size_inches", "13.3 inches", json!(13.3)),
+        ("nights", "1 night", json!(1)),
+    ] {
+        assert_eq!(read(key, number(), text), (value, vec![]), "{text}");
+    }
+    assert_eq!(read("nights", number(), "3 sheep").0, json!("3 sheep"));
+}
+
+#[test]
+fn a_length_of_several_units_is_put_into_the_fields() {
+    for (key, text, value) in [
+        ("duration_minutes", "1 hour 20 minutes", json!(80)),
+        ("durationMinutes", "1시간 30분", json!(90)),
+        ("duration_seconds", "1 minute 5 seconds", json!(65)),
+        ("duration_hours", "1 hour 30 minutes", json!(1.5)),
+    ] {
+        assert_eq!(read(key, number(), text), (value, vec![]), "{text}");
+    }
+    assert_eq!(read("duration_hours", integer(), "1 hour 20 minutes").0, json!("1 hour 20 minutes"));
+}

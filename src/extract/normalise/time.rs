@@ -17,6 +17,7 @@ use jiff::civil::DateTime;
 
 use self::facts::Facts;
 pub(in crate::extract) use self::refused::why_no_day;
+use self::span::Length;
 use super::text::Text;
 
 /// The form that the schema asks for.
@@ -175,8 +176,21 @@ fn offset(facts: &Facts) -> String {
     })
 }
 
-/// The length that is the whole text, but for what makes it rough and a copula.
 fn duration(text: &Text) -> Option<TimeReading> {
+    let (length, inferred) = whole_length(text)?;
+    Some(TimeReading { value: length.iso(), kind: "duration", inferred })
+}
+
+/// The length of time that a text is, in seconds, and what reading it so leaves out. None where months are in it, which are of no one length.
+pub(super) fn seconds(text: &str) -> Option<(i64, Vec<&'static str>)> {
+    const DAY: i64 = 86_400;
+    let (length, inferred) = whole_length(&Text::new(text)?)?;
+    let seconds = length.days.checked_mul(DAY)?.checked_add(length.clock_seconds()?)?;
+    (length.months == 0).then_some((seconds, inferred))
+}
+
+/// The length that is the whole text, but for what makes it rough and a copula.
+fn whole_length(text: &Text) -> Option<(Length, Vec<&'static str>)> {
     let mut inferred = Vec::new();
     let mut place = 0;
     if let Some((_, end)) = text.longest(0, words::ROUGHLY) {
@@ -199,7 +213,7 @@ fn duration(text: &Text) -> Option<TimeReading> {
     let end = text.longest(end, AFTER).map_or(end, |(_, end)| end);
     let end = if text.at(end) == '.' { end + 1 } else { end };
     let whole = end == text.len() && !length.is_zero();
-    whole.then(|| TimeReading { value: length.iso(), kind: "duration", inferred })
+    whole.then_some((length, inferred))
 }
 
 #[cfg(test)]

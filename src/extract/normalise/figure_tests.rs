@@ -114,3 +114,11 @@ fn a_length_of_several_units_is_put_into_the_fields() {
     }
     assert_eq!(read("duration_hours", integer(), "1 hour 20 minutes").0, json!("1 hour 20 minutes"));
 }
+
+#[test]
+fn what_is_said_of_alternatives_as_a_whole_holds_for_each() {
+    let optional = |description: &str| json!({"anyOf": [number(), {"type": "null"}], "description": description});
+    assert_eq!(read("x", optional("the net loss in USD"), "$5M loss"), (json!(5_000_000), vec![]));
+    let divided = (json!(5.2), vec!["scale_divided".to_string()]);
+    assert_eq!(read("revenue", optional("in millions of USD"), "$5.2 million"), divided);
+}

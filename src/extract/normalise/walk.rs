@@ -193,7 +193,7 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
         if is_unended(text, node, node, path) {
             return node.accepts(Kind::Null).then(|| to_null("ongoing_to_null"));
         }
-        return read(text, node, path, now).or_else(|| none_of(text, node));
+        return read(text, node, node, path, now).or_else(|| none_of(text, node));
     }
     let mut ways = Vec::new();
     let mut open = vec![node];
@@ -214,7 +214,7 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if ways.iter().any(|way| is_unended(text, *way, node, path)) {
         return ways.iter().any(|way| way.accepts(Kind::Null)).then(|| to_null("ongoing_to_null"));
     }
-    let readings = ways.into_iter().filter_map(|node| read(text, node, path, now));
+    let readings = ways.into_iter().filter_map(|way| read(text, way, node, path, now));
     // Of several ways that of which least had to be supplied or left out; the first of equals.
     // 12/25 is a day rather than a fraction where a day is asked for as well.
     let best =
@@ -274,18 +274,20 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return None;
     }
-    let reading = read(text, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
+    let reading = read(text, node, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
     let lossy = reading.lossy.then_some(reading.kind);
     Some((reading.value, lossy.into_iter().chain(reading.open).collect()))
 }
 
-fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+/// `outer` has the names that `node` has not where it is one of its alternatives.
+fn read(text: &str, node: Node<'_>, outer: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if has_struck(text) {
         return None;
     }
+    let (title, description) = (node.title().or(outer.title()), node.description().or(outer.description()));
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
-        let mut reading = chosen(text, choices, &about([key(path), node.title(), None]))?;
+        let mut reading = chosen(text, choices, &about([key(path), title, None]))?;
         let labelled = || choices.iter().any(|c| c.value == reading.value && is_labelled(text, c));
         if path.is_empty() && reading.kind == IN_SENTENCE && reading.lossy && labelled() {
             reading.lossy = false;
@@ -295,14 +297,14 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
         let value = Value::String(reading.value);
-        let open = asked_for(reading.inferred, || about([key(path), node.title(), node.description()]));
+        let open = asked_for(reading.inferred, || about([key(path), title, description]));
         return Some(Reading { value, kind: reading.kind, lossy: false, open });
     }
     let answered = || if node.accepts(Kind::Boolean) { yes_or_no(text) } else { None };
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return answered();
     }
-    figure(text, node, [key(path), node.title(), node.description()]).or_else(answered)
+    figure(text, node, [key(path), title, description]).or_else(answered)
 }
 
 /// The field's name: the path's last that is no index.

@@ -162,7 +162,9 @@ fn length(text: &str, key: &str) -> Option<Reading> {
         0 => Number::from(seconds / unit),
         _ => Number::from_f64(seconds as f64 / unit as f64)?,
     };
-    Some(Reading { value: Value::Number(value), kind: "duration", lossy: false, open })
+    // 80 minutes are no decimal of hours.
+    let is_rounded = seconds % unit * 1_000_000 % unit != 0;
+    Some(Reading { value: Value::Number(value), kind: "duration", lossy: is_rounded, open })
 }
 
 /// Whether two words are one, in the singular or plural.

@@ -112,6 +112,7 @@ fn a_length_of_several_units_is_put_into_the_fields() {
     ] {
         assert_eq!(read(key, number(), text), (value, vec![]), "{text}");
     }
+    assert_eq!(read("duration_hours", number(), "1 hour 20 minutes").1, ["duration"]);
     assert_eq!(read("duration_hours", integer(), "1 hour 20 minutes").0, json!("1 hour 20 minutes"));
 }
 

@@ -273,6 +273,15 @@ impl Walk {
                 return true;
             }
         } else if node.accepts(Kind::Array) && node.prefix_items().len() == 0 {
+            // A blank text in a list's place is no item of it.
+            if matches!(path, Path::Key(..)) && value.as_str().is_some_and(|text| text.trim().is_empty()) {
+                let needs_some = |(name, limit): &(String, Value)| name == "minItems" && limit.as_f64() > Some(0.0);
+                let may_be_empty = !node.limits().iter().any(needs_some);
+                if may_be_empty {
+                    self.replace(value, path, "blank_to_list", Value::Array(Vec::new()), true);
+                }
+                return may_be_empty;
+            }
             let mut wrapped = Value::Array(vec![value.clone()]);
             if let Rest::Node(item) = node.items()
                 && let Value::Array(items) = &mut wrapped

@@ -329,3 +329,14 @@ fn a_key_with_a_bracket_behind_a_name_is_the_field_where_no_other_key_is() {
     let two = self::coerced(&json!({"Price (a)": 1, "Price (b)": 2}), &schema);
     assert_eq!(two.value, json!({"price": 1, "Price (b)": 2}));
 }
+
+#[test]
+fn a_blank_text_is_an_empty_list_where_there_may_be_one() {
+    let tags = |list: Value| json!({"properties": {"tags": list}});
+    let texts = json!({"type": "array", "items": {"type": "string"}});
+    let done = coerced(&json!({"tags": ""}), &tags(texts));
+    assert_eq!((done.value["tags"].clone(), kinds(&done)), (json!([]), vec![("/tags", "blank_to_list")]));
+    assert!(done.changes[0].lossy);
+    let some = json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
+    assert_eq!(coerced(&json!({"tags": " "}), &tags(some)).faults.len(), 1);
+}

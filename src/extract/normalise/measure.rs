@@ -36,6 +36,7 @@ const MEASURES: &[&[&[&str]]] = &[
     &[&["ml", "milliliter", "millilitre", "밀리리터"], &["l", "liter", "litre", "리터"]],
     &[&["byte", "바이트"], &["kb", "kilobyte"], &["mb", "megabyte"], &["gb", "gigabyte"], &["tb", "terabyte"]],
     &[
+        &["ms", "msec", "millisecond", "밀리초"],
         &["s", "sec", "second", "초"],
         &["min", "minute", "분"],
         &["h", "hr", "hour", "시간"],
@@ -44,7 +45,17 @@ const MEASURES: &[&[&[&str]]] = &[
         &["month", "개월", "달"],
         &["year", "yr", "년", "살", "세", "age", "나이", "연령"],
     ],
-    &[&["c", "°c", "℃", "celsius", "섭씨"], &["f", "°f", "℉", "fahrenheit", "화씨"]],
+    &[
+        &["c", "°c", "℃", "celsius", "degree celsius", "degrees celsius", "degree c", "degrees c", "섭씨"],
+        &["f", "°f", "℉", "fahrenheit", "degree fahrenheit", "degrees fahrenheit", "degree f", "degrees f", "화씨"],
+    ],
+    &[&["hz", "hertz"], &["khz", "kilohertz"], &["mhz", "megahertz"], &["ghz", "gigahertz"]],
+    &[
+        &["w", "watt", "와트"],
+        &["kw", "kilowatt", "킬로와트"],
+        &["mw", "megawatt", "메가와트"],
+        &["hp", "horsepower", "마력"],
+    ],
 ];
 
 /// Whether the unit in `text` is another one than those that `about`, the field's names, tell of; both in small letters.
@@ -61,6 +72,12 @@ pub(super) fn is_anothers(text: &str, about: &str) -> bool {
         .into_iter()
         .filter_map(|(name, tells)| if let Tells::Unit(kind, unit) = tells { Some((name, kind, unit)) } else { None })
         .collect();
+    // The unit of an age is a year where the names tell of no other.
+    let is_age = |name: &str| matches!(name, "age" | "나이" | "연령");
+    let years = told.iter().find(|(name, ..)| is_age(name)).copied();
+    let other = |(_, kind, unit): (&str, usize, usize)| told.iter().any(|(_, of, named)| *of == kind && *named != unit);
+    let of_another = years.is_some_and(other);
+    let told: Vec<_> = told.into_iter().filter(|(name, ..)| !(of_another && is_age(name))).collect();
     // A letter alone may be anything but beside its kin: vitamin C, e.g.
     let any = told.iter().any(|(name, ..)| name.len() > 1);
     said.any(|(kind, unit)| {
@@ -78,6 +95,8 @@ const NOUNS: [&[&str]; MEASURES.len()] = [
     &["storage", "memory", "용량"],
     &["duration", "기간"],
     &["temperature", "temp", "온도", "기온", "체온"],
+    &["frequency", "주파수"],
+    &["wattage", "소비전력"],
 ];
 
 /// Kinds that are no measures: what tells of them, and their units. What is counted may be people.
@@ -170,6 +189,12 @@ pub(super) fn is_percentage(about: &str) -> bool {
     told(&about.to_lowercase()).iter().any(|(name, _)| PERCENTAGES.contains(name))
 }
 
+/// Whether one of a field's names ends as Korean rates do, which are counted in hundredths: 성공률. A 비율 may be a share of one.
+pub(super) fn is_rate(about: &str) -> bool {
+    let mut words = about.split(|c: char| !is_alphanumeric(c));
+    words.any(|word| !word.ends_with("비율") && word.chars().count() > 1 && word.ends_with(['율', '률']))
+}
+
 /// Whether the unit in `text` is of a kind that `about` does not tell of, where it tells of any: 25층 is no age, and 500g no quantity.
 /// `pays` are whether the text gives money, and whether the names tell of money.
 pub(super) fn is_of_another_kind(text: &str, about: &str, pays: (bool, bool)) -> bool {
@@ -240,7 +265,26 @@ fn units(text: &str) -> Vec<(&'static str, Of)> {
         }
         (last, end) = (first, at + first.len_utf8());
     }
+    units.extend(scale_before(text));
+    if is_in_inches(text) {
+        units.extend(UNITS.beginning('i').iter().filter(|(name, _)| *name == "inch"));
+    }
     units
+}
+
+/// The scale of degrees that Korean says before them: 화씨 77도.
+fn scale_before(text: &str) -> impl Iterator<Item = (&'static str, Of)> {
+    let text = text.trim_start();
+    let behind = |name: &str| text.strip_prefix(name).is_some_and(|rest| rest.contains(char::is_numeric));
+    let known = ['섭', '화'].into_iter().flat_map(|first| UNITS.beginning(first));
+    known.filter(move |(name, _)| behind(name)).copied()
+}
+
+/// Whether a mark that closes nothing ends the text behind its digits: `13.3"`.
+fn is_in_inches(text: &str) -> bool {
+    let mark = |c: char| matches!(c, '"' | '″' | '”');
+    let number = text.trim_end().strip_suffix(mark);
+    number.is_some_and(|rest| rest.ends_with(|c: char| c.is_ascii_digit()) && !rest.contains(['"', '″', '“', '”']))
 }
 
 /// Whether a text begins with the unit of that name.
@@ -272,6 +316,15 @@ mod tests {
             ("도보 5분", "distance in km"),
             ("99㎡", "area in pyeong"),
             ("5근", "weight kg"),
+            ("77 degrees fahrenheit", "temperature c"),
+            ("화씨 77도", "temperature c"),
+            ("25 degrees celsius", "temperature f"),
+            ("3 years", "age months"),
+            ("3600 mhz", "clock ghz"),
+            ("1500 w", "power kw"),
+            ("13.3\"", "screen size cm"),
+            ("30 cm", "width inches"),
+            ("500 ms", "timeout seconds"),
         ] {
             assert!(is_anothers(text, about), "{text}, {about}");
         }
@@ -286,6 +339,10 @@ mod tests {
             ("5 years", "vitamin c"),
             ("30평", "area in pyeong"),
             ("3개", "weight kg"),
+            ("3 months", "age months"),
+            ("\"13.3\"", "screen size cm"),
+            ("25 degrees celsius", "temperature c"),
+            ("13.3\"", "screen size inches"),
         ] {
             assert!(!is_anothers(text, about), "{text}, {about}");
         }

@@ -184,14 +184,7 @@ impl Said {
 /// The kinds of what is lost where `text` is the amount of a field that `about` tells of (its key, title and description).
 pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     let (text, about) = (text.to_lowercase(), about.to_lowercase());
-    let said = Said::of(&text, |says, at, name| match says {
-        Name::Currency(_) | Name::Won => is_beside_number(&text, at, name),
-        Name::Money | Name::Change => is_word(&text, at, name),
-        // Of the field's names alone.
-        Name::Funds => false,
-        Name::Rate => is_word(&text, at, name) || is_rate_behind(&text, at, name),
-        Name::RateBeside | Name::ChangeBeside => is_word(&text, at, name) && has_amount(&text, at, name),
-    });
+    let said = said_of(&text);
     let named = Said::of(&about, |_, at, name| is_word(&about, at, name));
     let mut lost = Vec::new();
     match said.currencies.iter().position(|said| *said) {
@@ -209,13 +202,42 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
     if lost.is_empty() && (!money && super::measure::is_anothers(&text, &about) || another()) {
         lost.push("unit_dropped");
     }
-    if (money || named.money) && said.rate && !named.rate {
+    let pays = money || named.money;
+    let (rate, differs) = match super::period::differs(&text, &about) {
+        Some(differs) => (!differs && said_of(&super::period::without(&text)).rate, differs),
+        None => (said.rate, false),
+    };
+    if pays && rate && !named.rate || differs {
         lost.push("rate_dropped");
     }
-    if (money || named.money) && said.change && !named.change {
+    if pays && said.change && !named.change {
         lost.push("change_dropped");
     }
     lost
+}
+
+/// What a text of an amount, in small letters, says beside it.
+fn said_of(text: &str) -> Said {
+    Said::of(text, |says, at, name| match says {
+        Name::Currency(_) | Name::Won => is_beside_number(text, at, name),
+        Name::Money | Name::Change => is_word(text, at, name),
+        // Of the field's names alone.
+        Name::Funds => false,
+        Name::Rate => is_word(text, at, name) || is_rate_behind(text, at, name),
+        Name::RateBeside | Name::ChangeBeside => is_word(text, at, name) && has_amount(text, at, name),
+    })
+}
+
+/// The kind of change that leaving out the currency is that is all of a text: `USD`, 달러, `€`.
+pub(super) fn currency(text: &str) -> Option<&'static str> {
+    const LONGEST_BYTES: usize = 24;
+    let text = Some(text.trim()).filter(|text| text.len() <= LONGEST_BYTES)?.to_lowercase();
+    let text = text.strip_prefix("us ").unwrap_or(&text);
+    let is = |names: &[&str]| names.iter().any(|name| text == *name || text.strip_suffix('s') == Some(name));
+    let known = CURRENCIES.iter().find(|(_, names)| is(names)).map(|(kind, _)| *kind);
+    known
+        .or_else(|| (text == "us$").then_some("currency_usd_dropped"))
+        .or_else(|| is(WON).then_some("currency_krw_dropped"))
 }
 
 /// Signs of a currency; names are compared without them.
@@ -320,6 +342,9 @@ mod tests {
             ("US$5", "price (USD)", vec![]),
             ("₩1,200", "price in USD", vec!["currency_krw_dropped"]),
             ("월 5만원", "가격", vec!["rate_dropped"]),
+            ("월급 300만원", "annual salary", vec!["rate_dropped"]),
+            ("$120,000 per year", "annual salary usd", vec![]),
+            ("$120 per year per person", "annual cost usd", vec!["rate_dropped"]),
             ("개당 5천원", "price", vec!["rate_dropped"]),
             ("@4,500", "price", vec!["rate_dropped"]),
             ("단가 4,500원", "price", vec!["rate_dropped"]),

@@ -37,6 +37,11 @@ pub struct NumberReading {
 /// grouped digits, digits with a number word, or bare digits that a copula introduces (`나이는 25`, `the answer is 42`).
 /// `25%` is 25. None otherwise, and for a text that gives two numbers, a bound (`100만원 이상`), a range (`두세 명`) or a denial (`3개 없음`).
 pub fn number(text: &str) -> Option<NumberReading> {
+    as_said(text).map(|read| NumberReading { lossy: read.lossy || read.kind == "percent", ..read })
+}
+
+/// As [`number`], for a field that may ask for a percentage: that it is one is not marked.
+pub(super) fn as_said(text: &str) -> Option<NumberReading> {
     let read = one_number(text)?;
     // A dash of a sentence's is a minus only perhaps: —5.
     let dashed = read.value.as_f64().is_some_and(|value| value < 0.0) && text.contains(['\u{2014}', '\u{2015}']);
@@ -108,7 +113,7 @@ fn closing(text: &Text, mut place: usize) -> bool {
 }
 
 fn reading(phrase: &Phrase, kind: &'static str) -> Option<NumberReading> {
-    json(phrase.amount, kind, phrase.rough || kind == "percent")
+    json(phrase.amount, kind, phrase.rough)
 }
 
 fn json(amount: Amount, kind: &'static str, lossy: bool) -> Option<NumberReading> {

@@ -17,6 +17,7 @@ use jiff::civil::DateTime;
 
 use self::facts::Facts;
 pub(in crate::extract) use self::refused::why_no_day;
+use self::span::Length;
 use super::text::Text;
 
 /// The form that the schema asks for.
@@ -55,6 +56,28 @@ pub(super) fn asked_for(inferred: Vec<&'static str>, about: impl FnOnce() -> Str
         return inferred;
     }
     inferred.into_iter().filter(|kind| *kind != END_DROPPED).collect()
+}
+
+/// Whether a text says that something still goes on.
+pub(super) fn goes_on(text: &str) -> bool {
+    #[rustfmt::skip]
+    const WORDS: [&str; 17] = [
+        "현재", "현재까지", "지금까지", "지금", "재직중", "재직 중", "진행중", "진행 중", "재학중", "재학 중", "present", "to present", "current", "currently",
+        "ongoing", "now", "till now",
+    ];
+    let text = text.trim().trim_end_matches('.').to_lowercase();
+    WORDS.contains(&text.as_str())
+}
+
+/// Whether a field's names ask for the end of something, and not for its beginning as well.
+pub(super) fn asks_for_the_end(about: &str) -> bool {
+    const BEGINNINGS: [&str; 6] = ["start", "begin", "from", "시작", "입사", "개시"];
+    const ENDS: [&str; 9] = ["to", "end", "ends", "ended", "until", "till", "finish", "finished", "left"];
+    const KOREAN: [&str; 6] = ["종료", "퇴사", "퇴직", "졸업", "까지", "끝"];
+    let about = about.to_lowercase();
+    let mut words = about.split(|c: char| !c.is_alphanumeric());
+    let begins = words.clone().next().is_some_and(|key| BEGINNINGS.iter().any(|word| key.starts_with(word)));
+    !begins && words.any(|word| ENDS.contains(&word) || KOREAN.iter().any(|end| word.contains(end)))
 }
 
 /// Reads `text` as a moment or length: `11월 5일 오후 2시`, `모레 저녁 7시 반`, `다음 주 화요일`, `3일 후`, `Nov 5 at 2pm`, `2시간 30분`.
@@ -153,8 +176,21 @@ fn offset(facts: &Facts) -> String {
     })
 }
 
-/// The length that is the whole text, but for what makes it rough and a copula.
 fn duration(text: &Text) -> Option<TimeReading> {
+    let (length, inferred) = whole_length(text)?;
+    Some(TimeReading { value: length.iso(), kind: "duration", inferred })
+}
+
+/// The length of time that a text is, in seconds, and what reading it so leaves out. None where months are in it, which are of no one length.
+pub(super) fn seconds(text: &str) -> Option<(i64, Vec<&'static str>)> {
+    const DAY: i64 = 86_400;
+    let (length, inferred) = whole_length(&Text::new(text)?)?;
+    let seconds = length.days.checked_mul(DAY)?.checked_add(length.clock_seconds()?)?;
+    (length.months == 0).then_some((seconds, inferred))
+}
+
+/// The length that is the whole text, but for what makes it rough and a copula.
+fn whole_length(text: &Text) -> Option<(Length, Vec<&'static str>)> {
     let mut inferred = Vec::new();
     let mut place = 0;
     if let Some((_, end)) = text.longest(0, words::ROUGHLY) {
@@ -177,7 +213,7 @@ fn duration(text: &Text) -> Option<TimeReading> {
     let end = text.longest(end, AFTER).map_or(end, |(_, end)| end);
     let end = if text.at(end) == '.' { end + 1 } else { end };
     let whole = end == text.len() && !length.is_zero();
-    whole.then(|| TimeReading { value: length.iso(), kind: "duration", inferred })
+    whole.then_some((length, inferred))
 }
 
 #[cfg(test)]

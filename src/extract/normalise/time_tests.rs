@@ -403,3 +403,11 @@ fn lengths_in_letters_and_halves_are_read() {
         assert_eq!(read(input, Want::Duration), None, "{input}");
     }
 }
+
+#[test]
+fn a_day_is_read_around_its_months_name() {
+    check(Want::Date, &[("05-Mar-2024", "2024-03-05"), ("5-mar-2024", "2024-03-05"), ("05/Mar/2024", "2024-03-05")]);
+    for input in ["05-Mar-24", "35-Mar-2024", "05-Mar-20245"] {
+        assert_eq!(read(input, Want::Date), None, "{input}");
+    }
+}

@@ -9,9 +9,10 @@ use super::super::schema::{Kind, Node, Rest, Schema, names};
 use super::super::validate::{MOST_DEPTH, is_shallow};
 use super::super::{formats, plain, schema::Choice};
 use super::choose::{is_labelled, with_value};
+use super::figure::figure;
 use super::text::has_struck;
-use super::time::asked_for;
-use super::{Want, answer, choose, measure, money, number, time};
+use super::time::{asked_for, asks_for_the_end, goes_on};
+use super::{Want, answer, choose, money, number, time};
 
 /// A value after normalising.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,12 +39,12 @@ struct Walk {
 }
 
 /// What a string was read as.
-struct Reading {
-    value: Value,
-    kind: &'static str,
-    lossy: bool,
-    /// Kinds of further changes: what was inferred or dropped.
-    open: Vec<&'static str>,
+pub(super) struct Reading {
+    pub(super) value: Value,
+    pub(super) kind: &'static str,
+    pub(super) lossy: bool,
+    /// Kinds of further changes: what was inferred, supplied or dropped.
+    pub(super) open: Vec<&'static str>,
 }
 
 impl Walk {
@@ -86,6 +87,7 @@ impl Walk {
                 let alone = node.branches().len() == 0;
                 let fits = |node: Node<'_>| alone || is_meant(fields, node);
                 let Some(node) = the_one(node, Kind::Object, fits) else { return };
+                let before = self.changes.len();
                 for (key, field) in fields.iter_mut() {
                     if let Rest::Node(node) = node.field(key) {
                         let length = path.len();
@@ -94,9 +96,27 @@ impl Walk {
                         path.truncate(length);
                     }
                 }
+                self.keep_currencies(before, fields, path);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// A currency that another field of the same object says is not lost.
+    fn keep_currencies(&mut self, from: usize, fields: &serde_json::Map<String, Value>, path: &str) {
+        let dropped = |change: &Change| {
+            let is_own = change.path.rfind('/') == Some(path.len());
+            is_own && change.kind.starts_with("currency_")
+        };
+        if !self.changes[from..].iter().any(dropped) {
+            return;
+        }
+        let mut said: Vec<&str> = fields.values().filter_map(|field| money::currency(field.as_str()?)).collect();
+        said.sort_unstable();
+        said.dedup();
+        let told = self.changes.split_off(from);
+        self.changes
+            .extend(told.into_iter().filter(|change| !dropped(change) || !said.contains(&change.kind.as_str())));
     }
 
     fn record(&mut self, path: &str, kind: &str, before: Value, after: &Value, lossy: bool) {
@@ -167,8 +187,13 @@ fn listed(text: &str, node: Node<'_>) -> Option<Value> {
 /// What the string is read as; none where it may stay, or says nothing that the schema asks for.
 fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if node.choices().is_some() || node.branches().len() == 0 {
-        let read = || read(text, node, path, now).or_else(|| none_of(text, node));
-        return if takes(text, node) { None } else { read() };
+        if takes(text, node) {
+            return None;
+        }
+        if is_unended(text, node, node, path) {
+            return node.accepts(Kind::Null).then(|| to_null("ongoing_to_null"));
+        }
+        return read(text, node, node, path, now).or_else(|| none_of(text, node));
     }
     let mut ways = Vec::new();
     let mut open = vec![node];
@@ -186,7 +211,10 @@ fn leaf(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if ways.iter().any(|node| takes(text, *node)) {
         return None;
     }
-    let readings = ways.into_iter().filter_map(|node| read(text, node, path, now));
+    if ways.iter().any(|way| is_unended(text, *way, node, path)) {
+        return ways.iter().any(|way| way.accepts(Kind::Null)).then(|| to_null("ongoing_to_null"));
+    }
+    let readings = ways.into_iter().filter_map(|way| read(text, way, node, path, now));
     // Of several ways that of which least had to be supplied or left out; the first of equals.
     // 12/25 is a day rather than a fraction where a day is asked for as well.
     let best =
@@ -200,12 +228,19 @@ fn none_of(text: &str, node: Node<'_>) -> Option<Reading> {
         Some(choices) => choices.iter().any(|choice| choice.value.is_null()),
         None => node.accepts(Kind::Null) || node.branches().any(|branch| branch.accepts(Kind::Null)),
     };
-    (may_be_null && says_none(text)).then(|| Reading {
-        value: Value::Null,
-        kind: "none_to_null",
-        lossy: true,
-        open: Vec::new(),
-    })
+    (may_be_null && says_none(text)).then(|| to_null("none_to_null"))
+}
+
+fn to_null(kind: &'static str) -> Reading {
+    Reading { value: Value::Null, kind, lossy: true, open: Vec::new() }
+}
+
+/// Whether a text says that what the field asks the end of still goes on. Today is not when it ended. `way` asks for a time, and `node`,
+/// whose alternative it may be, has the names.
+fn is_unended(text: &str, way: Node<'_>, node: Node<'_>, path: &str) -> bool {
+    let day = matches!(way.format().and_then(want), Some(Want::Date | Want::DateTime));
+    let names = || about([key(path), node.title().or(way.title()), node.description().or(way.description())]);
+    day && way.choices().is_none() && goes_on(text) && asks_for_the_end(&names())
 }
 
 fn says_none(text: &str) -> bool {
@@ -239,18 +274,20 @@ pub(in crate::extract) fn marks(text: &str, node: Node<'_>) -> Option<(Value, Ve
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return None;
     }
-    let reading = read(text, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
+    let reading = read(text, node, node, "", DateTime::default()).filter(|reading| reading.value.is_number())?;
     let lossy = reading.lossy.then_some(reading.kind);
     Some((reading.value, lossy.into_iter().chain(reading.open).collect()))
 }
 
-fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
+/// `outer` has the names that `node` has not where it is one of its alternatives.
+fn read(text: &str, node: Node<'_>, outer: Node<'_>, path: &str, now: DateTime) -> Option<Reading> {
     if has_struck(text) {
         return None;
     }
+    let (title, description) = (node.title().or(outer.title()), node.description().or(outer.description()));
     if let Some(choices) = node.choices() {
         // A description tells of the choices, and would make words of theirs say nothing.
-        let mut reading = chosen(text, choices, &about([key(path), node.title(), None]))?;
+        let mut reading = chosen(text, choices, &about([key(path), title, None]))?;
         let labelled = || choices.iter().any(|c| c.value == reading.value && is_labelled(text, c));
         if path.is_empty() && reading.kind == IN_SENTENCE && reading.lossy && labelled() {
             reading.lossy = false;
@@ -260,27 +297,14 @@ fn read(text: &str, node: Node<'_>, path: &str, now: DateTime) -> Option<Reading
     if let Some(want) = node.format().filter(|_| node.accepts(Kind::String)).and_then(want) {
         let reading = time(text, now, want)?;
         let value = Value::String(reading.value);
-        let open = asked_for(reading.inferred, || about([key(path), node.title(), node.description()]));
+        let open = asked_for(reading.inferred, || about([key(path), title, description]));
         return Some(Reading { value, kind: reading.kind, lossy: false, open });
     }
     let answered = || if node.accepts(Kind::Boolean) { yes_or_no(text) } else { None };
     if !node.accepts(Kind::Integer) && !node.accepts(Kind::Number) {
         return answered();
     }
-    let Some(reading) = number(text) else { return answered() };
-    // An integer that 64 bits do not hold would be rounded.
-    if !node.accepts(Kind::Number) && (!reading.is_integer || reading.value.is_f64()) {
-        return None;
-    }
-    let about = about([key(path), node.title(), node.description()]);
-    let mut open = money::lost(text, &about, reading.kind);
-    // Of a percentage a half is 50, as likely as 0.5.
-    let share = reading.value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
-    if share && matches!(reading.kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(&about)
-    {
-        open.push("share_for_percent");
-    }
-    Some(Reading { value: Value::Number(reading.value), kind: reading.kind, lossy: reading.lossy, open })
+    figure(text, node, [key(path), title, description]).or_else(answered)
 }
 
 /// The field's name: the path's last that is no index.
@@ -288,11 +312,11 @@ fn key(path: &str) -> Option<&str> {
     path.rsplit('/').find(|key| !key.is_empty() && !key.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// A field's names one behind the other, the key first: `price_krw` as `price krw`.
-fn about([key, title, description]: [Option<&str>; 3]) -> String {
+/// A field's names one behind the other, the key first: `price_krw` and `priceKrw` as `price krw`, `width_in` as `width inches`.
+pub(super) fn about([key, title, description]: [Option<&str>; 3]) -> String {
     let mut about = String::new();
     if let Some(key) = key {
-        about.extend(key.chars().map(|c| if matches!(c, '_' | '-') { ' ' } else { c }));
+        about = in_words(key);
     }
     let mut first = key.is_none();
     for name in [title, description].into_iter().flatten() {
@@ -302,6 +326,27 @@ fn about([key, title, description]: [Option<&str>; 3]) -> String {
         about.push_str(name);
     }
     about
+}
+
+/// What is measured in inches, of a key that ends with `in`.
+const EXTENTS: [&str; 9] =
+    ["width", "height", "length", "depth", "size", "diameter", "diagonal", "thickness", "rainfall"];
+
+/// A key's words. The letters of a unit are none: kWh.
+fn in_words(key: &str) -> String {
+    let mut words = String::with_capacity(key.len() + 8);
+    for c in key.chars() {
+        let joined = words.bytes().rev().take(2).filter(u8::is_ascii_lowercase).count() == 2;
+        if c.is_ascii_uppercase() && joined {
+            words.push(' ');
+        }
+        words.push(if matches!(c, '_' | '-') { ' ' } else { c });
+    }
+    let before = words.strip_suffix(" in").unwrap_or_default();
+    if EXTENTS.iter().any(|extent| before.to_ascii_lowercase().ends_with(extent)) {
+        words.push_str("ches");
+    }
+    words
 }
 
 fn yes_or_no(text: &str) -> Option<Reading> {

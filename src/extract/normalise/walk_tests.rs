@@ -239,3 +239,36 @@ fn a_label_is_no_guess_where_the_list_is_all_that_is_asked_for() {
     let field = json!({"type": "object", "properties": {"price": list}});
     assert!(lossy(run(field, json!({"price": "Priority: High"}))));
 }
+
+#[test]
+fn a_currency_that_a_field_beside_says_is_not_dropped() {
+    let fields = |currency: Value| json!({"properties": {"price": {"type": "number"}, "currency": currency}});
+    let one_of = json!({"enum": ["USD", "KRW"]});
+    for (schema, currency) in [(one_of.clone(), "USD"), (json!({"type": "string"}), "달러"), (json!({}), "US Dollars")]
+    {
+        let done = run(fields(schema), json!({"price": "$149.99", "currency": currency}));
+        assert_eq!(changed(&done), [("/price".to_string(), "money".to_string(), false)], "{currency}");
+    }
+    let done = run(fields(one_of), json!({"price": "$149.99", "currency": "KRW"}));
+    assert!(changed(&done).contains(&("/price".to_string(), "currency_usd_dropped".to_string(), true)));
+}
+
+#[test]
+fn what_still_goes_on_has_no_end() {
+    let day = json!({"type": "string", "format": "date"});
+    let ended = |key: &str, schema: &Value, text: &str| {
+        let done = run(json!({"properties": {key: schema}}), json!({key: text}));
+        (
+            done.value[key].clone(),
+            done.changes.into_iter().map(|change| (change.kind, change.lossy)).collect::<Vec<_>>(),
+        )
+    };
+    let optional = json!({"anyOf": [day, {"type": "null"}]});
+    let none = (Value::Null, vec![("ongoing_to_null".to_string(), true)]);
+    for (key, text) in [("end_date", "현재"), ("endDate", "Present"), ("to", "ongoing"), ("퇴사일", "재직중")] {
+        assert_eq!(ended(key, &optional, text), none, "{text}");
+    }
+    assert_eq!(ended("end_date", &day, "현재"), (json!("현재"), vec![]));
+    assert_eq!(ended("start_date", &optional, "지금").0, json!("2026-06-10"));
+    assert_eq!(ended("end_date", &optional, "지난달 3일").0, json!("2026-05-03"));
+}

@@ -2,6 +2,7 @@
 //! Next: `scan`.
 
 use super::super::text::{Text, is_alphanumeric};
+use super::words::{Word, word};
 
 /// A date as written, not held against the calendar yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,9 @@ pub(super) fn date(text: &Text, place: usize) -> Option<Written> {
     let separator = text.at(after);
     if !matches!(separator, '-' | '/' | '.') || !matches!(width, 1 | 2 | 4) {
         return None;
+    }
+    if let Some(date) = with_month_by_name(text, first, after) {
+        return Some(date);
     }
     let next = |place: usize, most: usize| {
         // 2013. 2. 12.: a space is usual after Korean points.
@@ -60,6 +64,15 @@ pub(super) fn date(text: &Text, place: usize) -> Option<Written> {
         }
         _ => None,
     }
+}
+
+/// `05-Mar-2024`: a day, and behind it a month by its name and a year of four digits, with hyphens or strokes.
+fn with_month_by_name(text: &Text, day: i64, place: usize) -> Option<Written> {
+    let separator = text.at(place);
+    let Some((Word::Month(month), after)) = word(text, place + 1) else { return None };
+    let (year, end) = text.digits(after + 1, 4)?;
+    let whole = separator != '.' && text.at(after) == separator && end == after + 5 && !is_alphanumeric(text.at(end));
+    whole.then(|| good(Some(year), false, i64::from(month), day, false, end)).flatten()
 }
 
 fn month_and_day(first: i64, second: i64, year: Option<i64>, end: usize) -> Option<Written> {

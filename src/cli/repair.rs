@@ -121,13 +121,9 @@ fn refusal(refusal: &Refusal) -> String {
 /// What a change may have lost or guessed, as a line.
 pub(super) fn loss(change: &Change) -> String {
     let at = if change.path.is_empty() { "the value" } else { &change.path };
-    let told = |value: &Value| if value.is_null() { String::new() } else { format!(" {}", excerpt(value)) };
-    format!(
-        "{at}: something may be missing or guessed ({}):{} became{}",
-        change.kind,
-        told(&change.before),
-        told(&change.after)
-    )
+    let became = if change.after.is_null() { String::new() } else { format!(" became {}", excerpt(&change.after)) };
+    let before = if change.before.is_null() { String::new() } else { format!(" {}", excerpt(&change.before)) };
+    format!("{at}: something may be missing or guessed ({}):{before}{became}", change.kind)
 }
 
 fn rows(file: &Path, schema: Option<Schema>, now: DateTime, durations: Durations) -> Result<(), CliError> {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::civil::DateTime;
-use serde_json::Value;
 
 use super::{CliError, result, say};
 use crate::extract::attempt::{Change, Refusal};
@@ -212,7 +211,7 @@ mod tests {
         let value = serde_json::json!("a\u{9b}31m\u{202e}b\u{7f}\u{1b}");
         let safe = escaped(&value.to_string());
         assert!(safe.is_ascii());
-        assert_eq!(serde_json::from_str::<Value>(&safe).unwrap(), value);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
     }
 
     #[test]

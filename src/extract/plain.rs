@@ -68,7 +68,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     // Stable: of two readings with as many fields the earlier stays first.
     found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    let labels = if found.is_empty() { Vec::new() } else { labels::told(text, &lines, root) };
+    let labels = found.first().map(|read| labels::told(text, &lines, root, &read.value)).unwrap_or_default();
     found.iter_mut().for_each(|candidate| candidate.changes.extend(labels.iter().cloned()));
     if let Some((name, arguments)) = called {
         let told = change("wrapper_removed", Value::from(name), Value::Null, false);

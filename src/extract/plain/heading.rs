@@ -55,7 +55,7 @@ pub(super) fn read(
     Some(said.end)
 }
 
-fn called<'s>(words: &str, node: Node<'s>) -> Option<Property<'s>> {
+pub(super) fn called<'s>(words: &str, node: Node<'s>) -> Option<Property<'s>> {
     let unnumbered = words.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(['.', ')']);
     node.called(words).or_else(|| node.called_but_for_bracket(words)).or_else(|| node.called(unnumbered))
 }
@@ -96,7 +96,7 @@ fn value(
             let (values, changes, used) = block::array(text, below, item, depth + 1);
             return (!values.is_empty()).then_some(Inner { value: Some(values.into()), changes, used });
         }
-        let field = Field { property, start: lines[at].body.start, value: lines[at].body.end };
+        let field = Field { property, start: lines[at].body.start, value: lines[at].body.end, bracketed: false };
         let mut inner = follows(text, &lines[..said.end], at, "", node, &field)?;
         inner.used.drain(..(said.start - at - 1).min(inner.used.len()));
         return Some(inner);

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::heading;
 use super::quotes::{Closes, unescaped, unquoted};
 use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
@@ -46,6 +47,8 @@ pub struct Line {
     pub hashes: bool,
     /// Whether all of these have names as YAML has them: then it does behind free text, too.
     pub yaml: bool,
+    /// Whether it is in a fence, quoted or set in as code below a heading: it is none itself.
+    pub set_off: bool,
 }
 
 /// The lines of a text, without what marks quotations.
@@ -60,7 +63,7 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
     let alone = text[within.clone()].lines().filter(keyed).take(1).count() > 0;
     let yaml = hashes && text[within.clone()].lines().filter(keyed).all(has_yaml_key);
     let split = text[within].split_inclusive('\n');
-    split
+    let mut lines: Vec<Line> = split
         .map(|line| {
             let start = at;
             at += line.len();
@@ -83,9 +86,12 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
                 comment,
                 hashes,
                 yaml,
+                set_off: false,
             }
         })
-        .collect()
+        .collect();
+    heading::set_off(text, &mut lines);
+    lines
 }
 
 /// `name: …`, `- name: …`, small letters alone: prose and Markdown begin their names with capitals, stars and words.

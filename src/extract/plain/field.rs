@@ -47,7 +47,7 @@ pub struct Line {
     pub hashes: bool,
     /// Whether all of these have names as YAML has them: then it does behind free text, too.
     pub yaml: bool,
-    /// Whether it is in a fence, quoted or set in as code below a heading: it is none itself.
+    /// Whether it is in a fence, quoted or set in as code below a heading.
     pub set_off: bool,
 }
 

@@ -15,7 +15,7 @@ const BOLD: usize = 7;
 /// A heading's level and its words.
 pub fn heading<'t>(text: &'t str, line: &Line) -> Option<(usize, &'t str)> {
     let body = text[line.body.clone()].trim();
-    if line.marked || line.comment || line.set_off {
+    if line.marked || line.comment {
         return None;
     }
     let level = body.bytes().take_while(|b| *b == b'#').count();
@@ -27,8 +27,8 @@ pub fn heading<'t>(text: &'t str, line: &Line) -> Option<(usize, &'t str)> {
     bold("**").or_else(|| bold("__")).filter(|words| !words.trim().is_empty()).map(|words| (BOLD, words.trim()))
 }
 
-/// Marks what is in fences, quoted or set in by four columns below a heading: it is that heading's text, and has no headings of its own. A
-/// fence around the headings themselves counts for nothing, and one that nothing closes is none.
+/// Marks what is in fences, quoted or set in by four columns below a heading: where that names a field, it is its text, with no headings of
+/// its own. A fence around the headings themselves counts for nothing, and one that nothing closes is none.
 pub(super) fn set_off(text: &str, lines: &mut [Line]) {
     let mut above: Option<(usize, usize)> = None;
     let (mut around, mut unclosed) = (false, false);
@@ -54,7 +54,7 @@ pub(super) fn set_off(text: &str, lines: &mut [Line]) {
         let is_below = |(quoted, column): (usize, usize)| quotes > quoted || quotes == quoted && columns >= column + 4;
         let set_off = above.is_some_and(is_below);
         lines[at].set_off = set_off;
-        if heading(text, &lines[at]).is_some() {
+        if !set_off && heading(text, &lines[at]).is_some() {
             above = Some((quotes, columns));
         }
         at += 1;
@@ -82,7 +82,10 @@ pub(super) fn read(
     let property = called(words, node)?;
     let holds_fields = !shapes(property.node).is_empty() && !property.node.accepts(Kind::String);
     let is_text = property.node.accepts(Kind::String);
+    // A heading within a fence has its like beside it.
+    let is_set_off = |line: &Line| line.set_off && !lines[at].set_off;
     let ends = |line: &Line| match heading(text, line) {
+        _ if is_set_off(line) => false,
         Some((next, words)) => next <= level || !holds_fields && (next < BOLD || called(words, node).is_some()),
         None => false,
     };
@@ -90,7 +93,9 @@ pub(super) fn read(
     let said = written(text, lines, at + 1..end);
     if said.is_empty()
         || !holds_fields
-            && lines[said.clone()].iter().any(|line| !(line.set_off && is_text) && begins_with_field(text, line, node))
+            && lines[said.clone()]
+                .iter()
+                .any(|line| !(is_set_off(line) && is_text) && begins_with_field(text, line, node))
     {
         return None;
     }
@@ -117,7 +122,7 @@ fn written(text: &str, lines: &[Line], within: Range<usize>) -> Range<usize> {
     let says = |at: &usize| !body(at).bytes().all(|b| b"-*_= ".contains(&b)) || lines[*at].marked;
     let start = within.clone().find(says).unwrap_or(within.end);
     let mut end = (start..within.end).rev().find(says).map_or(start, |last| last + 1);
-    let courteous = |at: usize| !lines[at].set_off && is_courteous(body(&at));
+    let courteous = |at: usize| (!lines[at].set_off || lines[within.start - 1].set_off) && is_courteous(body(&at));
     while within.end == lines.len() && end > start + 1 && courteous(end - 1) {
         end = (start..end - 1).rev().find(says).map_or(start, |last| last + 1);
     }
@@ -251,6 +256,9 @@ mod tests {
             "> ## Summary\n> Good.\n> ## Score\n> 5",
             "    ## Summary\n    Good.\n    ## Score\n    5",
             "```markdown\n## Summary\nGood.\n## Score\n5\n```",
+            "# Answer\n```markdown\n## Summary\nGood.\n\n## Score\n5\n```\nHope this helps!",
+            "# Answer\n> ## Summary\n> Good.\n> ## Score\n> 5",
+            "# Review\n- item\n    ## Summary\n    Good.\n    ## Score\n    5",
         ] {
             assert_eq!(read(around).0, both("Good."), "{around}");
         }

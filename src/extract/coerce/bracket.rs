@@ -103,13 +103,14 @@ fn is_lost_currency(sign: &str, said: &str, property: &Property<'_>) -> bool {
 
 /// The words of a field's names, description, choices and bounds.
 fn about(property: &Property<'_>) -> HashSet<String> {
-    let node = property.node;
-    let names = property.names.iter().map(String::as_str).chain([property.key]);
-    let mut texts: Vec<String> =
-        names.chain(node.title()).chain(node.description()).map(|text| text.replace('_', " ").to_lowercase()).collect();
-    let listed = node.choices().into_iter().flatten().map(|choice| &choice.value);
-    let bounds = node.limits().iter().map(|(_, bound)| bound);
-    texts.extend(listed.chain(bounds).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_lowercase)));
+    let names = property.names.iter().map(|name| name.as_str()).chain([property.key]);
+    let mut texts: Vec<String> = names.map(|text| text.replace('_', " ").to_lowercase()).collect();
+    for node in property.node.branches().chain([property.node]) {
+        texts.extend(node.title().into_iter().chain(node.description()).map(str::to_lowercase));
+        let listed = node.choices().into_iter().flatten().map(|choice| &choice.value);
+        let values = listed.chain(node.limits().iter().map(|(_, bound)| bound));
+        texts.extend(values.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_lowercase)));
+    }
     texts.iter().flat_map(|text| tokens(text)).map(|word| unit(word).to_owned()).collect()
 }
 
@@ -188,6 +189,7 @@ mod tests {
         for (label, key, schema) in [
             ("Weight (kg)", "weight", told("in kilograms")),
             ("Weight (kg)", "weight_kg", number.clone()),
+            ("Weight (kg)", "weight", json!({"anyOf": [told("in kg"), {"type": "null"}]})),
             ("Price (USD)", "price", told("price in dollars")),
             ("Price ($)", "price_usd", number.clone()),
             ("가격(원)", "가격", number.clone()),

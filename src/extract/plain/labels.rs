@@ -78,7 +78,7 @@ fn labels<'t, 's>(text: &'t str, said: &'t str, line: &field::Line, shape: Node<
     let heads = || said.split('|').filter(|_| said.contains('|')).map(str::trim);
     let taken: HashSet<&str> = heads().filter_map(|head| shape.called(head)).map(|property| property.key).collect();
     let called = |head: &str| match shape.called(head) {
-        Some(property) => Some(property).filter(|_| head.contains(SIGNS)),
+        Some(property) => Some(property).filter(|_| head.contains(SIGNS) || names::without_bracket(head).is_some()),
         None => shape.called_but_for_bracket(head).filter(|property| !taken.contains(property.key)),
     };
     let heading = heading::heading(text, line).and_then(|(_, words)| Some((words, heading::called(words, shape)?)));
@@ -89,9 +89,13 @@ fn labels<'t, 's>(text: &'t str, said: &'t str, line: &field::Line, shape: Node<
 fn bracketed(label: &str, shape: Node<'_>, property: Property<'_>, beside: &[&str]) -> Option<Change> {
     let mark = |c: char| c.is_whitespace() || "*_`\"':=->：→".contains(c);
     let label = label.trim_matches(mark);
-    let meant = shape.called_but_for_bracket(label).filter(|meant| meant.key == property.key)?;
-    let lossy = bracket::says_more(label, &meant, beside);
-    Some(change("key_matched", label.into(), meant.key.into(), lossy))
+    let more = bracket::says_more(label, &property, beside);
+    match shape.called_but_for_bracket(label) {
+        Some(meant) if meant.key != property.key => None,
+        // A sign alone is no part of a name that is compared: `Share (%)`. Of currencies is told already.
+        None if !more || label.contains(SIGNS) => None,
+        _ => Some(change("key_matched", label.into(), property.key.into(), more)),
+    }
 }
 
 #[cfg(test)]
@@ -164,6 +168,8 @@ mod tests {
             "| Price (USD) | Weight |\n|---|---|\n| 3 | 5 |",
             "Price: 3\nKids:\n- Age (months): 5",
             "Price (USD): 3\nCurrency: EUR",
+            "Price (%): 3",
+            "| Price (%) | Note |\n|---|---|\n| 3 | x |",
         ] {
             assert!(lossy(text), "{text}");
         }

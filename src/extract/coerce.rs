@@ -1,15 +1,16 @@
 //! A value brought to the schema's types by Pydantic's lax table, and to its shape where nothing is lost by it. What is refused is left
 //! as it is and named: local numbers and dates are `normalise`'s, the last word is `validate`'s.
 //! Numbers and booleans are read in `scalars`, times in `times`; listed values are `listed`'s, alternatives `alternatives`', what says that
-//! there is nothing `absent`'s.
+//! there is nothing `absent`'s, what stands in brackets behind names `bracket`'s.
 
 mod absent;
 mod alternatives;
+pub mod bracket;
 mod listed;
 pub mod scalars;
 pub mod times;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Number, Value};
 
@@ -376,13 +377,20 @@ impl Walk {
         let with_brackets = |key: &String| nearly(key).filter(|meant| !taken.contains(meant));
         let meant: Vec<Option<&str>> =
             fields.keys().zip(&meant).map(|(key, meant)| meant.or_else(|| with_brackets(key))).collect();
+        let currencies = bracket::currencies(fields.values());
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        meant.iter().flatten().for_each(|meant| *named.entry(*meant).or_default() += 1);
+        let loses = |key: &str, field: Property<'_>| {
+            let doubled = named.get(field.key).is_some_and(|count| *count > 1) && names::without_bracket(key).is_some();
+            doubled || label_currency(key, &field).is_some() || bracket::says_more(key, &field, &currencies)
+        };
         let renamed = std::mem::take(fields);
         for ((key, value), meant) in renamed.into_iter().zip(meant) {
             // A second field that means the same stays what it is.
             match meant.filter(|meant| !fields.contains_key(*meant)) {
                 Some(meant) => {
-                    let currency = node.property(meant).and_then(|field| label_currency(&key, &field));
-                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), currency.is_some());
+                    let lossy = node.property(meant).is_some_and(|field| loses(&key, field));
+                    self.changed(&Path::Key(path, meant), "key_matched", key.into(), meant.into(), lossy);
                     fields.insert(meant.to_string(), value);
                 }
                 None => drop(fields.insert(key, value)),

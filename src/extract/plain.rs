@@ -6,13 +6,14 @@
 //!
 //! No YAML crate: they want the whole text to be YAML, which a model's answer with a sentence before it is not, and they give `no` and
 //! `1e3` types of their own. The subset here is what a schema can name: keys, indents, lists, block texts.
-//! Next: `block`, `below`, `heading`, `table`, `tags`, `field`, `labels`, `quotes`, `item`, `remarks`, `closing`, `words`.
+//! Next: `block`, `below`, `heading`, `table`, `tags`, `field`, `labels`, `quotes`, `item`, `remarks`, `closing`, `words`, `constructed`.
 
 mod below;
 #[cfg(test)]
 mod below_tests;
 mod block;
 mod closing;
+mod constructed;
 mod field;
 mod heading;
 mod item;
@@ -52,7 +53,7 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     if !names_anything(text, root, &shapes) {
         return scalar(text, root).into_iter().collect();
     }
-    let called = constructed(text);
+    let called = constructed::found(text);
     let lines = field::lines(text, called.as_ref().map_or(0..text.len(), |(_, arguments)| arguments.clone()));
     let mut found: Vec<(usize, Candidate)> = Vec::new();
     let json = json_stands(text, &lines, &shapes, takes_no_numbers(Some(schema)));
@@ -68,40 +69,17 @@ pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {
     // Stable: of two readings with as many fields the earlier stays first.
     found.sort_by_key(|(fields, _)| std::cmp::Reverse(*fields));
     let mut found: Vec<Candidate> = found.into_iter().map(|(_, candidate)| candidate).collect();
-    let labels = if found.is_empty() { Vec::new() } else { labels::told(text, &lines, root) };
+    let labels = found.first().map(|read| labels::told(text, &lines, root, &read.value)).unwrap_or_default();
     found.iter_mut().for_each(|candidate| candidate.changes.extend(labels.iter().cloned()));
     if let Some((name, arguments)) = called {
         let told = change("wrapper_removed", Value::from(name), Value::Null, false);
         for candidate in &mut found {
             candidate.changes.push(told.clone());
-            nones(&mut candidate.value, &text[arguments.clone()]);
+            constructed::mend(candidate, &text[arguments.clone()], root);
         }
     }
     found.extend(scalar(text, root));
     found
-}
-
-/// `Product(name='Foo', price=5.0)`, as Python writes an object: its class, and where its fields stand.
-fn constructed(text: &str) -> Option<(&str, Range<usize>)> {
-    let said = text.trim();
-    let (name, arguments) = said.strip_suffix(')')?.split_once('(')?;
-    let is_class = name.starts_with(|c: char| c.is_ascii_uppercase())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let field = arguments.split('=').next()?;
-    let is_field = field.len() < arguments.len() && field.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let open = text.len() - text.trim_start().len() + name.len();
-    let whole = quotes::Closes::default().passed(text, open, open..text.len()) == Some(open + arguments.len() + 2);
-    (is_class && is_field && whole).then(|| (name, open + 1..open + 1 + arguments.len()))
-}
-
-/// Python's None without quotes as null.
-fn nones(value: &mut Value, arguments: &str) {
-    let fields = value.as_object_mut().into_iter().flatten();
-    for (key, said) in fields.filter(|(_, said)| *said == "None") {
-        if arguments.contains(&format!("{key}=None")) {
-            *said = Value::Null;
-        }
-    }
 }
 
 /// A text shorter than this is read at once.

@@ -32,6 +32,14 @@ use super::parse::{
 use super::schema::Schema;
 use super::schema::node::Kind;
 
+/// What a text between Python's quotes means, and the kinds of change that may lose something.
+pub fn python_text(inner: &str) -> (String, Vec<&'static str>) {
+    let mut read = quoted::Read::default();
+    quoted::unescape(inner, &mut read);
+    let lossy = read.done.iter().filter(|(_, lossy)| *lossy).map(|(kind, _)| *kind).collect();
+    (read.made, lossy)
+}
+
 /// The values that can be read out of a text that is no strict JSON, fenced ones first, else in their order; several that are nothing but a
 /// list come as an array before they come alone. None where nothing in the text looks like JSON, or it is nested deeper than 512.
 pub fn candidates(text: &str, schema: Option<&Schema>) -> Vec<Candidate> {

@@ -322,7 +322,7 @@ fn a_key_with_a_bracket_behind_a_name_is_the_field_where_no_other_key_is() {
     let schema = json!({"properties": {"price": {"type": "integer"}, "rate (%)": {"type": "integer"}}});
     let coerced = self::coerced(&json!({"Price (USD)": 5, "Rate (%)": 3}), &schema);
     assert_eq!(coerced.value, json!({"price": 5, "rate (%)": 3}));
-    assert_eq!((&coerced.changes[0].before, coerced.changes[0].lossy), (&json!("Price (USD)"), false));
+    assert_eq!((&coerced.changes[0].before, coerced.changes[0].lossy), (&json!("Price (USD)"), true));
     for both in [json!({"Price (old)": 5, "Price": 6}), json!({"Price (old)": 5, "price": 6})] {
         assert_eq!(self::coerced(&both, &schema).value, json!({"Price (old)": 5, "price": 6}));
     }
@@ -339,4 +339,22 @@ fn a_blank_text_is_an_empty_list_where_there_may_be_one() {
     assert!(done.changes[0].lossy);
     let some = json!({"type": "array", "items": {"type": "string"}, "minItems": 1});
     assert_eq!(coerced(&json!({"tags": " "}), &tags(some)).faults.len(), 1);
+}
+
+#[test]
+fn brackets_behind_keys_are_marked_where_the_field_does_not_say_them() {
+    let schema = json!({"type": "object", "properties": {"price": {"type": "number"}, "revenue": {"type": "number"},
+        "note": {"type": "string"}, "currency": {"type": "string"}}});
+    for (value, taken, lossy) in [
+        (json!({"Price (USD)": 3}), json!({"price": 3}), true),
+        (json!({"Price (optional)": 3}), json!({"price": 3}), false),
+        (json!({"Price (USD)": 3, "currency": "USD"}), json!({"price": 3, "currency": "USD"}), false),
+        (json!({"revenue (2023)": 15, "revenue (2024)": 20}), json!({"revenue": 15, "revenue (2024)": 20}), true),
+        (json!({"note (old)": "x"}), json!({"note": "x"}), false),
+        (json!({"note (old)": "x", "note (new)": "y"}), json!({"note": "x", "note (new)": "y"}), true),
+    ] {
+        let coerced = coerced(&value, &schema);
+        assert_eq!(coerced.value, taken);
+        assert_eq!(coerced.changes.iter().any(|c| c.lossy), lossy, "{value}");
+    }
 }

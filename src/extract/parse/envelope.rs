@@ -44,7 +44,12 @@ fn arguments(candidate: &Candidate, schema: &Schema) -> Option<(Value, Vec<Chang
     shapes.extend(plain::items_of(root).into_iter().flat_map(plain::shapes_of));
     let has = |key: &str| shapes.iter().any(|shape| shape.called(key).is_some());
     let keys = ["function", "function_call", "tool_calls"];
-    if keys.into_iter().chain(ARGUMENTS).any(has) || validate::fit(&candidate.value, schema) == Fit::Fits {
+    if keys.into_iter().chain(ARGUMENTS).any(has) {
+        return None;
+    }
+    // A schema with room for any field takes the call as it is: whose fields it has tells.
+    let meant = || !outer_keys(&candidate.value).any(has) && calls.iter().all(|call| has_any(call.arguments, has));
+    if validate::fit(&candidate.value, schema) == Fit::Fits && !meant() {
         return None;
     }
     let listed = root.accepts(Kind::Array) && !root.accepts(Kind::Object);
@@ -72,6 +77,18 @@ fn arguments(candidate: &Candidate, schema: &Schema) -> Option<(Value, Vec<Chang
     changes.extend(candidate.changes.iter().filter(|c| c.path.is_empty()).cloned());
     let value = if calls.len() > 1 { Value::Array(values) } else { values.pop()? };
     Some((value, changes))
+}
+
+/// The keys around a call's arguments, at the top.
+fn outer_keys(value: &Value) -> impl Iterator<Item = &str> {
+    let items = std::slice::from_ref(value).iter().filter_map(Value::as_array).flatten();
+    let each = items.chain(std::iter::once(value)).filter_map(Value::as_object);
+    each.flat_map(|fields| fields.keys().map(String::as_str))
+}
+
+/// Whether some of the arguments are fields of the schema.
+fn has_any(arguments: &Value, has: impl Fn(&str) -> bool) -> bool {
+    object(arguments).is_some_and(|(fields, _)| fields.keys().any(|key| has(key)))
 }
 
 fn is_name_field(arguments: &Map<String, Value>, shape: Node<'_>) -> bool {
@@ -219,5 +236,26 @@ mod tests {
             "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}});
         let (value, told) = read(r#"{"name": "John", "input": {"age": 25}}"#, &person);
         assert_eq!((value, told), (Some(json!({"age": 25})), vec![("tool_call_unwrapped".into(), true)]));
+    }
+
+    #[test]
+    fn a_call_that_an_open_schema_would_take_is_one_where_its_arguments_alone_are_fields() {
+        let open = json!({"type": "object", "properties": {"a": {"type": "number"}}});
+        for text in [
+            r#"{"name":"f","arguments":{"a":1}}"#,
+            r#"{"type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}"#,
+            r#"{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]}"#,
+        ] {
+            let (value, told) = read(text, &open);
+            assert_eq!((value, told), (Some(json!({"a": 1})), vec![("tool_call_unwrapped".into(), false)]), "{text}");
+        }
+        let list = json!({"type": "array", "items": open});
+        assert_eq!(read(r#"[{"name":"f","arguments":{"a":1}}]"#, &list).0, Some(json!([{"a": 1}])));
+        for said in [json!({"name": "f", "arguments": {"b": 1}}), json!({"name": "f", "arguments": {}})] {
+            assert_eq!(read(&said.to_string(), &open).0, Some(said.clone()), "{said}");
+        }
+        let typed = json!({"type": "object", "properties": {"a": {"type": "number"}, "type": {"type": "string"}}});
+        let said = json!({"type": "function", "name": "f", "arguments": {"a": 1}});
+        assert_eq!(read(&said.to_string(), &typed).0, Some(said));
     }
 }

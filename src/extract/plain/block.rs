@@ -54,6 +54,9 @@ pub fn shapes(node: Node<'_>) -> Vec<Node<'_>> {
 pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block {
     let mut block = Block { used: vec![false; lines.len()], ..Block::default() };
     let begun = begun(text, lines, node);
+    let exact: BTreeSet<(&str, usize)> =
+        begun.iter().filter(|(.., bracketed)| !bracketed).map(|(key, column, _)| (*key, *column)).collect();
+    let begun: BTreeSet<(&str, usize)> = begun.into_iter().map(|(key, column, _)| (key, column)).collect();
     let mut at = 0;
     while at < lines.len() {
         let line = &lines[at];
@@ -81,6 +84,11 @@ pub fn object(text: &str, lines: &[Line], node: Node<'_>, depth: usize) -> Block
         if line.loose && found.len() > fields(text, &line.body, node).len() {
             let said = Value::from(units::beginning(&text[line.body.clone()], 200));
             block.changes.push(change("fields_guessed", said, Value::Null, true));
+        }
+        // `Note (old): x` above `Note: y` is none of the field's.
+        if found.first().is_some_and(|field| field.bracketed && exact.contains(&(field.property.key, line.column))) {
+            at += 1;
+            continue;
         }
         // A name that begins a line elsewhere is text here: `Book, price: low` above `Price: 5`.
         let named = found.len();
@@ -188,11 +196,11 @@ fn unreferred(said: &str) -> (&str, &str) {
     (said[..at].trim_end(), &said[at..])
 }
 
-/// The names that begin a line, each with the line's column.
-fn begun<'s>(text: &str, lines: &[Line], node: Node<'s>) -> BTreeSet<(&'s str, usize)> {
+/// The names that begin a line, each with the line's column and whether a bracket stands behind it.
+fn begun<'s>(text: &str, lines: &[Line], node: Node<'s>) -> BTreeSet<(&'s str, usize, bool)> {
     let first = |line: &Line| {
         let field = fields(text, &line.body, node).into_iter().next()?;
-        (field.start == line.body.start).then_some((field.property.key, line.column))
+        (field.start == line.body.start).then_some((field.property.key, line.column, field.bracketed))
     };
     lines.iter().filter(|line| !line.comment).filter_map(first).collect()
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::heading;
 use super::quotes::{Closes, unescaped, unquoted};
 use crate::extract::coerce::scalars::may_be_grouped;
 use crate::extract::parse::{segments, strict};
@@ -24,6 +25,8 @@ pub struct Field<'s> {
     pub start: usize,
     /// Where what is said of it begins.
     pub value: usize,
+    /// Whether its label has a bracket that is none of the name.
+    pub bracketed: bool,
 }
 
 /// A line: how far it is set in, whether a list mark begins it, and what follows that.
@@ -44,6 +47,8 @@ pub struct Line {
     pub hashes: bool,
     /// Whether all of these have names as YAML has them: then it does behind free text, too.
     pub yaml: bool,
+    /// Whether it is in a fence, quoted or set in as code below a heading.
+    pub set_off: bool,
 }
 
 /// The lines of a text, without what marks quotations.
@@ -58,7 +63,7 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
     let alone = text[within.clone()].lines().filter(keyed).take(1).count() > 0;
     let yaml = hashes && text[within.clone()].lines().filter(keyed).all(has_yaml_key);
     let split = text[within].split_inclusive('\n');
-    split
+    let mut lines: Vec<Line> = split
         .map(|line| {
             let start = at;
             at += line.len();
@@ -81,9 +86,12 @@ pub fn lines(text: &str, within: Range<usize>) -> Vec<Line> {
                 comment,
                 hashes,
                 yaml,
+                set_off: false,
             }
         })
-        .collect()
+        .collect();
+    heading::set_off(text, &mut lines);
+    lines
 }
 
 /// `name: …`, `- name: …`, small letters alone: prose and Markdown begin their names with capitals, stars and words.
@@ -158,8 +166,8 @@ fn fields_where<'s>(
         };
         let before = found.last();
         let stands = |start: usize| before.is_none_or(|last: &Field| parted(last, start));
-        if let Some((start, property)) = name_before(text, from..at, found.is_empty(), node, stands) {
-            found.push(Field { property, start, value: at + length });
+        if let Some((start, property, bracketed)) = name_before(text, from..at, found.is_empty(), node, stands) {
+            found.push(Field { property, start, value: at + length, bracketed });
             from = at + length;
         }
         at += length;
@@ -195,7 +203,7 @@ pub fn names_within<'s>(text: &str, said: Range<usize>, node: Node<'s>) -> Vec<P
         }
         let separates = matches!(c, ':' | '=' | '：') && !text[at..].starts_with("://");
         if separates
-            && let Some((_, property)) =
+            && let Some((_, property, _)) =
                 name_before(text, said.start..at, false, node, |start| !text[..start].ends_with('/'))
         {
             found.push(property);
@@ -215,20 +223,21 @@ pub fn names_one(text: &str, line: &Range<usize>, node: Node<'_>) -> bool {
     })
 }
 
-/// The longest name that ends here, or before a bracket that ends here.
+/// The longest name that ends here, or before a bracket that ends here, and whether one does.
 fn name_before<'s>(
     text: &str,
     within: Range<usize>,
     first: bool,
     node: Node<'s>,
     stands: impl Fn(usize) -> bool,
-) -> Option<(usize, Property<'s>)> {
-    if let Some(found) = name_at_end(text, within.clone(), first, node, &stands) {
-        return Some(found);
+) -> Option<(usize, Property<'s>, bool)> {
+    if let Some((start, property)) = name_at_end(text, within.clone(), first, node, &stands) {
+        return Some((start, property, false));
     }
     let near = from_boundary(text, within.end.saturating_sub(LONGEST_NAME).max(within.start));
     let bare = names::without_bracket(&text[near..within.end])?;
-    name_at_end(text, within.start..near + bare.len(), first, node, &stands)
+    let (start, property) = name_at_end(text, within.start..near + bare.len(), first, node, &stands)?;
+    Some((start, property, true))
 }
 
 /// The first character's place from here on.

@@ -27,6 +27,47 @@ pub fn heading<'t>(text: &'t str, line: &Line) -> Option<(usize, &'t str)> {
     bold("**").or_else(|| bold("__")).filter(|words| !words.trim().is_empty()).map(|words| (BOLD, words.trim()))
 }
 
+/// Marks what is in fences, quoted or set in by four columns below a heading: where that names a field, it is its text, with no headings of
+/// its own. A fence around the headings themselves counts for nothing, and one that nothing closes is none.
+pub(super) fn set_off(text: &str, lines: &mut [Line]) {
+    let mut above: Option<(usize, usize)> = None;
+    let (mut around, mut unclosed) = (false, false);
+    let mut at = 0;
+    while at < lines.len() {
+        let line = &lines[at];
+        let body = text[line.body.clone()].trim();
+        if let Some(mark) = fence(body).filter(|_| !line.marked && !unclosed) {
+            if above.is_none() || around && body == mark {
+                around = above.is_none() && !around;
+            } else if let Some(more) = lines[at + 1..].iter().position(|line| text[line.body.clone()].trim() == mark) {
+                lines[at..=at + 1 + more].iter_mut().for_each(|line| line.set_off = true);
+                at += 1 + more;
+            } else {
+                unclosed = true;
+            }
+            at += 1;
+            continue;
+        }
+        let lead = &text[line.body.start - line.column..line.body.start];
+        let quotes = lead.matches('>').count();
+        let columns = lead.bytes().map(|b| if b == b'\t' { 4 } else { usize::from(b == b' ') }).sum();
+        let is_below = |(quoted, column): (usize, usize)| quotes > quoted || quotes == quoted && columns >= column + 4;
+        let set_off = above.is_some_and(is_below);
+        lines[at].set_off = set_off;
+        if !set_off && heading(text, &lines[at]).is_some() {
+            above = Some((quotes, columns));
+        }
+        at += 1;
+    }
+}
+
+/// The mark of a fence that a line begins.
+fn fence(body: &str) -> Option<&str> {
+    let mark = body.chars().next().filter(|c| matches!(c, '`' | '~'))?;
+    let length = body.len() - body.trim_start_matches(mark).len();
+    (length > 2 && !body[length..].contains(mark)).then(|| &body[..length])
+}
+
 /// Reads what stands below the heading at this line, where it names a field; tells where it ends. What has fields of its own below it is no
 /// text of one.
 pub(super) fn read(
@@ -40,13 +81,22 @@ pub(super) fn read(
     let (level, words) = heading(text, &lines[at])?;
     let property = called(words, node)?;
     let holds_fields = !shapes(property.node).is_empty() && !property.node.accepts(Kind::String);
+    let is_text = property.node.accepts(Kind::String);
+    // A heading within a fence has its like beside it.
+    let is_set_off = |line: &Line| line.set_off && !lines[at].set_off;
     let ends = |line: &Line| match heading(text, line) {
+        _ if is_set_off(line) => false,
         Some((next, words)) => next <= level || !holds_fields && (next < BOLD || called(words, node).is_some()),
         None => false,
     };
     let end = lines[at + 1..].iter().position(ends).map_or(lines.len(), |length| at + 1 + length);
     let said = written(text, lines, at + 1..end);
-    if said.is_empty() || !holds_fields && lines[said.clone()].iter().any(|line| begins_with_field(text, line, node)) {
+    if said.is_empty()
+        || !holds_fields
+            && lines[said.clone()]
+                .iter()
+                .any(|line| !(is_set_off(line) && is_text) && begins_with_field(text, line, node))
+    {
         return None;
     }
     let inner = value(text, lines, at, said.clone(), node, property, depth)?;
@@ -55,7 +105,7 @@ pub(super) fn read(
     Some(said.end)
 }
 
-fn called<'s>(words: &str, node: Node<'s>) -> Option<Property<'s>> {
+pub(super) fn called<'s>(words: &str, node: Node<'s>) -> Option<Property<'s>> {
     let unnumbered = words.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(['.', ')']);
     node.called(words).or_else(|| node.called_but_for_bracket(words)).or_else(|| node.called(unnumbered))
 }
@@ -72,7 +122,8 @@ fn written(text: &str, lines: &[Line], within: Range<usize>) -> Range<usize> {
     let says = |at: &usize| !body(at).bytes().all(|b| b"-*_= ".contains(&b)) || lines[*at].marked;
     let start = within.clone().find(says).unwrap_or(within.end);
     let mut end = (start..within.end).rev().find(says).map_or(start, |last| last + 1);
-    while within.end == lines.len() && end > start + 1 && is_courteous(body(&(end - 1))) {
+    let courteous = |at: usize| (!lines[at].set_off || lines[within.start - 1].set_off) && is_courteous(body(&at));
+    while within.end == lines.len() && end > start + 1 && courteous(end - 1) {
         end = (start..end - 1).rev().find(says).map_or(start, |last| last + 1);
     }
     start..end
@@ -96,7 +147,7 @@ fn value(
             let (values, changes, used) = block::array(text, below, item, depth + 1);
             return (!values.is_empty()).then_some(Inner { value: Some(values.into()), changes, used });
         }
-        let field = Field { property, start: lines[at].body.start, value: lines[at].body.end };
+        let field = Field { property, start: lines[at].body.start, value: lines[at].body.end, bracketed: false };
         let mut inner = follows(text, &lines[..said.end], at, "", node, &field)?;
         inner.used.drain(..(said.start - at - 1).min(inner.used.len()));
         return Some(inner);
@@ -186,5 +237,32 @@ mod tests {
         let (value, lossy) = read("## Summary\nGood.\n\n## Summary\nBad.");
         assert_eq!((value, lossy.len()), (json!({"summary": "Good."}), 1));
         assert_eq!(read("**Summary**").0, json!(null));
+    }
+
+    #[test]
+    fn what_is_in_a_fence_quoted_or_set_in_as_code_is_text_of_the_heading_above() {
+        let both = |summary: &str| json!({"summary": summary, "score": 5});
+        for (below, summary) in [
+            ("```sh\n# Pros\nls\n```", "```sh\n# Pros\nls\n```"),
+            ("text\n```\n## Pros\nScore: 4\n```\nend", "text\n```\n## Pros\nScore: 4\n```\nend"),
+            ("text\n> **Pros**\n> quoted\nend", "text\n> **Pros**\n> quoted\nend"),
+            ("text\n\n    # Pros\n    code\nend", "text\n\n    # Pros\n    code\nend"),
+            ("~~~\n```\n# Pros\n~~~", "~~~\n```\n# Pros\n~~~"),
+        ] {
+            let (value, lossy) = read(&format!("## Summary\n{below}\n\n## Score\n5"));
+            assert_eq!((value, lossy), (both(summary), Vec::new()), "{below}");
+        }
+        for around in [
+            "> ## Summary\n> Good.\n> ## Score\n> 5",
+            "    ## Summary\n    Good.\n    ## Score\n    5",
+            "```markdown\n## Summary\nGood.\n## Score\n5\n```",
+            "# Answer\n```markdown\n## Summary\nGood.\n\n## Score\n5\n```\nHope this helps!",
+            "# Answer\n> ## Summary\n> Good.\n> ## Score\n> 5",
+            "# Review\n- item\n    ## Summary\n    Good.\n    ## Score\n    5",
+        ] {
+            assert_eq!(read(around).0, both("Good."), "{around}");
+        }
+        assert_eq!(read("## Summary\n```\nx\n## Score\n5").0, both("```\nx"), "nothing closes it");
+        assert_eq!(read("## Score\n5\n## Summary\n```\nx\n```").0, both("```\nx\n```"));
     }
 }

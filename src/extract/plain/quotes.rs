@@ -19,7 +19,7 @@ pub fn unescaped(said: &str) -> Cow<'_, str> {
 }
 
 /// Whether the strokes are a path's, and escape nothing: `C:\temp`.
-fn is_path(inner: &str) -> bool {
+pub fn is_path(inner: &str) -> bool {
     inner.as_bytes().get(1..3) == Some(br":\") && !inner[2..].starts_with(r"\\")
 }
 

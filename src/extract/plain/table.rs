@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use super::field::{self, Line};
+use crate::extract::schema::names;
 use crate::extract::schema::node::{Node, Property};
 
 /// A table: its header's cells, its rows' cells, and the lines that it takes.
@@ -63,18 +64,25 @@ impl Table<'_> {
         let exact: Vec<Option<Property>> = self.header.iter().map(|name| called(name, node)).collect();
         let taken: HashSet<&str> = exact.iter().flatten().map(|property| property.key).collect();
         let nearly = |name: &str| called_but_for_bracket(name, node).filter(|p| !taken.contains(p.key));
-        let columns: Vec<Option<Property>> =
+        let mut columns: Vec<Option<Property>> =
             self.header.iter().zip(exact).map(|(name, exact)| exact.or_else(|| nearly(name))).collect();
+        let filled: HashSet<&str> = columns.iter().flatten().map(|property| property.key).collect();
+        let unfilled = || node.properties().filter(|property| !filled.contains(property.key));
+        let may_be_meant = unfilled().any(|property| numbers(&property));
+        if let Some(at) = self.header.iter().position(|name| is_count(name))
+            && columns[at].is_none()
+        {
+            columns[at] = unfilled().find(is_number);
+        }
         if columns.iter().flatten().count() == 0 {
             return None;
         }
         // What the last row adds up is no row of its own.
         let total = self.rows.last().filter(|cells| self.rows.len() > 1 && is_total(cells));
         let said = &self.rows[..self.rows.len() - usize::from(total.is_some())];
-        let unknown =
-            self.header.iter().enumerate().filter(|(at, name)| {
-                columns[*at].is_none() && !name.is_empty() && !(is_count(name) && counts(said, *at))
-            });
+        let unknown = self.header.iter().enumerate().filter(|(at, name)| {
+            columns[*at].is_none() && !name.is_empty() && !(is_count(name) && !may_be_meant && counts(said, *at))
+        });
         let mut lost: Vec<String> = unknown.map(|(_, name)| (*name).to_owned()).collect();
         let mut rows = Vec::with_capacity(self.rows.len());
         lost.extend(total.map(|cells| cells.join(" | ")));
@@ -129,6 +137,20 @@ impl Table<'_> {
 /// Whether a column's name says that it numbers the rows.
 fn is_count(name: &str) -> bool {
     matches!(bare(name).to_lowercase().as_str(), "#" | "no." | "no" | "nr." | "№" | "번호" | "순번")
+}
+
+/// Whether a field is called as a column that numbers the rows is: `number`, 번호.
+fn is_number(property: &Property<'_>) -> bool {
+    let is = |name: &String| ["number", "no", "num", "nr", "번호", "순번"].contains(&names::fold(name).as_str());
+    property.names.iter().any(is)
+}
+
+/// Whether a field's name has a word for what such a column may hold: `jersey_number`, `rank`.
+fn numbers(property: &Property<'_>) -> bool {
+    const WORDS: [&str; 13] =
+        ["number", "no", "num", "nr", "rank", "ranking", "id", "order", "index", "position", "번호", "순번", "순위"];
+    let has = |name: &String| names::words(name).split(' ').any(|word| WORDS.contains(&word));
+    property.names.iter().any(has)
 }
 
 /// Whether a column counts the rows from one, as the marks of a list do.

@@ -62,3 +62,21 @@ fn a_column_that_counts_the_rows_is_no_loss() {
     let total = "| # | name | price |\n|---|---|---|\n| 1 | A | 1 |\n|  | Total | 1 |";
     assert!(best(total, &schema("list")).changes.iter().filter(|c| c.lossy).all(|c| c.before != "#"));
 }
+
+#[test]
+fn a_column_that_counts_the_rows_is_the_field_that_is_called_so() {
+    let read = |key: &str, head: &str| {
+        let item = json!({"type": "object", "properties": {key: {"type": "integer"}, "title": {"type": "string"}}});
+        let list = Schema::from_value(&json!({"type": "array", "items": item})).unwrap();
+        let read = best(&format!("| {head} | title |\n|---|---|\n| 1 | A |\n| 2 | B |"), &list);
+        let lossy = read.changes.iter().any(|c| c.lossy);
+        (read.value, lossy)
+    };
+    for (key, head) in [("number", "#"), ("no", "#"), ("번호", "#"), ("number", "No."), ("순번", "번호")] {
+        assert_eq!(read(key, head), (json!([{key: 1, "title": "A"}, {key: 2, "title": "B"}]), false), "{key} {head}");
+    }
+    for key in ["rank", "id", "jersey_number", "sort_order"] {
+        assert_eq!(read(key, "#"), (json!([{"title": "A"}, {"title": "B"}]), true), "{key}");
+    }
+    assert!(!read("price", "#").1);
+}

@@ -17,7 +17,7 @@ pub(super) fn figure(text: &str, node: Node<'_>, [key, title, description]: [Opt
     let key = about([key, None, None]);
     let names = about([Some(key.as_str()), title, description]).to_lowercase();
     let key = key.to_lowercase();
-    let read = score(text, node)
+    let read = score(text, node, &names)
         .or_else(|| coordinate(text, &names))
         .or_else(|| number::as_said(text).and_then(|read| held(text, read, node, (&key, &names))))
         .or_else(|| own_unit(text, &key, &names))
@@ -62,8 +62,25 @@ fn most(node: Node<'_>) -> Option<f64> {
     limits.filter_map(|(_, limit)| limit.as_f64()).min_by(f64::total_cmp)
 }
 
-/// 4.5/5 where 5 is the most that the field takes: points of a full mark, and no fraction. A few halves or thirds stay what they are.
-fn score(text: &str, node: Node<'_>) -> Option<Reading> {
+/// Words of a score, of a field's names or beside its points.
+#[rustfmt::skip]
+const SCORES: &[&str] = &[
+    "score", "scored", "rating", "rate", "rated", "grade", "star", "point", "mark", "review", "confidence", "level", "quality", "satisfaction",
+    "severity", "difficulty", "importance",
+];
+#[rustfmt::skip]
+const SCORES_KOREAN: &[&str] = &[
+    "점수", "평점", "별점", "학점", "총점", "득점", "평가", "등급", "리뷰", "후기", "만족도", "신뢰도", "심각도", "난이도", "중요도",
+];
+
+fn speaks_of_a_score(text: &str) -> bool {
+    let is_said = |word: &&str| text.match_indices(*word).any(|(at, _)| is_word(text, at, word));
+    SCORES.iter().any(is_said) || SCORES_KOREAN.iter().any(|word| text.contains(word))
+}
+
+/// 4.5/5 where 5 is the most that the field takes: points of a full mark, and no fraction. Whole numbers may be a date as well, or a part of an
+/// inch: they are points where the field's names or the text speak of a score.
+fn score(text: &str, node: Node<'_>, names: &str) -> Option<Reading> {
     const FEWEST: f64 = 5.0;
     let most = most(node).filter(|most| *most >= FEWEST)?;
     let (before, behind) = text.trim().split_once('/')?;
@@ -76,8 +93,17 @@ fn score(text: &str, node: Node<'_>) -> Option<Reading> {
     let end = full.find(|c| !is_figure(c)).unwrap_or(full.len());
     let (full, rest) = full.split_at(end);
     let full = full.trim_end_matches('.');
+    let (lead, rest) = (lead.to_lowercase(), rest.trim().to_lowercase());
+    let in_points = matches!(rest.trim_end_matches('.'), "점" | "점입니다" | "star" | "stars" | "point" | "points");
     let plain = |part: &str| !part.contains(|c: char| c.is_numeric() || matches!(c, '-' | '/' | '<' | '>' | '~'));
-    if !plain(lead) || rest.contains(is_alphanumeric) || !plain(rest) || lead.split_whitespace().any(denies) {
+    if !plain(&lead)
+        || rest.contains(is_alphanumeric) && !in_points
+        || !plain(&rest)
+        || lead.split_whitespace().any(denies)
+    {
+        return None;
+    }
+    if !(got.contains('.') || in_points || speaks_of_a_score(names) || speaks_of_a_score(&lead)) {
         return None;
     }
     let full: f64 = full.parse().ok()?;

@@ -89,6 +89,27 @@ fn points_of_a_full_mark_are_read_where_it_is_the_most() {
 }
 
 #[test]
+fn whole_numbers_with_a_stroke_are_points_only_where_a_score_is_spoken_of() {
+    let to = |kind: &str, most: i64| json!({"type": kind, "maximum": most});
+    for (key, schema, text) in [
+        ("day", to("integer", 31), "12/31"),
+        ("year", to("integer", 2024), "5/2024"),
+        ("month", to("integer", 12), "4/12"),
+    ] {
+        assert_eq!(read(key, schema, text), (json!(text), vec![]), "{key}");
+    }
+    assert_eq!(read("inches", to("number", 8), "5/8"), (json!(0.625), vec![]));
+    for (key, text) in
+        [("x", "4/5 stars"), ("x", "4/5점"), ("x", "Rating: 4/5"), ("stars", "4/5"), ("고객_만족도", "4/5")]
+    {
+        assert_eq!(read(key, to("number", 5), text), (json!(4), vec![]), "{key}: {text}");
+    }
+    let told = json!({"type": "integer", "maximum": 10, "description": "how they rated it"});
+    assert_eq!(read("x", told, "8/10"), (json!(8), vec![]));
+    assert_eq!(read("x", to("number", 5), "4.5/5"), (json!(4.5), vec![]));
+}
+
+#[test]
 fn a_word_of_the_key_behind_a_number_is_its_unit() {
     for (key, text, value) in [
         ("servings", "4 servings", json!(4)),

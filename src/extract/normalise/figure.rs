@@ -9,7 +9,7 @@ use super::money::{self, is_word};
 use super::number::{self, NumberReading};
 use super::text::is_alphanumeric;
 use super::walk::{Reading, about};
-use super::{denial, fall, measure, scale, time};
+use super::{denial, fall, measure, percent, scale, time};
 
 /// The number of a field, with what is lost or supplied by it. None where the text gives none that the field can take.
 /// The names are the field's key, title and description.
@@ -35,18 +35,23 @@ fn held(text: &str, read: NumberReading, node: Node<'_>, (key, names): (&str, &s
     if is_positive && fall::is_untold(&text.to_lowercase(), names) {
         open.push("sign_dropped");
     }
+    let of_percent = percent::is_asked_for(key, names);
     // Of a percentage a half is 50, as likely as 0.5.
     let share = value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
-    if share && matches!(kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(names) {
+    if share
+        && matches!(kind, "korean_number" | "number_words" | "fraction")
+        && of_percent
+        && measure::is_percentage(names)
+    {
         open.push("share_for_percent");
     }
     if kind == "percent" {
         if node.accepts(Kind::Number) && most(node).is_some_and(|most| most <= 1.0) {
             (value, kind) = (scale::divided(&value, 2)?, "percent_to_share");
             // Of a percentage up to one the number may be meant as it is.
-            lossy |= measure::is_percentage(names);
+            lossy |= of_percent && measure::is_percentage(names);
         } else {
-            lossy |= !measure::is_percentage(names) && !measure::is_rate(names);
+            lossy |= !of_percent;
         }
     }
     if let Some(zeros) = scale::stated(key, names).filter(|_| scale::is_said(text, kind)) {

@@ -7,9 +7,10 @@ use super::super::schema::{Kind, Node};
 use super::counters::{LIMITS, LIMITS_ALONE};
 use super::money::{self, is_word};
 use super::number::{self, NumberReading};
+use super::scale::{self, Written};
 use super::text::is_alphanumeric;
 use super::walk::{Reading, about};
-use super::{denial, fall, measure, percent, scale, time};
+use super::{denial, fall, measure, percent, time};
 
 /// The number of a field, with what is lost or supplied by it. None where the text gives none that the field can take.
 /// The names are the field's key, title and description.
@@ -54,11 +55,35 @@ fn held(text: &str, read: NumberReading, node: Node<'_>, (key, names): (&str, &s
             lossy |= !of_percent;
         }
     }
-    if let Some(zeros) = scale::stated(key, names).filter(|_| scale::is_said(text, kind)) {
-        value = scale::divided(&value, zeros)?;
-        open.push("scale_divided");
+    if let Some(zeros) = scale::stated(key, names) {
+        let (scaled, change) = in_scale(text, &value, kind, zeros, node)?;
+        value = scaled;
+        open.extend(change);
     }
     Some(Reading { value: Value::Number(value), kind, lossy, open })
+}
+
+/// The number in the scale of so many zeros that its field states, and the change that putting it there is.
+fn in_scale(
+    text: &str,
+    value: &Number,
+    kind: &str,
+    zeros: i32,
+    node: Node<'_>,
+) -> Option<(Number, Option<&'static str>)> {
+    let divided = || Some((scale::divided(value, zeros)?, Some("scale_divided")));
+    if scale::is_said(text, kind) {
+        return divided();
+    }
+    if kind == "percent" {
+        return Some((value.clone(), None));
+    }
+    let fits = |(value, _): &(Number, _)| node.accepts(Kind::Number) || value.is_i64();
+    match scale::written(text, value, zeros) {
+        Written::Scaled => Some((value.clone(), None)),
+        Written::Out => divided().filter(fits).or_else(|| Some((value.clone(), Some("scale_unsure")))),
+        Written::Either => Some((value.clone(), Some("scale_unsure"))),
+    }
 }
 
 /// The most that a field takes.

@@ -49,7 +49,14 @@ fn a_number_with_its_scale_is_put_into_the_fields() {
         assert_eq!(read(key, schema, text), (value, divided()), "{text}");
     }
     assert_eq!(read("revenue", told("in millions of USD"), "$5.2"), (json!(5.2), vec![]));
-    assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), vec![]));
+    let unsure = || vec!["scale_unsure".to_string()];
+    assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), unsure()));
+    assert_eq!(read("가격_만원", number(), "125,000원"), (json!(12.5), divided()));
+    assert_eq!(read("revenue", told("in millions of USD"), "$5,000,000"), (json!(5), divided()));
+    assert_eq!(read("매출", told("단위: 억원"), "300,000,000원"), (json!(3), divided()));
+    assert_eq!(read("매출", told("단위: 원 (억원 아님)"), "300,000,000원"), (json!(300_000_000), vec![]));
+    assert_eq!(read("revenue", told("in thousands of USD"), "$5,200"), (json!(5_200), unsure()));
+    assert_eq!(read("revenue", told("in thousands"), "5,200"), (json!(5_200), vec![]));
     assert_eq!(read("revenue_millions", integer(), "5.2 million").0, json!("5.2 million"), "no integer");
 }
 

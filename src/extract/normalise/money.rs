@@ -228,6 +228,12 @@ fn said_of(text: &str) -> Said {
     })
 }
 
+/// Whether a text gives an amount in won, and whether it gives one in another currency.
+pub(super) fn currencies(text: &str) -> (bool, bool) {
+    let said = said_of(&text.to_lowercase());
+    (said.won, said.currencies.contains(&true))
+}
+
 /// The kind of change that leaving out the currency is that is all of a text: `USD`, 달러, `€`.
 pub(super) fn currency(text: &str) -> Option<&'static str> {
     const LONGEST_BYTES: usize = 24;

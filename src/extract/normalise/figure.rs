@@ -58,7 +58,12 @@ fn held(text: &str, read: NumberReading, node: Node<'_>, (key, names): (&str, &s
     if let Some(zeros) = scale::stated(key, names) {
         let (scaled, change) = in_scale(text, &value, kind, zeros, node)?;
         value = scaled;
-        open.extend(change);
+        // A key that states the scale itself leaves nothing to guess: 300만원 in `price_만원`.
+        if scale::is_said(text, kind) && scale::stated(key, key).is_some() {
+            kind = "scale_divided";
+        } else {
+            open.extend(change);
+        }
     }
     Some(Reading { value: Value::Number(value), kind, lossy, open })
 }

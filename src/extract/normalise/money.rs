@@ -207,7 +207,8 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         Some(differs) => (!differs && said_of(&super::period::without(&text)).rate, differs),
         None => (said.rate, false),
     };
-    if pays && rate && !named.rate || differs {
+    let untold = !named.rate && super::period::is_untold(&text, &about);
+    if pays && rate && !named.rate || differs || untold {
         lost.push("rate_dropped");
     }
     if pays && said.change && !named.change {

@@ -17,6 +17,7 @@ mod korean;
 mod measure;
 mod money;
 pub(super) mod number;
+mod percent;
 mod period;
 mod phrase;
 mod scale;

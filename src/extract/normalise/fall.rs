@@ -25,7 +25,12 @@ static NAMED: LazyLock<Index<()>> = LazyLock::new(|| Index::of(NAMES));
 
 /// Whether `text` says that its number is a loss or a fall, where `about`, the field's names, says no such word itself; both in small letters.
 pub(super) fn is_untold(text: &str, about: &str) -> bool {
-    says(text, &FALLS, |at, word| !leads_to_number(text, at, word)) && !says(about, &NAMED, |_, _| true)
+    let counts = |at: usize, word: &str| {
+        let (before, behind) = (&text[..at], &text[at + word.len()..]);
+        let is_none = is_denied(before, behind) || word == "down" && is_way(before, behind);
+        !is_none && !leads_to_number(text, at, word)
+    };
+    says(text, &FALLS, counts) && !says(about, &NAMED, |_, _| true)
 }
 
 fn says(text: &str, words: &Index<()>, counts: impl Fn(usize, &str) -> bool) -> bool {
@@ -46,6 +51,29 @@ fn leads_to_number(text: &str, at: usize, word: &str) -> bool {
     rest.starts_with("to ") || rest.starts_with("payment") || text[..at].trim_end().ends_with('로')
 }
 
+/// Whether a loss is said to be none: 적자 없음, 손실 없이, `no loss`, `without any losses`.
+fn is_denied(before: &str, behind: &str) -> bool {
+    let behind = behind.trim_start_matches(['이', '은', '도', '가', '는', ' ']);
+    let mut words = before.split_whitespace().rev().take(2);
+    let near = words.next().unwrap_or_default();
+    let denies = |word: &str| matches!(word, "no" | "not" | "without" | "never" | "zero");
+    ["없", "아님", "아니", "아닌"].iter().any(|denial| behind.starts_with(denial))
+        || denies(near)
+        || matches!(near, "a" | "any" | "net") && words.next().is_some_and(denies)
+}
+
+/// Whether `down` is a way or a place rather than a fall: `5 km down the road`, `5 pages down`.
+fn is_way(before: &str, behind: &str) -> bool {
+    #[rustfmt::skip]
+    const WAYS: [&str; 12] = [
+        "page", "pages", "floor", "floors", "block", "blocks", "step", "steps", "stair", "stairs", "row", "rows",
+    ];
+    let word = |of: char| !of.is_alphanumeric();
+    let next = behind.trim_start().split(word).next().unwrap_or_default();
+    let last = before.trim_end().rsplit(word).next().unwrap_or_default();
+    matches!(next, "the" | "there" | "here") || WAYS.contains(&last) || WAYS.contains(&next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_untold;
@@ -64,6 +92,12 @@ mod tests {
             ("3점 감소", "score diff"),
             ("▼5.2%", "change percent"),
             ("3.1% 하락", "change percent"),
+            ("down 3%", "change percent"),
+            ("down by 3%", "change percent"),
+            ("down three points", "score diff"),
+            ("3% down year on year", "change percent"),
+            ("sales (down $5m)", "revenue change"),
+            ("손실은 3억원, 부채 없음", "profit"),
         ] {
             assert!(is_untold(text, about), "{text}, {about}");
         }
@@ -78,6 +112,13 @@ mod tests {
             ("5 downtown", "count"),
             ("5 lossless", "count"),
             ("5 drops", "dose"),
+            ("적자 없음, 3억원", "profit"),
+            ("손실 없이 3억원", "profit"),
+            ("적자가 아님, 3억원", "profit"),
+            ("$5m without any losses", "profit"),
+            ("no loss, $5m", "profit"),
+            ("5 km down the road", "distance km"),
+            ("5 pages down", "page"),
             ("down payment: $5,000", "price"),
             ("$5,000 down", "deposit"),
         ] {

@@ -7,9 +7,10 @@ use super::super::schema::{Kind, Node};
 use super::counters::{LIMITS, LIMITS_ALONE};
 use super::money::{self, is_word};
 use super::number::{self, NumberReading};
+use super::scale::{self, Written};
 use super::text::is_alphanumeric;
 use super::walk::{Reading, about};
-use super::{denial, fall, measure, scale, time};
+use super::{denial, fall, measure, percent, time};
 
 /// The number of a field, with what is lost or supplied by it. None where the text gives none that the field can take.
 /// The names are the field's key, title and description.
@@ -17,7 +18,7 @@ pub(super) fn figure(text: &str, node: Node<'_>, [key, title, description]: [Opt
     let key = about([key, None, None]);
     let names = about([Some(key.as_str()), title, description]).to_lowercase();
     let key = key.to_lowercase();
-    let read = score(text, node)
+    let read = score(text, node, &names)
         .or_else(|| coordinate(text, &names))
         .or_else(|| number::as_said(text).and_then(|read| held(text, read, node, (&key, &names))))
         .or_else(|| own_unit(text, &key, &names))
@@ -35,25 +36,59 @@ fn held(text: &str, read: NumberReading, node: Node<'_>, (key, names): (&str, &s
     if is_positive && fall::is_untold(&text.to_lowercase(), names) {
         open.push("sign_dropped");
     }
+    let of_percent = percent::is_asked_for(key, names);
     // Of a percentage a half is 50, as likely as 0.5.
     let share = value.as_f64().is_some_and(|value| value.abs() < 1.0 && value != 0.0);
-    if share && matches!(kind, "korean_number" | "number_words" | "fraction") && measure::is_percentage(names) {
+    if share
+        && matches!(kind, "korean_number" | "number_words" | "fraction")
+        && of_percent
+        && measure::is_percentage(names)
+    {
         open.push("share_for_percent");
     }
     if kind == "percent" {
         if node.accepts(Kind::Number) && most(node).is_some_and(|most| most <= 1.0) {
             (value, kind) = (scale::divided(&value, 2)?, "percent_to_share");
             // Of a percentage up to one the number may be meant as it is.
-            lossy |= measure::is_percentage(names);
+            lossy |= of_percent && measure::is_percentage(names);
         } else {
-            lossy |= !measure::is_percentage(names) && !measure::is_rate(names);
+            lossy |= !of_percent;
         }
     }
-    if let Some(zeros) = scale::stated(key, names).filter(|_| scale::is_said(text, kind)) {
-        value = scale::divided(&value, zeros)?;
-        open.push("scale_divided");
+    if let Some(zeros) = scale::stated(key, names) {
+        let (scaled, change) = in_scale(text, &value, kind, zeros, node)?;
+        value = scaled;
+        // A key that states the scale itself leaves nothing to guess: 300만원 in `price_만원`.
+        if scale::is_said(text, kind) && scale::stated(key, key).is_some() {
+            kind = "scale_divided";
+        } else {
+            open.extend(change);
+        }
     }
     Some(Reading { value: Value::Number(value), kind, lossy, open })
+}
+
+/// The number in the scale of so many zeros that its field states, and the change that putting it there is.
+fn in_scale(
+    text: &str,
+    value: &Number,
+    kind: &str,
+    zeros: i32,
+    node: Node<'_>,
+) -> Option<(Number, Option<&'static str>)> {
+    let divided = || Some((scale::divided(value, zeros)?, Some("scale_divided")));
+    if scale::is_said(text, kind) {
+        return divided();
+    }
+    if kind == "percent" {
+        return Some((value.clone(), None));
+    }
+    let fits = |(value, _): &(Number, _)| node.accepts(Kind::Number) || value.is_i64();
+    match scale::written(text, value, zeros) {
+        Written::Scaled => Some((value.clone(), None)),
+        Written::Out => divided().filter(fits).or_else(|| Some((value.clone(), Some("scale_unsure")))),
+        Written::Either => Some((value.clone(), Some("scale_unsure"))),
+    }
 }
 
 /// The most that a field takes.
@@ -62,8 +97,25 @@ fn most(node: Node<'_>) -> Option<f64> {
     limits.filter_map(|(_, limit)| limit.as_f64()).min_by(f64::total_cmp)
 }
 
-/// 4.5/5 where 5 is the most that the field takes: points of a full mark, and no fraction. A few halves or thirds stay what they are.
-fn score(text: &str, node: Node<'_>) -> Option<Reading> {
+/// Words of a score, of a field's names or beside its points.
+#[rustfmt::skip]
+const SCORES: &[&str] = &[
+    "score", "scored", "rating", "rate", "rated", "grade", "star", "point", "mark", "review", "confidence", "level", "quality", "satisfaction",
+    "severity", "difficulty", "importance",
+];
+#[rustfmt::skip]
+const SCORES_KOREAN: &[&str] = &[
+    "점수", "평점", "별점", "학점", "총점", "득점", "평가", "등급", "리뷰", "후기", "만족도", "신뢰도", "심각도", "난이도", "중요도",
+];
+
+fn speaks_of_a_score(text: &str) -> bool {
+    let is_said = |word: &&str| text.match_indices(*word).any(|(at, _)| is_word(text, at, word));
+    SCORES.iter().any(is_said) || SCORES_KOREAN.iter().any(|word| text.contains(word))
+}
+
+/// 4.5/5 where 5 is the most that the field takes: points of a full mark, and no fraction. Whole numbers may be a date as well, or a part of an
+/// inch: they are points where the field's names or the text speak of a score.
+fn score(text: &str, node: Node<'_>, names: &str) -> Option<Reading> {
     const FEWEST: f64 = 5.0;
     let most = most(node).filter(|most| *most >= FEWEST)?;
     let (before, behind) = text.trim().split_once('/')?;
@@ -76,8 +128,17 @@ fn score(text: &str, node: Node<'_>) -> Option<Reading> {
     let end = full.find(|c| !is_figure(c)).unwrap_or(full.len());
     let (full, rest) = full.split_at(end);
     let full = full.trim_end_matches('.');
+    let (lead, rest) = (lead.to_lowercase(), rest.trim().to_lowercase());
+    let in_points = matches!(rest.trim_end_matches('.'), "점" | "점입니다" | "star" | "stars" | "point" | "points");
     let plain = |part: &str| !part.contains(|c: char| c.is_numeric() || matches!(c, '-' | '/' | '<' | '>' | '~'));
-    if !plain(lead) || rest.contains(is_alphanumeric) || !plain(rest) || lead.split_whitespace().any(denies) {
+    if !plain(&lead)
+        || rest.contains(is_alphanumeric) && !in_points
+        || !plain(&rest)
+        || lead.split_whitespace().any(denies)
+    {
+        return None;
+    }
+    if !(got.contains('.') || in_points || speaks_of_a_score(names) || speaks_of_a_score(&lead)) {
         return None;
     }
     let full: f64 = full.parse().ok()?;

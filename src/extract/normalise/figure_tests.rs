@@ -41,15 +41,27 @@ fn a_number_with_its_scale_is_put_into_the_fields() {
     let divided = || vec!["scale_divided".to_string()];
     for (key, schema, text, value) in [
         ("revenue", told("in millions of USD"), "$5.2 million", json!(5.2)),
-        ("revenue_millions", number(), "5.2 million", json!(5.2)),
-        ("revenue_usd_millions", number(), "$5.2M", json!(5.2)),
         ("매출", json!({"type": "integer", "description": "단위: 억원"}), "120억원", json!(120)),
-        ("가격_만원", integer(), "120만원", json!(120)),
     ] {
         assert_eq!(read(key, schema, text), (value, divided()), "{text}");
     }
+    for (key, text, value) in [
+        ("revenue_millions", "5.2 million", json!(5.2)),
+        ("revenue_usd_millions", "$5.2M", json!(5.2)),
+        ("가격_만원", "120만원", json!(120)),
+    ] {
+        assert_eq!(read(key, number(), text), (value, vec![]), "{text}");
+    }
+    assert_eq!(read("가격_만원", number(), "약 120만원"), (json!(120), divided()));
     assert_eq!(read("revenue", told("in millions of USD"), "$5.2"), (json!(5.2), vec![]));
-    assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), vec![]));
+    let unsure = || vec!["scale_unsure".to_string()];
+    assert_eq!(read("가격_만원", integer(), "125,000원"), (json!(125_000), unsure()));
+    assert_eq!(read("가격_만원", number(), "125,000원"), (json!(12.5), divided()));
+    assert_eq!(read("revenue", told("in millions of USD"), "$5,000,000"), (json!(5), divided()));
+    assert_eq!(read("매출", told("단위: 억원"), "300,000,000원"), (json!(3), divided()));
+    assert_eq!(read("매출", told("단위: 원 (억원 아님)"), "300,000,000원"), (json!(300_000_000), vec![]));
+    assert_eq!(read("revenue", told("in thousands of USD"), "$5,200"), (json!(5_200), unsure()));
+    assert_eq!(read("revenue", told("in thousands"), "5,200"), (json!(5_200), vec![]));
     assert_eq!(read("revenue_millions", integer(), "5.2 million").0, json!("5.2 million"), "no integer");
 }
 
@@ -86,6 +98,27 @@ fn points_of_a_full_mark_are_read_where_it_is_the_most() {
     for text in ["4.5/10", "4 of 4.5/5", "not 4/5 yet", "6/5 of it"] {
         assert_ne!(read("rating", to(5), text).0, json!(4.5), "{text}");
     }
+}
+
+#[test]
+fn whole_numbers_with_a_stroke_are_points_only_where_a_score_is_spoken_of() {
+    let to = |kind: &str, most: i64| json!({"type": kind, "maximum": most});
+    for (key, schema, text) in [
+        ("day", to("integer", 31), "12/31"),
+        ("year", to("integer", 2024), "5/2024"),
+        ("month", to("integer", 12), "4/12"),
+    ] {
+        assert_eq!(read(key, schema, text), (json!(text), vec![]), "{key}");
+    }
+    assert_eq!(read("inches", to("number", 8), "5/8"), (json!(0.625), vec![]));
+    for (key, text) in
+        [("x", "4/5 stars"), ("x", "4/5점"), ("x", "Rating: 4/5"), ("stars", "4/5"), ("고객_만족도", "4/5")]
+    {
+        assert_eq!(read(key, to("number", 5), text), (json!(4), vec![]), "{key}: {text}");
+    }
+    let told = json!({"type": "integer", "maximum": 10, "description": "how they rated it"});
+    assert_eq!(read("x", told, "8/10"), (json!(8), vec![]));
+    assert_eq!(read("x", to("number", 5), "4.5/5"), (json!(4.5), vec![]));
 }
 
 #[test]

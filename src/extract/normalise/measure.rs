@@ -56,6 +56,12 @@ const MEASURES: &[&[&[&str]]] = &[
         &["mw", "megawatt", "메가와트"],
         &["hp", "horsepower", "마력"],
     ],
+    &[
+        &["m/s", "meters per second", "metres per second"],
+        &["km/h", "kmh", "kph", "km/hr", "km per hour", "kilometers per hour", "kilometres per hour"],
+        &["mph", "mi/h", "miles per hour"],
+        &["knot"],
+    ],
 ];
 
 /// Whether the unit in `text` is another one than those that `about`, the field's names, tell of; both in small letters.
@@ -97,7 +103,12 @@ const NOUNS: [&[&str]; MEASURES.len()] = [
     &["temperature", "temp", "온도", "기온", "체온"],
     &["frequency", "주파수"],
     &["wattage", "소비전력"],
+    &["velocity", "풍속", "시속"],
 ];
+/// The last: its units begin with those of a length.
+const SPEED: usize = MEASURES.len() - 1;
+const LENGTH: usize = 1;
+const KILOMETRES: usize = 3;
 
 /// Kinds that are no measures: what tells of them, and their units. What is counted may be people.
 const COUNTS: &[(&[&str], &[&str])] = &[
@@ -261,11 +272,23 @@ fn units(text: &str) -> Vec<(&'static str, Of)> {
         if !known.is_empty()
             && (number(last) || end < at && last.is_ascii_alphabetic() && super::is_number_word(word()))
         {
+            let from = units.len();
             units.extend(known.iter().filter(|(name, _)| is_unit(&text[at..], name)).copied());
+            let is_speed = |of: &Of| matches!(of, Of::Unit(SPEED, _));
+            if units[from..].iter().any(|(_, of)| is_speed(of)) {
+                let lengths = units.split_off(from);
+                units.extend(lengths.into_iter().filter(|(_, of)| is_speed(of)));
+            }
         }
         (last, end) = (first, at + first.len_utf8());
     }
     units.extend(scale_before(text));
+    // 시속 60km is a speed.
+    if text.contains("시속") {
+        let speed =
+            |(name, of)| if of == Of::Unit(LENGTH, KILOMETRES) { (name, Of::Unit(SPEED, 1)) } else { (name, of) };
+        units = units.into_iter().map(speed).collect();
+    }
     if is_in_inches(text) {
         units.extend(UNITS.beginning('i').iter().filter(|(name, _)| *name == "inch"));
     }
@@ -325,6 +348,10 @@ mod tests {
             ("13.3\"", "screen size cm"),
             ("30 cm", "width inches"),
             ("500 ms", "timeout seconds"),
+            ("60 km/h", "speed mph"),
+            ("60 miles per hour", "speed kmh"),
+            ("시속 60km", "speed mph"),
+            ("60 km/h", "distance km"),
         ] {
             assert!(is_anothers(text, about), "{text}, {about}");
         }
@@ -343,6 +370,15 @@ mod tests {
             ("\"13.3\"", "screen size cm"),
             ("25 degrees celsius", "temperature c"),
             ("13.3\"", "screen size inches"),
+            ("60 km/h", "speed kmh"),
+            ("60 km/h", "speed"),
+            ("60 mph", "speed mph"),
+            ("60 miles per hour", "speed mph"),
+            ("시속 60km", "속도"),
+            ("시속 60km", "speed kmh"),
+            ("60 km/h", "speed km/h"),
+            ("5 m/s", "wind speed m/s"),
+            ("60 km", "distance km"),
         ] {
             assert!(!is_anothers(text, about), "{text}, {about}");
         }
@@ -376,6 +412,9 @@ mod tests {
             ("3층", "floor"),
             ("25도", "temperature (°c)"),
             ("3 days", "number of days"),
+            ("3.5 ghz", "clock speed"),
+            ("50 mb/s", "download speed"),
+            ("60 km/h", "velocity"),
             ("500g", "weight"),
             ("25개", "size"),
             ("3개", "cost per day"),

@@ -207,7 +207,8 @@ pub(super) fn lost(text: &str, about: &str, kind: &str) -> Vec<&'static str> {
         Some(differs) => (!differs && said_of(&super::period::without(&text)).rate, differs),
         None => (said.rate, false),
     };
-    if pays && rate && !named.rate || differs {
+    let untold = !named.rate && super::period::is_untold(&text, &about);
+    if pays && rate && !named.rate || differs || untold {
         lost.push("rate_dropped");
     }
     if pays && said.change && !named.change {
@@ -226,6 +227,12 @@ fn said_of(text: &str) -> Said {
         Name::Rate => is_word(text, at, name) || is_rate_behind(text, at, name),
         Name::RateBeside | Name::ChangeBeside => is_word(text, at, name) && has_amount(text, at, name),
     })
+}
+
+/// Whether a text gives an amount in won, and whether it gives one in another currency.
+pub(super) fn currencies(text: &str) -> (bool, bool) {
+    let said = said_of(&text.to_lowercase());
+    (said.won, said.currencies.contains(&true))
 }
 
 /// The kind of change that leaving out the currency is that is all of a text: `USD`, 달러, `€`.
@@ -264,13 +271,24 @@ pub(in crate::extract) fn label_currency(label: &str, field: &Property<'_>) -> O
 /// Whether the sign or word there stands right before or after a number; 불 is fire as well.
 fn is_beside_number(text: &str, at: usize, name: &str) -> bool {
     let number = |c: char| c.is_numeric() || "십백천만억조k".contains(c);
-    let before = text[..at].trim_end().chars().next_back().is_some_and(number);
+    let lead = text[..at].trim_end();
+    let before = lead.ends_with(number) || ends_with_scale(lead);
     let after = text[at + name.len()..].trim_start().chars().next().is_some_and(|c| c.is_numeric());
     let letters = name.chars().all(char::is_alphabetic);
     // Of US$ the S is no Singapore's.
     let is_latin = |c: char| c.is_ascii_alphabetic();
     let whole = !name.starts_with(is_latin) || !text[..at].ends_with(is_latin);
     whole && (before || after && (!letters || name.is_ascii()) || letters && name.len() > 3 && name.is_ascii())
+}
+
+/// Whether the text ends with a number's scale: `5 million`, `5m`, `$5 bn`.
+fn ends_with_scale(text: &str) -> bool {
+    const LETTERS: [&str; 8] = ["k", "m", "b", "t", "mn", "bn", "tn", "mil"];
+    const WORDS: [&str; 8] =
+        ["thousand", "million", "billion", "trillion", "thousands", "millions", "billions", "trillions"];
+    let before = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let word = &text[before.len()..];
+    WORDS.contains(&word) || LETTERS.contains(&word) && before.trim_end().ends_with(char::is_numeric)
 }
 
 /// Whether an amount stands right behind the name, with no more than a particle or a colon between, or right before it at the text's end.
@@ -382,6 +400,12 @@ mod tests {
             ("한 개 3만원", "price", vec!["rate_dropped"]),
             ("한 개에 3만원", "price", vec!["rate_dropped"]),
             ("각자 내는 3만원", "price", vec![]),
+            ("5 million EUR", "price usd", vec!["currency_eur_dropped"]),
+            ("five million euros", "price usd", vec!["currency_eur_dropped"]),
+            ("5m EUR", "price usd", vec!["currency_eur_dropped"]),
+            ("5 bn yen", "price", vec!["currency_jpy_dropped"]),
+            ("5 million dollars", "price usd", vec![]),
+            ("5 million won", "price", vec![]),
             ("Rs. 50000", "price", vec!["currency_inr_dropped"]),
             ("50000 dollars", "price in dollars", vec![]),
             ("20,000 won a day", "price", vec!["rate_dropped"]),

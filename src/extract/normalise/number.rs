@@ -50,6 +50,9 @@ pub(super) fn as_said(text: &str) -> Option<NumberReading> {
 
 fn one_number(text: &str) -> Option<NumberReading> {
     let text = Text::new(text)?;
+    if is_left_blank(&text) {
+        return None;
+    }
     let start = opening(&text);
     let first = phrase_at(&text, start);
     if let Some(phrase) = first.filter(|phrase| closing(&text, phrase.end)) {
@@ -66,6 +69,20 @@ fn one_number(text: &str) -> Option<NumberReading> {
         return json(Amount::Exact(Decimal::HALF), "korean_number", false);
     }
     in_sentence(&text, start, first).or_else(|| with_remark(&text, first?))
+}
+
+/// Whether a dash stands in the place of the digits: `-억원`, `- 만원`. The dash of a list has words behind it: `- 백팩 3만원`.
+fn is_left_blank(text: &Text) -> bool {
+    let is_dash = |place: usize| matches!(text.at(place), '-' | '–' | '—') && !text.before(place).is_ascii_digit();
+    let is_size = |c: char| matches!(c, '십' | '백' | '천' | '만' | '억' | '조');
+    let mut dashes = (0..text.len()).filter(|&place| is_dash(place)).map(|place| text.skip_spaces(place + 1));
+    dashes.any(|place| {
+        let sizes = (place..).take_while(|&place| is_size(text.at(place))).count();
+        // -천오백원 has a number.
+        let blank = sizes > 0 && !"일이삼사오육칠팔구".contains(text.at(place + sizes));
+        let phrase = blank.then(|| phrase_at(text, place)).flatten();
+        phrase.is_some_and(|phrase| closing(text, phrase.end) || text.at(text.skip_spaces(phrase.end)) == '(')
+    })
 }
 
 /// A bare number with a remark in brackets behind it: `7 (seven)`, `seven (7)`, `42 (including tax)`. A remark that gives another number or a bound, or

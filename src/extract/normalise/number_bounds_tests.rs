@@ -73,3 +73,20 @@ fn what_may_be_a_score_an_account_or_millions_is_told() {
         assert!(number(text).is_some_and(|reading| !reading.lossy), "{text}");
     }
 }
+
+#[test]
+fn a_dash_before_a_size_alone_is_a_place_left_blank() {
+    for text in ["-억원", "- 만원", "– 천원", "-백만원", "- 억 원", "매출: - 만원", "- 만원 (미정)"]
+    {
+        assert_eq!(number(text), None, "{text}");
+    }
+    for (text, value) in [
+        ("-3억원", -300_000_000),
+        ("-천오백원", -1_500),
+        ("만원", 10_000),
+        ("마이너스 백만원", -1_000_000),
+        ("- 의자 3만원", 30_000),
+    ] {
+        assert_eq!(number(text).map(|reading| reading.value), Some(Number::from(value)), "{text}");
+    }
+}

@@ -34,6 +34,40 @@ pub(super) fn differs(text: &str, about: &str) -> Option<bool> {
     any.then(|| !said.iter().zip(named).any(|(said, named)| *said && named))
 }
 
+/// Whether `text` says how often its number comes, where `about`, the field's names, says nothing of the kind: `500 mg per day`, 주 3회.
+/// What comes by the hour may be a speed.
+pub(super) fn is_untold(text: &str, about: &str) -> bool {
+    const TOLD: [&str; 9] = ["frequency", "rate", "speed", "schedule", "빈도", "속도", "주간", "일일", "월간"];
+    const HOUR: usize = 0;
+    if about.trim().is_empty() || TOLD.iter().any(|word| about.contains(word)) || periods(about).contains(&true) {
+        return false;
+    }
+    let untold = words(text).any(|(at, word, period)| {
+        period != HOUR && word.contains([' ', '/']) && word.is_ascii() && is_counted(&text[..at])
+    });
+    untold || KOREAN.iter().any(|word| text.match_indices(word).any(|(at, _)| counts(text, at, word)))
+}
+
+/// Lead to how often something comes, or how much of it.
+const KOREAN: [&str; 9] = ["하루에", "하루", "매일", "일주일에", "매주", "매달", "매월", "매년", "주"];
+
+/// Whether a number stands before `per day`: of `a month old` and `2 years and a month` the words are no rate.
+fn is_counted(before: &str) -> bool {
+    let mut words = before.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    !before.trim_end().ends_with(" and")
+        && words.any(|word| {
+            word.starts_with(char::is_numeric) || matches!(word, "once" | "twice") || super::is_number_word(word)
+        })
+}
+
+/// Whether a number stands right behind 하루, and one of times behind 주.
+fn counts(text: &str, at: usize, word: &str) -> bool {
+    let rest = text[at + word.len()..].trim_start();
+    let behind = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let times = || behind.trim_start().starts_with(['회', '번']);
+    !text[..at].ends_with(char::is_alphanumeric) && behind.len() < rest.len() && (word != "주" || times())
+}
+
 /// The text without the words that say its periods.
 pub(super) fn without(text: &str) -> String {
     let mut rest = String::with_capacity(text.len());
@@ -69,7 +103,35 @@ fn stands(text: &str, at: usize, word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{differs, without};
+    use super::{differs, is_untold, without};
+
+    #[test]
+    fn a_period_is_untold_where_the_field_names_none() {
+        for (text, about) in [
+            ("500 mg per day", "dose"),
+            ("3 times a week", "visits"),
+            ("two pills each day", "pills"),
+            ("주 3회", "방문"),
+            ("하루 2알", "복용량"),
+            ("매일 3번", "visits"),
+        ] {
+            assert!(is_untold(text, about), "{text}, {about}");
+        }
+        for (text, about) in [
+            ("500 mg per day", "daily dose"),
+            ("3 times a week", "visits per week"),
+            ("3 times a week", "frequency"),
+            ("60 km per hour", "limit"),
+            ("a month old", "age months"),
+            ("2 years and a month", "age"),
+            ("3주 2일", "duration"),
+            ("2주 3회차", "episode"),
+            ("500 mg", "dose"),
+            ("3 times a week", ""),
+        ] {
+            assert!(!is_untold(text, about), "{text}, {about}");
+        }
+    }
 
     #[test]
     fn a_period_that_is_not_the_fields_differs() {

@@ -58,15 +58,35 @@ pub(super) fn asked_for(inferred: Vec<&'static str>, about: impl FnOnce() -> Str
     inferred.into_iter().filter(|kind| *kind != END_DROPPED).collect()
 }
 
+/// Say that something still goes on.
+#[rustfmt::skip]
+const ONGOING: [&str; 17] = [
+    "현재", "현재까지", "지금까지", "지금", "재직중", "재직 중", "진행중", "진행 중", "재학중", "재학 중", "present", "to present", "current", "currently",
+    "ongoing", "now", "till now",
+];
+
 /// Whether a text says that something still goes on.
 pub(super) fn goes_on(text: &str) -> bool {
-    #[rustfmt::skip]
-    const WORDS: [&str; 17] = [
-        "현재", "현재까지", "지금까지", "지금", "재직중", "재직 중", "진행중", "진행 중", "재학중", "재학 중", "present", "to present", "current", "currently",
-        "ongoing", "now", "till now",
-    ];
     let text = text.trim().trim_end_matches('.').to_lowercase();
-    WORDS.contains(&text.as_str())
+    ONGOING.contains(&text.as_str())
+}
+
+/// Whether a text is a range from a day to one that has not come: `2024-01-01 - present`, `Mar 5, 2024 to now`.
+fn is_open_range(text: &str) -> bool {
+    const LONGEST_WORD: usize = 24;
+    let text = text.trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '.' | ')' | ']'));
+    let from = text.char_indices().rev().nth(LONGEST_WORD).map_or(0, |(at, _)| at);
+    let end = text[from..].to_lowercase();
+    let has_begun = text.contains(|c: char| c.is_numeric());
+    has_begun
+        && ONGOING.iter().any(|word| {
+            let Some(before) = end.strip_suffix(word) else { return false };
+            let before = before.trim_end();
+            let before = before.strip_suffix(" the").unwrap_or(before).trim_end();
+            before.ends_with(['-', '–', '—', '−', '→', '>', '~', '/'])
+                || before.ends_with(" to")
+                || before.ends_with(" till")
+        })
 }
 
 /// Whether a field's names ask for the end of something, and not for its beginning as well.
@@ -86,9 +106,13 @@ pub(super) fn asks_for_the_end(about: &str) -> bool {
 /// Words that say nothing about a time may stand around a full one. None for what is not understood whole: a range or bound, a weekday
 /// that is not that date's, a day beyond the calendar, a week or month without a day.
 pub fn time(text: &str, now: DateTime, want: Want) -> Option<TimeReading> {
+    let is_open = is_open_range(text);
     let text = Text::new(text)?;
     if want == Want::Duration {
         return duration(&text);
+    }
+    if is_open {
+        return None;
     }
     let facts = scan::scan(&text)?;
     if facts.other_words > 0 && !facts.is_strong() {

@@ -288,3 +288,22 @@ fn hours_of_each_day_or_week_may_be_a_rate() {
         assert_eq!(read(input, Want::Duration).map(|r| r.inferred), Some(vec![]), "{input}");
     }
 }
+
+#[test]
+fn a_range_that_still_goes_on_is_no_day() {
+    for text in [
+        "2024-01-01 - present",
+        "2020-01-01 to present",
+        "2020-01-01 to the present",
+        "Mar 5, 2024 – now.",
+        "(2024-01-01 → current)",
+        "2024년 3월 5일 - 현재",
+        "2024.03.05 - 재직 중",
+    ] {
+        assert_eq!(read(text, Want::Date), None, "{text}");
+    }
+    assert_eq!(read("9am - now", Want::Time), None);
+    for (text, day) in [("현재", "2026-11-30"), ("June 12 - currently set", "2026-06-12")] {
+        assert_eq!(read(text, Want::Date).map(|read| read.value).as_deref(), Some(day), "{text}");
+    }
+}

@@ -30,12 +30,18 @@ pub fn normalise(value: Value, schema: &Schema, now: DateTime) -> Normalised {
     if is_shallow(&value, MOST_DEPTH) {
         walk.visit(&mut value, schema.root(), &mut String::new());
     }
-    Normalised { value, changes: walk.changes }
+    Normalised { value, changes: walk.changes.into_iter().map(|told| told.change).collect() }
 }
 
 struct Walk {
     now: DateTime,
-    changes: Vec<Change>,
+    changes: Vec<Told>,
+}
+
+struct Told {
+    change: Change,
+    /// Whether it was held against a currency that a field beside it says, or one around it.
+    is_priced: bool,
 }
 
 /// What a string was read as.
@@ -96,33 +102,56 @@ impl Walk {
                         path.truncate(length);
                     }
                 }
-                self.keep_currencies(before, fields, path);
+                self.keep_currencies(before, fields);
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
-    /// A currency that another field of the same object says is not lost.
-    fn keep_currencies(&mut self, from: usize, fields: &serde_json::Map<String, Value>, path: &str) {
-        let dropped = |change: &Change| {
-            let is_own = change.path.rfind('/') == Some(path.len());
-            is_own && change.kind.starts_with("currency_")
-        };
-        if !self.changes[from..].iter().any(dropped) {
+    /// A currency that another field of the same object says, or of one around it, is not lost. An amount in won beside another is no such amount.
+    fn keep_currencies(&mut self, from: usize, fields: &serde_json::Map<String, Value>) {
+        let is_open = |told: &Told| !told.is_priced && told.change.after.is_number();
+        if !self.changes[from..].iter().any(is_open) {
             return;
         }
-        let mut said: Vec<&str> = fields.values().filter_map(|field| money::currency(field.as_str()?)).collect();
-        said.sort_unstable();
-        said.dedup();
-        let told = self.changes.split_off(from);
-        self.changes
-            .extend(told.into_iter().filter(|change| !dropped(change) || !said.contains(&change.kind.as_str())));
+        let said: Vec<&str> = fields.values().filter_map(|field| money::currency(field.as_str()?)).collect();
+        if said.is_empty() {
+            return;
+        }
+        let is_foreign = names_a_currency(fields) && !said.contains(&WON_DROPPED);
+        for told in self.changes.split_off(from) {
+            if !is_open(&told) {
+                self.changes.push(told);
+                continue;
+            }
+            let change = &told.change;
+            let before = self.changes[from..].last().map(|last| &last.change).filter(|last| last.path == change.path);
+            let is_said = change.kind.starts_with("currency_") && said.contains(&change.kind.as_str());
+            let is_twice = before.is_some_and(|before| before.kind == change.kind);
+            let in_won = is_foreign && before.is_none() && in_won(&change.before);
+            let won = in_won.then(|| Change { kind: WON_DROPPED.to_string(), lossy: true, ..change.clone() });
+            let kept = (!is_said && !is_twice).then_some(told.change);
+            self.changes.extend(kept.into_iter().chain(won).map(|change| Told { change, is_priced: true }));
+        }
     }
 
     fn record(&mut self, path: &str, kind: &str, before: Value, after: &Value, lossy: bool) {
         let (path, kind) = (path.to_string(), kind.to_string());
-        self.changes.push(Change { path, kind, before, after: after.clone(), lossy });
+        self.changes
+            .push(Told { change: Change { path, kind, before, after: after.clone(), lossy }, is_priced: false });
     }
+}
+
+const WON_DROPPED: &str = "currency_krw_dropped";
+
+/// Whether a field that is called a currency has one.
+fn names_a_currency(fields: &serde_json::Map<String, Value>) -> bool {
+    let is_called = |key: &str| ["currency", "통화", "화폐"].iter().any(|name| key.to_lowercase().contains(name));
+    fields.iter().any(|(key, value)| is_called(key) && value.as_str().and_then(money::currency).is_some())
+}
+
+fn in_won(text: &Value) -> bool {
+    text.as_str().is_some_and(|text| money::currencies(text) == (true, false))
 }
 
 /// The node to follow into an array or object: this one, or the only alternative of that kind that the value fits.

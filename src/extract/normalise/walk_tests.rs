@@ -254,6 +254,41 @@ fn a_currency_that_a_field_beside_says_is_not_dropped() {
 }
 
 #[test]
+fn an_amount_in_won_is_none_of_another_currency_beside_it() {
+    let schema = json!({"properties": {"price": {"type": "number"}, "currency": {"type": "string"}, "price_usd": {"type": "number"}}});
+    let kinds = |value: Value| changed(&run(schema.clone(), value));
+    let told = |path: &str| {
+        vec![
+            (path.to_string(), "korean_number".to_string(), false),
+            (path.to_string(), "currency_krw_dropped".to_string(), true),
+        ]
+    };
+    assert_eq!(kinds(json!({"price": "3만원", "currency": "USD"})), told("/price"));
+    assert_eq!(kinds(json!({"price_usd": "3만원", "currency": "USD"})), told("/price_usd"), "once");
+    for currency in [json!("KRW"), json!("원"), json!("local"), json!(null)] {
+        assert_eq!(kinds(json!({"price": "3만원", "currency": currency})), told("/price")[..1], "{currency}");
+    }
+    let schema = json!({"properties": {"name": {"type": "string"}, "price": {"type": "number"}}});
+    assert_eq!(changed(&run(schema, json!({"name": "Pound", "price": "3만원"}))), told("/price")[..1]);
+}
+
+#[test]
+fn a_currency_of_an_object_around_it_is_not_dropped() {
+    let price = json!({"properties": {"price": {"type": "number"}, "currency": {"type": "string"}}});
+    let schema = json!({"properties": {"items": {"type": "array", "items": price}, "currency": {"type": "string"}}});
+    let dropped = |value: Value| {
+        let changes = changed(&run(schema.clone(), value)).into_iter().filter(|(_, _, lossy)| *lossy);
+        changes.map(|(path, ..)| path).collect::<Vec<_>>()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(dropped(json!({"items": [{"price": "€25"}, {"price": "€5"}], "currency": "EUR"})), none);
+    assert_eq!(dropped(json!({"items": [{"price": "€25"}], "currency": "USD"})), ["/items/0/price"]);
+    let own =
+        json!({"items": [{"price": "€25", "currency": "USD"}, {"price": "$5", "currency": "USD"}], "currency": "EUR"});
+    assert_eq!(dropped(own), ["/items/0/price"]);
+}
+
+#[test]
 fn what_still_goes_on_has_no_end() {
     let day = json!({"type": "string", "format": "date"});
     let ended = |key: &str, schema: &Value, text: &str| {

@@ -20,6 +20,7 @@ pub(super) fn figure(text: &str, node: Node<'_>, [key, title, description]: [Opt
     let key = key.to_lowercase();
     let read = score(text, node, &names)
         .or_else(|| coordinate(text, &names))
+        .or_else(|| length(text, &key).filter(|length| length.open.is_empty() && !is_in_unit(text, length)))
         .or_else(|| number::as_said(text).and_then(|read| held(text, read, node, (&key, &names))))
         .or_else(|| own_unit(text, &key, &names))
         .or_else(|| length(text, &key))?;
@@ -226,6 +227,11 @@ fn length(text: &str, key: &str) -> Option<Reading> {
     // 80 minutes are no decimal of hours.
     let is_rounded = seconds % unit * 1_000_000 % unit != 0;
     Some(Reading { value: Value::Number(value), kind: "duration", lossy: is_rounded, open })
+}
+
+/// Whether a length of time was said in the unit that is asked for already: then it is a number like others.
+fn is_in_unit(text: &str, length: &Reading) -> bool {
+    number::as_said(text).is_some_and(|read| Value::Number(read.value).as_f64() == length.value.as_f64())
 }
 
 /// Whether two words are one, in the singular or plural.

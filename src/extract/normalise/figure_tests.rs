@@ -142,6 +142,10 @@ fn a_length_of_several_units_is_put_into_the_fields() {
         ("durationMinutes", "1시간 30분", json!(90)),
         ("duration_seconds", "1 minute 5 seconds", json!(65)),
         ("duration_hours", "1 hour 30 minutes", json!(1.5)),
+        ("duration_minutes", "1시간", json!(60)),
+        ("duration_minutes", "90 minutes", json!(90)),
+        ("timeout_seconds", "5 minutes", json!(300)),
+        ("cook_time_min", "45분", json!(45)),
     ] {
         assert_eq!(read(key, number(), text), (value, vec![]), "{text}");
     }

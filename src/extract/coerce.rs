@@ -322,10 +322,11 @@ impl Walk {
     }
 
     fn fields(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>, depth: usize) {
-        if node.properties().len() > 0 {
-            self.rename(fields, node, path);
-        }
+        // A field that says nothing keeps no other one from its name.
         if !self.keeps_nothing {
+            self.leave_out(fields, node, path);
+        }
+        if node.properties().len() > 0 && self.rename(fields, node, path) && !self.keeps_nothing {
             self.leave_out(fields, node, path);
         }
         for (key, value) in fields.iter_mut() {
@@ -360,8 +361,8 @@ impl Walk {
         }
     }
 
-    /// Gives fields that are called by another of their names their keys.
-    fn rename(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>) {
+    /// Gives fields that are called by another of their names their keys; whether there were any.
+    fn rename(&mut self, fields: &mut Map<String, Value>, node: Node<'_>, path: &Path<'_>) -> bool {
         let absent = |property: &Property<'_>| !fields.contains_key(property.key);
         let means = |key: &str| match node.property(key) {
             Some(_) => None,
@@ -370,7 +371,7 @@ impl Walk {
         let nearly = |key: &str| node.called_but_for_bracket(key).filter(absent).map(|p| p.key);
         // Mostly all have their keys.
         if fields.keys().all(|key| means(key).is_none() && nearly(key).is_none()) {
-            return;
+            return false;
         }
         let meant: Vec<Option<&str>> = fields.keys().map(|key| means(key)).collect();
         let taken: HashSet<&str> = meant.iter().flatten().copied().collect();
@@ -396,6 +397,7 @@ impl Walk {
                 None => drop(fields.insert(key, value)),
             }
         }
+        true
     }
 }
 

@@ -145,6 +145,16 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_says_nothing_keeps_no_other_one_from_its_name() {
+        let schema =
+            json!({"properties": {"name": {"type": "string"}, "email": {"type": "string", "format": "email"}}});
+        let made = run(schema.clone(), json!({"name": null, "Name": "John"}));
+        assert_eq!((&made.value, made.faults.len()), (&json!({"name": "John"}), 0));
+        let made = run(schema, json!({"email": "N/A", "E-mail": "a@b.co", "Name": null}));
+        assert_eq!((&made.value, made.faults.len()), (&json!({"email": "a@b.co"}), 0));
+    }
+
+    #[test]
     fn a_null_for_a_field_that_need_not_be_there_is_left_out_whatever_the_type() {
         for kind in ["string", "integer", "number", "boolean", "array", "object"] {
             let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}, "v": {"type": kind}, "z": {"type": "integer"}}});
